@@ -1,0 +1,241 @@
+//! One definition per table.
+//!
+//! Each `entity!` block gives the documented struct, the table's descriptor and the codec between them. Column
+//! lists in SQL, export and import, and the types of the bindings all follow from it; the hand-written DDL in
+//! `migrations/` is compared with it by a test, column by column.
+
+mod data;
+mod main_tables;
+
+pub use data::*;
+pub use main_tables::*;
+
+use crate::error::{Error, Kind, Result};
+use crate::value::{ColumnKind, Row, Value};
+
+/// Which of the two databases a table lives in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Database {
+    /// API keys and the audit trail; always SQLite.
+    Main,
+    /// Everything else; SQLite or PostgreSQL.
+    Data,
+}
+
+impl Database {
+    /// `main` or `data`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Database::Main => "main",
+            Database::Data => "data",
+        }
+    }
+}
+
+/// One column of a table.
+#[derive(Clone, Copy, Debug)]
+pub struct ColumnDef {
+    /// The name in SQL, Rust, Python, C and JSON.
+    pub name: &'static str,
+    /// What it holds, for people.
+    pub doc: &'static str,
+    /// What it holds, for programs.
+    pub kind: ColumnKind,
+    /// Whether NULL is allowed.
+    pub nullable: bool,
+    /// The most characters that the library accepts.
+    pub limit: Option<usize>,
+    /// Never shown in a log, an error or a Debug print; left out of a redacted export.
+    pub secret: bool,
+}
+
+/// One table.
+#[derive(Debug)]
+pub struct Table {
+    /// The name in SQL.
+    pub name: &'static str,
+    /// What a row is, for people.
+    pub doc: &'static str,
+    /// Where it lives.
+    pub database: Database,
+    /// Its columns, in order.
+    pub columns: &'static [ColumnDef],
+    /// The columns of the primary key.
+    pub key: &'static [&'static str],
+    /// Column and table of each foreign key.
+    pub references: &'static [(&'static str, &'static str)],
+}
+
+impl Table {
+    /// `a, b, c`: the column list for SQL.
+    #[must_use]
+    pub fn column_list(&self) -> String {
+        let names: Vec<&str> = self.columns.iter().map(|c| c.name).collect();
+        names.join(", ")
+    }
+
+    /// `INSERT INTO t (a, b) VALUES ($1, $2)`.
+    #[must_use]
+    pub fn insert(&self) -> String {
+        let marks: Vec<String> = (1..=self.columns.len()).map(|i| format!("${i}")).collect();
+        format!("INSERT INTO {} ({}) VALUES ({})", self.name, self.column_list(), marks.join(", "))
+    }
+
+    /// `UPDATE t SET a = $1, b = $2 WHERE key = $n`: every column, found by the key.
+    #[must_use]
+    pub fn update(&self) -> String {
+        let sets: Vec<String> =
+            self.columns.iter().enumerate().map(|(i, c)| format!("{} = ${}", c.name, i + 1)).collect();
+        let keys: Vec<String> =
+            self.key.iter().filter_map(|k| Some(format!("{k} = ${}", self.index_of(k)? + 1))).collect();
+        format!("UPDATE {} SET {} WHERE {}", self.name, sets.join(", "), keys.join(" AND "))
+    }
+
+    /// The position of a column.
+    #[must_use]
+    pub fn index_of(&self, column: &str) -> Option<usize> {
+        self.columns.iter().position(|c| c.name == column)
+    }
+
+    pub(crate) fn unreadable(&self, column: usize, row: &dyn Row) -> Error {
+        let c = &self.columns[column];
+        let key: Vec<String> = self
+            .key
+            .iter()
+            .filter_map(|k| self.index_of(k))
+            .map(|i| match row.get(i) {
+                Value::Text(s) => s.to_owned(),
+                Value::Int(n) => n.to_string(),
+                other => format!("{other:?}"),
+            })
+            .collect();
+        Error::new(Kind::Unreadable, format!("the stored value is not a {:?}", c.kind))
+            .with("table", self.name)
+            .with("column", c.name)
+            .with("row", key.join("/"))
+    }
+}
+
+/// A struct that is one row of a table.
+pub(crate) trait Entity: Sized {
+    const TABLE: &'static Table;
+    /// Reads a row that was selected with [`Table::column_list`].
+    fn from_row(row: &dyn Row) -> Result<Self>;
+    /// The values in column order.
+    fn values(&self) -> Vec<Value<'_>>;
+    /// Checks the lengths.
+    fn check(&self) -> Result<()>;
+}
+
+// A field is `name: Type => limit in characters, secret;`, where limit and `secret` may be left out.
+macro_rules! entity {
+    (
+        $(#[doc = $doc:literal])+
+        $name:ident($table:literal in $database:ident, key $key:expr, references $references:expr) {
+            $($(#[doc = $cdoc:literal])+ $column:ident: $type:ty $(=> $limit:literal)? $(, $secret:ident)? ;)+
+        }
+    ) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, PartialEq)]
+        pub struct $name { $($(#[doc = $cdoc])+ pub $column: $type,)+ }
+
+        impl $name {
+            /// The table's descriptor.
+            pub const TABLE: &'static $crate::entity::Table = &$crate::entity::Table {
+                name: $table,
+                doc: concat!($($doc,)+),
+                database: $crate::entity::Database::$database,
+                columns: &[$($crate::entity::ColumnDef {
+                    name: $crate::entity::column_name(stringify!($column)),
+                    doc: concat!($($cdoc,)+),
+                    kind: <$type as $crate::value::Column>::KIND,
+                    nullable: <$type as $crate::value::Column>::NULLABLE,
+                    limit: entity!(@limit $($limit)?),
+                    secret: entity!(@secret $($secret)?),
+                },)+],
+                key: &$key,
+                references: &$references,
+            };
+        }
+
+        impl $crate::entity::Entity for $name {
+            const TABLE: &'static $crate::entity::Table = $name::TABLE;
+
+            fn from_row(row: &dyn $crate::value::Row) -> $crate::error::Result<Self> {
+                let mut at = 0;
+                let mut next = || { at += 1; at - 1 };
+                Ok($name { $($column: {
+                    let i = next();
+                    $crate::value::Column::read(row.get(i)).ok_or_else(|| Self::TABLE.unreadable(i, row))?
+                },)+ })
+            }
+
+            fn values(&self) -> Vec<$crate::value::Value<'_>> {
+                vec![$($crate::value::Column::bind(&self.$column)),+]
+            }
+
+            fn check(&self) -> $crate::error::Result<()> {
+                $($($crate::entity::check_limit($crate::entity::column_name(stringify!($column)), $crate::value::Column::chars(&self.$column), $limit)?;)?)+
+                Ok(())
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                let mut s = f.debug_struct(stringify!($name));
+                $(entity!(@debug s self $column $($secret)?);)+
+                s.finish()
+            }
+        }
+    };
+    (@limit) => { None };
+    (@limit $limit:literal) => { Some($limit) };
+    (@secret) => { false };
+    (@secret secret) => { true };
+    (@debug $s:ident $self:ident $column:ident) => { $s.field(stringify!($column), &$self.$column) };
+    (@debug $s:ident $self:ident $column:ident secret) => { $s.field(stringify!($column), &format_args!("<secret>")) };
+}
+use entity;
+
+/// Refuses a value of `chars` characters in a column that holds `limit`.
+pub(crate) fn check_limit(column: &'static str, chars: usize, limit: usize) -> Result<()> {
+    if chars <= limit {
+        return Ok(());
+    }
+    Err(Error::invalid(column, format!("{column} has {chars} characters; at most {limit} are allowed")))
+}
+
+/// A field's name without the `r#` of a Rust keyword.
+pub(crate) const fn column_name(field: &'static str) -> &'static str {
+    match field.as_bytes() {
+        [b'r', b'#', ..] => field.split_at(2).1,
+        _ => field,
+    }
+}
+
+/// Every table, parents before children.
+pub const TABLES: &[&Table] = &[
+    ApiKey::TABLE,
+    IpWhitelistEntry::TABLE,
+    ApiKeyLog::TABLE,
+    AuditLog::TABLE,
+    Session::TABLE,
+    Webhook::TABLE,
+    Message::TABLE,
+    Contact::TABLE,
+    SessionLog::TABLE,
+    WebhookLog::TABLE,
+    BatchJob::TABLE,
+    BatchJobMessage::TABLE,
+    WebhookIdempotency::TABLE,
+    SessionAuth::TABLE,
+    Identity::TABLE,
+    MessageReaction::TABLE,
+    PendingChange::TABLE,
+];
+
+/// The tables of one database, parents before children.
+pub fn tables_of(database: Database) -> impl Iterator<Item = &'static Table> {
+    TABLES.iter().copied().filter(move |t| t.database == database)
+}

@@ -1,0 +1,148 @@
+//! How deliveries, acks, edits and revokes of one message come together.
+//!
+//! Whatever the order in which they arrive, the row ends the same: an ack only rises, a revoke is final, the
+//! edit with the latest time wins, and a second delivery fills gaps but never overwrites.
+
+use crate::entity::Message;
+use crate::json::Json;
+use crate::text::Text;
+use crate::time::Timestamp;
+
+/// The type of a message that could not be decrypted (yet); its content may still come.
+pub const PLACEHOLDER: &str = "ciphertext";
+
+/// A message to be saved. `chat_id`, `from_number`, `type` and `wa_timestamp` are needed; the rest has defaults.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NewMessage {
+    /// WhatsApp's id; `None` for a send that is queued or failed. Without one there is no deduplication.
+    pub wa_message_id: Option<Text>,
+    /// Address of the chat, in any form: phone or LID, with or without device.
+    pub chat_id: Text,
+    /// Address of the sender, in any form.
+    pub from_number: Text,
+    /// Address of the recipient, in any form.
+    pub to_number: Option<Text>,
+    /// `text`, `image` …; an open list.
+    pub r#type: Text,
+    /// Text or caption.
+    pub body: Option<Text>,
+    /// A JSON object about the attached file.
+    pub media: Option<Json>,
+    /// Delivery state if the message carries one. An own message without one starts at 0.
+    pub ack: Option<i64>,
+    /// Whether the session's own account wrote it.
+    pub from_me: bool,
+    /// WhatsApp's time of the message; `None`: now.
+    pub wa_timestamp: Option<Timestamp>,
+    /// When the row was made; `None`: now. History gives the message's own time here.
+    pub created_at: Option<Timestamp>,
+    /// When it was last edited, if it arrives edited.
+    pub edited_at: Option<Timestamp>,
+    /// When it was deleted for everyone, if it arrives deleted.
+    pub revoked_at: Option<Timestamp>,
+    /// The engine's own encoded message, to be kept.
+    pub raw: Option<Vec<u8>>,
+}
+
+/// What a repeated delivery changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merged {
+    /// Nothing.
+    Unchanged,
+    /// A gap was filled or the ack rose.
+    Filled,
+    /// A placeholder got its content.
+    Upgraded,
+}
+
+/// The place of an ack on its way up: none < 0 < −1 < 1 < 2 < 3 < 4 < 5.
+#[must_use]
+pub fn ack_rank(ack: Option<i64>) -> i64 {
+    match ack {
+        None => -1,
+        Some(0) => 0,
+        Some(-1) => 1,
+        Some(n) => n + 1,
+    }
+}
+
+/// The ack that is further up. An ack never falls, so −1 (error) replaces 0 or nothing and is replaced by 1.
+#[must_use]
+pub fn raise_ack(current: Option<i64>, new: Option<i64>) -> Option<i64> {
+    if ack_rank(new) > ack_rank(current) { new } else { current }
+}
+
+/// Merges a repeated delivery into the stored row. `incoming` is a complete row made from the delivery.
+pub fn deliver(row: &mut Message, incoming: &Message) -> Merged {
+    let before = row.clone();
+    let same_people = row.chat_id == incoming.chat_id && row.from_number == incoming.from_number;
+    let upgrade = row.r#type == PLACEHOLDER && incoming.r#type != PLACEHOLDER && same_people;
+    row.ack = raise_ack(row.ack, incoming.ack);
+    if upgrade {
+        row.r#type = incoming.r#type.clone();
+        row.to_number = row.to_number.take().or_else(|| incoming.to_number.clone());
+        if row.revoked_at.is_none() && row.edited_at.is_none() {
+            row.body = incoming.body.clone();
+        }
+    }
+    let edited_later = incoming.edited_at.is_some() && incoming.edited_at > row.edited_at;
+    match incoming.revoked_at {
+        Some(at) => {
+            revoke(row, at);
+        }
+        None if row.revoked_at.is_some() || incoming.r#type == PLACEHOLDER => {}
+        None => {
+            if edited_later && same_people {
+                row.body = incoming.body.clone();
+                row.edited_at = incoming.edited_at;
+            }
+            if same_people {
+                fill(&mut row.body, &incoming.body);
+                fill(&mut row.media, &incoming.media);
+                fill(&mut row.raw, &incoming.raw);
+                fill(&mut row.to_number, &incoming.to_number);
+            }
+        }
+    }
+    match () {
+        () if upgrade => Merged::Upgraded,
+        () if *row != before => Merged::Filled,
+        () => Merged::Unchanged,
+    }
+}
+
+fn fill<T: Clone>(gap: &mut Option<T>, with: &Option<T>) {
+    if gap.is_none() {
+        gap.clone_from(with);
+    }
+}
+
+/// Applies an ack; says whether the row changed.
+pub fn ack(row: &mut Message, ack: i64) -> bool {
+    let raised = raise_ack(row.ack, Some(ack));
+    std::mem::replace(&mut row.ack, raised) != raised
+}
+
+/// Applies an edit; says whether the row changed. The edit with the latest time wins, and of two with the same
+/// time the one that came last. A revoked message stays empty.
+pub fn edit(row: &mut Message, body: Option<&Text>, at: Timestamp) -> bool {
+    if row.revoked_at.is_some() || row.edited_at.is_some_and(|t| t > at) {
+        return false;
+    }
+    let changed = row.edited_at != Some(at) || row.body.as_ref() != body;
+    row.body = body.cloned();
+    row.edited_at = Some(at);
+    changed
+}
+
+/// Applies a deletion for everyone; says whether the row changed. It is final, and the first one's time stays.
+pub fn revoke(row: &mut Message, at: Timestamp) -> bool {
+    if row.revoked_at.is_some() {
+        return false;
+    }
+    row.revoked_at = Some(at);
+    row.body = None;
+    row.media = None;
+    row.raw = None;
+    true
+}

@@ -1,0 +1,210 @@
+//! Column values between Rust types and the engines.
+
+use uuid::Uuid;
+
+use crate::json::Json;
+use crate::text::Text;
+use crate::time::Timestamp;
+
+/// What a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// A UUID: lower-case hyphenated text in SQLite, `uuid` in PostgreSQL.
+    Uuid,
+    /// Text in the stored form of [`Text`].
+    Text,
+    /// One name of a closed list, stored as text.
+    Enum(&'static [&'static str]),
+    /// A JSON document: text in SQLite, `jsonb` in PostgreSQL.
+    Json,
+    /// An instant.
+    Time,
+    /// A 64-bit integer.
+    Int,
+    /// True or false: 1 or 0 in SQLite.
+    Bool,
+    /// Bytes.
+    Bytes,
+}
+
+/// One value on its way to or from an engine.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Value<'a> {
+    Null,
+    Int(i64),
+    Bool(bool),
+    Real(f64),
+    Text(&'a str),
+    Bytes(&'a [u8]),
+    Time(Timestamp),
+    Uuid(Uuid),
+}
+
+/// One row of a result.
+pub(crate) trait Row {
+    /// The value at a position of the result's columns.
+    fn get(&self, index: usize) -> Value<'_>;
+}
+
+/// A Rust type that a column can hold.
+pub(crate) trait Column: Sized {
+    const KIND: ColumnKind;
+    const NULLABLE: bool = false;
+    fn bind(&self) -> Value<'_>;
+    /// `None`: the stored value is not one of this type.
+    fn read(value: Value<'_>) -> Option<Self>;
+    /// Length in characters, for columns with a limit.
+    fn chars(&self) -> usize {
+        0
+    }
+}
+
+impl Column for Uuid {
+    const KIND: ColumnKind = ColumnKind::Uuid;
+    fn bind(&self) -> Value<'_> {
+        Value::Uuid(*self)
+    }
+    fn read(value: Value<'_>) -> Option<Self> {
+        match value {
+            Value::Uuid(u) => Some(u),
+            Value::Text(s) => Uuid::try_parse(s).ok(),
+            _ => None,
+        }
+    }
+}
+
+impl Column for Text {
+    const KIND: ColumnKind = ColumnKind::Text;
+    fn bind(&self) -> Value<'_> {
+        Value::Text(self.as_stored())
+    }
+    fn read(value: Value<'_>) -> Option<Self> {
+        if let Value::Text(s) = value { Some(Text::from_stored(s)) } else { None }
+    }
+    fn chars(&self) -> usize {
+        Text::chars(self)
+    }
+}
+
+impl Column for Json {
+    const KIND: ColumnKind = ColumnKind::Json;
+    fn bind(&self) -> Value<'_> {
+        Value::Text(self.as_stored())
+    }
+    fn read(value: Value<'_>) -> Option<Self> {
+        if let Value::Text(s) = value { Some(Json::from_stored(s)) } else { None }
+    }
+}
+
+impl Column for Timestamp {
+    const KIND: ColumnKind = ColumnKind::Time;
+    fn bind(&self) -> Value<'_> {
+        Value::Time(*self)
+    }
+    fn read(value: Value<'_>) -> Option<Self> {
+        match value {
+            Value::Time(t) => Some(t),
+            Value::Text(s) => Timestamp::parse(s).ok(),
+            _ => None,
+        }
+    }
+}
+
+impl Column for i64 {
+    const KIND: ColumnKind = ColumnKind::Int;
+    fn bind(&self) -> Value<'_> {
+        Value::Int(*self)
+    }
+    fn read(value: Value<'_>) -> Option<Self> {
+        if let Value::Int(i) = value { Some(i) } else { None }
+    }
+}
+
+impl Column for bool {
+    const KIND: ColumnKind = ColumnKind::Bool;
+    fn bind(&self) -> Value<'_> {
+        Value::Bool(*self)
+    }
+    fn read(value: Value<'_>) -> Option<Self> {
+        match value {
+            Value::Bool(b) => Some(b),
+            Value::Int(i @ 0..=1) => Some(i == 1),
+            _ => None,
+        }
+    }
+}
+
+impl Column for Vec<u8> {
+    const KIND: ColumnKind = ColumnKind::Bytes;
+    fn bind(&self) -> Value<'_> {
+        Value::Bytes(self)
+    }
+    fn read(value: Value<'_>) -> Option<Self> {
+        if let Value::Bytes(b) = value { Some(b.to_vec()) } else { None }
+    }
+}
+
+impl<T: Column> Column for Option<T> {
+    const KIND: ColumnKind = T::KIND;
+    const NULLABLE: bool = true;
+    fn bind(&self) -> Value<'_> {
+        self.as_ref().map_or(Value::Null, T::bind)
+    }
+    fn read(value: Value<'_>) -> Option<Self> {
+        match value {
+            Value::Null => Some(None),
+            // An empty text is how some gateways write "no date".
+            Value::Text("") if matches!(T::KIND, ColumnKind::Time) => Some(None),
+            other => T::read(other).map(Some),
+        }
+    }
+    fn chars(&self) -> usize {
+        self.as_ref().map_or(0, T::chars)
+    }
+}
+
+/// A closed list of names as a Rust enum, stored as text.
+macro_rules! names {
+    ($(#[$meta:meta])* $vis:vis enum $type:ident { $($(#[$vmeta:meta])* $variant:ident = $name:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        $vis enum $type { $($(#[$vmeta])* $variant,)+ }
+
+        impl $type {
+            /// Every value, in its natural order.
+            pub const ALL: &'static [$type] = &[$($type::$variant),+];
+            /// The stored names, in the same order.
+            pub const NAMES: &'static [&'static str] = &[$($name),+];
+
+            /// The stored name.
+            #[must_use]
+            pub const fn name(self) -> &'static str { match self { $($type::$variant => $name),+ } }
+        }
+
+        impl std::str::FromStr for $type {
+            type Err = $crate::error::Error;
+            fn from_str(s: &str) -> $crate::error::Result<Self> {
+                match s {
+                    $($name => Ok($type::$variant),)+
+                    _ => Err($crate::error::Error::new(
+                        $crate::error::Kind::InvalidArgument,
+                        format!("unknown {} {s:?}; one of: {}", stringify!($type), Self::NAMES.join(", ")),
+                    )),
+                }
+            }
+        }
+
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.pad(self.name()) }
+        }
+
+        impl $crate::value::Column for $type {
+            const KIND: $crate::value::ColumnKind = $crate::value::ColumnKind::Enum(Self::NAMES);
+            fn bind(&self) -> $crate::value::Value<'_> { $crate::value::Value::Text(self.name()) }
+            fn read(value: $crate::value::Value<'_>) -> Option<Self> {
+                if let $crate::value::Value::Text(s) = value { s.parse().ok() } else { None }
+            }
+        }
+    };
+}
+pub(crate) use names;
