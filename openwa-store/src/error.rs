@@ -145,6 +145,14 @@ impl Error {
         self
     }
 
+    /// The same error for one more caller of a shared commit; the source stays with the first.
+    #[must_use]
+    pub(crate) fn copy(&self) -> Self {
+        let i = &self.0;
+        let (message, context) = (i.message.clone(), i.context.clone());
+        Error(Box::new(Inner { kind: i.kind, message, operation: i.operation, context, source: None }))
+    }
+
     /// What went wrong, for a program.
     #[must_use]
     pub fn kind(&self) -> Kind {

@@ -1,5 +1,13 @@
-//! The embedded store for WhatsApp gateways.
+//! The embedded store for WhatsApp gateways: sessions and their life, message history with exact
+//! deduplication, contacts, webhooks with delivery log and idempotency, API keys, bulk jobs, audit.
+//!
+//! Start with [`Store`].
 
+mod config;
+mod db;
+mod repo;
+mod schema;
+mod store;
 mod value;
 
 pub mod engine;
@@ -10,7 +18,27 @@ pub mod policy;
 pub mod text;
 pub mod time;
 
+pub use config::{Config, DataDatabase};
+pub use db::{Durability, Pending, Ticket, Trace, Writing};
+pub use engine::{ContactChange, Engine};
 pub use error::{Error, Kind, Result};
 pub use json::Json;
+pub use policy::message::NewMessage;
+pub use repo::auth::{AuthEntry, AuthValue};
+pub use repo::batches::{BatchResult, NewBatch, NewBatchMessage};
+pub use repo::contacts::ContactFilter;
+pub use repo::ingest::Ingested;
+pub use repo::keys::{ApiKeyUpdate, NewApiKey, NewWhitelistEntry};
+pub use repo::logs::{AuditFilter, NewApiKeyLog, NewAuditLog};
+pub use repo::message_reads::{Chat, MessageFilter, Order};
+pub use repo::messages::{Changed, Outcome, Saved};
+pub use repo::paging::{Page, PageRequest};
+pub use repo::sessions::{NewSession, SessionFilter, SessionUpdate, Transition};
+pub use repo::webhooks::{Begin, NewDelivery, NewWebhook, WebhookUpdate};
+pub use schema::Applied;
+pub use store::{
+    ApiKeys, Ask, Audit, Auth, Authorization, Batches, CheckReport, Contacts, CreatedKey, DatabaseStatus, Messages,
+    Scan, Sessions, Status, Store, Webhooks,
+};
 pub use text::Text;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

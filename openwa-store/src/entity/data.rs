@@ -71,6 +71,8 @@ names! {
         Revoke = "revoke",
         /// A reaction of one person.
         Reaction = "reaction",
+        /// No change: the message itself was seen while history was off, so that it counts as new only once.
+        Seen = "seen",
     }
 }
 

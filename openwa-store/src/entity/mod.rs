@@ -75,20 +75,20 @@ impl Table {
         names.join(", ")
     }
 
-    /// `INSERT INTO t (a, b) VALUES ($1, $2)`.
+    /// `INSERT INTO t (a, b) VALUES (?1, ?2)`.
     #[must_use]
     pub fn insert(&self) -> String {
-        let marks: Vec<String> = (1..=self.columns.len()).map(|i| format!("${i}")).collect();
+        let marks: Vec<String> = (1..=self.columns.len()).map(|i| format!("?{i}")).collect();
         format!("INSERT INTO {} ({}) VALUES ({})", self.name, self.column_list(), marks.join(", "))
     }
 
-    /// `UPDATE t SET a = $1, b = $2 WHERE key = $n`: every column, found by the key.
+    /// `UPDATE t SET a = ?1, b = ?2 WHERE key = ?n`: every column, found by the key.
     #[must_use]
     pub fn update(&self) -> String {
         let sets: Vec<String> =
-            self.columns.iter().enumerate().map(|(i, c)| format!("{} = ${}", c.name, i + 1)).collect();
+            self.columns.iter().enumerate().map(|(i, c)| format!("{} = ?{}", c.name, i + 1)).collect();
         let keys: Vec<String> =
-            self.key.iter().filter_map(|k| Some(format!("{k} = ${}", self.index_of(k)? + 1))).collect();
+            self.key.iter().filter_map(|k| Some(format!("{k} = ?{}", self.index_of(k)? + 1))).collect();
         format!("UPDATE {} SET {} WHERE {}", self.name, sets.join(", "), keys.join(" AND "))
     }
 

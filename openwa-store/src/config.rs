@@ -1,0 +1,139 @@
+//! How a store is opened.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::db::{Durability, Trace};
+use crate::error::{Error, Kind, Result};
+use crate::time::{Clock, SystemClock};
+
+/// Where the Data database is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DataDatabase {
+    /// SQLite, in `data.sqlite` of the store's folder.
+    #[default]
+    Sqlite,
+    /// SQLite, in this file.
+    SqliteFile(PathBuf),
+}
+
+/// How a store is opened. Every field has a sensible default: `Config::new("./data")` is enough.
+#[derive(Clone)]
+pub struct Config {
+    /// The folder of the store; `None`: everything in memory, gone when the store is closed.
+    pub dir: Option<PathBuf>,
+    /// File of the Main database; `None`: `main.sqlite` in the folder.
+    pub main: Option<PathBuf>,
+    /// Where the Data database is.
+    pub data: DataDatabase,
+    /// Keys the hash of API keys. Without one, plain SHA-256 is used.
+    pub api_key_pepper: Option<Vec<u8>>,
+    /// Whether messages are kept. When off, `save` only tells new messages from repeated ones.
+    pub history: bool,
+    /// How much a commit promises.
+    pub durability: Durability,
+    /// Writes that may wait before callers have to; default 8,192.
+    pub queue: usize,
+    /// Writes that may share a commit; default 1,024.
+    pub group: usize,
+    /// Where the present comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Hears of every SQL statement before it runs, for debugging.
+    pub trace: Option<Trace>,
+}
+
+/// Room in the write queue: a second or two of work for a durable disk.
+const QUEUE: usize = 8192;
+/// Writes per commit. A thousand messages in one commit cost half of what 64 do; more gain little and make
+/// the first of them wait longer.
+const GROUP: usize = 1024;
+
+impl Config {
+    /// A store in the folder `dir`, which is made if it is missing.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Config { dir: Some(dir.into()), ..Config::in_memory() }
+    }
+
+    /// A store that lives in memory and is gone when it is closed. For tests.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Config {
+            dir: None,
+            main: None,
+            data: DataDatabase::Sqlite,
+            api_key_pepper: None,
+            history: true,
+            durability: Durability::Full,
+            queue: QUEUE,
+            group: GROUP,
+            clock: Arc::new(SystemClock),
+            trace: None,
+        }
+    }
+
+    /// A store in `dir`, with what the gateway's environment says: `DATABASE_TYPE` (`sqlite`),
+    /// `DATABASE_NAME` (path of the Data database), `MAIN_DATABASE_NAME` (path of the Main database),
+    /// `API_KEY_PEPPER`. Relative paths are relative to `dir`; empty values count as unset.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for an unknown value, `Unsupported` for an engine that this build lacks.
+    pub fn from_env(dir: impl Into<PathBuf>) -> Result<Self> {
+        Self::from_vars(dir, |name| std::env::var(name).ok())
+    }
+
+    /// Like [`from_env`](Self::from_env), from any source of names.
+    ///
+    /// # Errors
+    /// As `from_env`.
+    pub fn from_vars(dir: impl Into<PathBuf>, var: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let var = |name: &str| var(name).filter(|v| !v.is_empty());
+        let mut config = Config::new(dir);
+        let dir = config.dir.clone().unwrap_or_default();
+        config.main = var("MAIN_DATABASE_NAME").map(|name| dir.join(name));
+        config.api_key_pepper = var("API_KEY_PEPPER").map(String::into_bytes);
+        match var("DATABASE_TYPE").as_deref() {
+            None | Some("sqlite") => {
+                if let Some(name) = var("DATABASE_NAME") {
+                    config.data = DataDatabase::SqliteFile(dir.join(name));
+                }
+            }
+            Some("postgres") => {
+                return Err(Error::new(
+                    Kind::Unsupported,
+                    "DATABASE_TYPE=postgres: this version keeps the Data database in SQLite only",
+                ));
+            }
+            Some(other) => {
+                return Err(Error::new(
+                    Kind::InvalidArgument,
+                    format!("DATABASE_TYPE={other:?} is not known; use \"sqlite\""),
+                )
+                .with("variable", "DATABASE_TYPE"));
+            }
+        }
+        Ok(config)
+    }
+
+    pub(crate) fn main_path(&self) -> Option<PathBuf> {
+        self.main.clone().or_else(|| Some(self.dir.as_ref()?.join("main.sqlite")))
+    }
+
+    pub(crate) fn data_path(&self) -> Option<PathBuf> {
+        match &self.data {
+            DataDatabase::SqliteFile(path) => Some(path.clone()),
+            DataDatabase::Sqlite => Some(self.dir.as_ref()?.join("data.sqlite")),
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("main", &self.main_path())
+            .field("data", &self.data_path())
+            .field("history", &self.history)
+            .field("durability", &self.durability)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,130 @@
+//! Moving the write-ahead log into the database file, beside the writer instead of in its way.
+//!
+//! SQLite by default checkpoints inside the commit that crosses a threshold, which stalls that writer for
+//! milliseconds. Here a thread of its own does it. It cannot finish while a writer keeps appending, so when the
+//! log has grown long it asks the next leader to move the last pages, which are few by then; after that the log
+//! starts over from its beginning and its file is reused instead of growing.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::{SqliteConn, SqliteFile, lock};
+use crate::error::{Error, Result};
+
+/// Pages in the log from which a checkpoint is worth its sync: SQLite's own default, about 4 MB.
+const WORTH_IT: u32 = 1000;
+/// Pages in the log from which the writer is asked to help, about 16 MB. A longer log saves page writes (a
+/// page that changed ten times is written once), a shorter one stays in the page cache and is cheap to recover.
+const TOO_LONG: u32 = 4000;
+/// How long the log may stay unchecked when writes come too slowly to reach the threshold.
+const IDLE: Duration = Duration::from_secs(5);
+
+pub(super) struct Checkpointer {
+    state: Arc<State>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct State {
+    /// Pages in the log after the last commit.
+    pages: AtomicU32,
+    wake: Mutex<Wake>,
+    signal: Condvar,
+    finish_log: Arc<AtomicBool>,
+}
+
+#[derive(Default)]
+struct Wake {
+    wanted: bool,
+    stop: bool,
+}
+
+impl Checkpointer {
+    pub(super) fn start(file: &SqliteFile, finish_log: Arc<AtomicBool>) -> Result<Self> {
+        let state = Arc::new(State {
+            pages: AtomicU32::new(0),
+            wake: Mutex::default(),
+            signal: Condvar::new(),
+            finish_log,
+        });
+        let (theirs, file) = (Arc::clone(&state), file.clone());
+        let thread = std::thread::Builder::new()
+            .name("openwa-checkpoint".to_owned())
+            .spawn(move || theirs.work(&file))
+            .map_err(Error::from)?;
+        Ok(Checkpointer { state, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Hears from the writer how long the log is.
+    pub(super) fn note(&self, pages: u32) {
+        let before = self.state.pages.swap(pages, Ordering::Relaxed);
+        // A first commit after a rest starts the idle clock; a long log wants work now.
+        if (before == 0 && pages > 0) || (pages >= WORTH_IT && (before < WORTH_IT || pages % 64 == 0)) {
+            lock(&self.state.wake).wanted = true;
+            self.state.signal.notify_one();
+        }
+    }
+
+    pub(super) fn stop(&self) {
+        lock(&self.state.wake).stop = true;
+        self.state.signal.notify_one();
+        if let Some(thread) = lock(&self.thread).take() {
+            // It holds nothing that its panic could hurt.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl State {
+    fn work(&self, file: &SqliteFile) {
+        let mut conn = None;
+        loop {
+            let mut wake = lock(&self.wake);
+            while !wake.wanted && !wake.stop {
+                let waiting = self.pages.load(Ordering::Relaxed) > 0;
+                if !waiting {
+                    wake = self.signal.wait(wake).unwrap_or_else(PoisonError::into_inner);
+                    continue;
+                }
+                let (next, timeout) =
+                    self.signal.wait_timeout(wake, IDLE).unwrap_or_else(PoisonError::into_inner);
+                wake = next;
+                if timeout.timed_out() {
+                    break;
+                }
+            }
+            if wake.stop {
+                return;
+            }
+            let asked = std::mem::take(&mut wake.wanted);
+            drop(wake);
+            if asked && self.pages.load(Ordering::Relaxed) < WORTH_IT {
+                continue;
+            }
+            if conn.is_none() {
+                conn = file.open_checkpointer().ok();
+            }
+            if let Some(conn) = &conn {
+                self.checkpoint(conn);
+            }
+        }
+    }
+
+    /// Errors are left for the next round: a checkpoint that fails loses nothing.
+    fn checkpoint(&self, conn: &SqliteConn) {
+        for _ in 0..4 {
+            let Ok((log, moved)) = conn.checkpoint() else { return };
+            if moved >= log {
+                self.pages.store(0, Ordering::Relaxed);
+                return;
+            }
+            if log - moved < WORTH_IT / 2 {
+                break;
+            }
+        }
+        if self.pages.load(Ordering::Relaxed) >= TOO_LONG {
+            self.finish_log.store(true, Ordering::Release);
+        }
+    }
+}

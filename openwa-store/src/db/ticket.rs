@@ -1,0 +1,250 @@
+//! The answer to a write, to be waited for or awaited.
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+
+use super::writer::Job;
+use super::{Conn, Database, lock};
+use crate::error::{Error, Kind, Result};
+
+/// A prepared write. It does nothing until it is run:
+///
+/// * [`wait`](Pending::wait) runs it and blocks until it is durable;
+/// * [`submit`](Pending::submit) queues it and gives a [`Ticket`], so that one thread can keep a thousand
+///   writes under way;
+/// * `.await` queues it and yields to any executor.
+#[must_use = "a write does nothing until it is waited for, submitted or awaited"]
+pub struct Pending<T>(Result<Prepared<T>>);
+
+type Write<T> = Box<dyn FnMut(&dyn Conn) -> Result<T> + Send>;
+
+struct Prepared<T> {
+    database: Arc<Database>,
+    operation: &'static str,
+    write: Write<T>,
+}
+
+impl<T: Send + 'static> Pending<T> {
+    pub(crate) fn new(database: Arc<Database>, operation: &'static str, write: Write<T>) -> Self {
+        Pending(Ok(Prepared { database, operation, write }))
+    }
+
+    /// A write that its arguments already refuse.
+    pub(crate) fn refused(error: Error) -> Self {
+        Pending(Err(error))
+    }
+
+    /// From checks that may refuse the arguments.
+    pub(crate) fn checked(made: Result<Pending<T>>) -> Self {
+        made.unwrap_or_else(Pending::refused)
+    }
+
+    /// Runs the write and blocks until it is durable. Concurrent callers share a commit.
+    ///
+    /// # Errors
+    /// What the verb documents; `Busy`, `DiskFull`, `Closed` or `Forked` from the database.
+    pub fn wait(self) -> Result<T> {
+        let Prepared { database, operation, write } = self.0?;
+        let (job, ticket) = Task::new(operation, write);
+        database.writer()?.run(job, &|| ticket.is_done())?;
+        ticket.wait()
+    }
+
+    /// Queues the write; blocks only while the queue is full.
+    ///
+    /// # Errors
+    /// `Closed` or `Forked`, or what refuses the arguments.
+    pub fn submit(self) -> Result<Ticket<T>> {
+        let Prepared { database, operation, write } = self.0?;
+        let (job, ticket) = Task::new(operation, write);
+        database.writer()?.submit(job)?;
+        Ok(ticket)
+    }
+
+    /// Queues the write if there is room.
+    ///
+    /// # Errors
+    /// `QueueFull` (retryable), and those of [`submit`](Pending::submit).
+    pub fn try_submit(self) -> Result<Ticket<T>> {
+        let Prepared { database, operation, write } = self.0?;
+        let (job, ticket) = Task::new(operation, write);
+        database.writer()?.try_submit(job).map_err(|(_, e)| e)?;
+        Ok(ticket)
+    }
+}
+
+impl<T: Send + 'static> IntoFuture for Pending<T> {
+    type Output = Result<T>;
+    type IntoFuture = Writing<T>;
+
+    fn into_future(self) -> Writing<T> {
+        Writing(match self.0 {
+            Err(e) => Stage::Refused(Some(e)),
+            Ok(Prepared { database, operation, write }) => {
+                let (job, ticket) = Task::new(operation, write);
+                Stage::Queueing { database, job: Some(job), ticket: Some(ticket) }
+            }
+        })
+    }
+}
+
+/// The future of a [`Pending`] write. Dropping it before its first poll withdraws the write; later it does not.
+pub struct Writing<T>(Stage<T>);
+
+enum Stage<T> {
+    Refused(Option<Error>),
+    Queueing { database: Arc<Database>, job: Option<Box<dyn Job>>, ticket: Option<Ticket<T>> },
+    Queued(Ticket<T>),
+}
+
+impl<T: Send + 'static> Future for Writing<T> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        if let Stage::Queueing { database, job, ticket } = &mut self.0 {
+            let Some(next) = job.take() else { return Poll::Ready(Err(polled_again())) };
+            let writer = match database.writer() {
+                Ok(writer) => writer,
+                Err(e) => return Poll::Ready(Err(e)),
+            };
+            match writer.submit_or_wake(next, cx.waker()) {
+                Ok(None) => {}
+                Ok(Some(refused)) => {
+                    *job = Some(refused);
+                    return Poll::Pending;
+                }
+                Err(e) => return Poll::Ready(Err(e)),
+            }
+            let Some(ticket) = ticket.take() else { return Poll::Ready(Err(polled_again())) };
+            self.0 = Stage::Queued(ticket);
+        }
+        match &mut self.0 {
+            Stage::Refused(e) => Poll::Ready(Err(e.take().unwrap_or_else(polled_again))),
+            Stage::Queued(ticket) => Pin::new(ticket).poll(cx),
+            Stage::Queueing { .. } => Poll::Pending,
+        }
+    }
+}
+
+fn polled_again() -> Error {
+    Error::new(Kind::Internal, "this write was already answered")
+}
+
+/// The answer to a queued write: wait for it, or await it. The write happens whether or not anybody does.
+pub struct Ticket<T>(Arc<Slot<T>>);
+
+struct Slot<T>(Mutex<State<T>>);
+
+enum State<T> {
+    Open(Option<Waker>),
+    Done(Result<T>),
+    Taken,
+}
+
+impl<T> Ticket<T> {
+    /// Whether the answer is there.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        !matches!(*lock(&self.0.0), State::Open(_))
+    }
+
+    /// Blocks until the answer is there.
+    ///
+    /// # Errors
+    /// What the verb documents.
+    pub fn wait(mut self) -> Result<T> {
+        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+        let mut cx = Context::from_waker(&waker);
+        loop {
+            if let Poll::Ready(out) = Pin::new(&mut self).poll(&mut cx) {
+                return out;
+            }
+            std::thread::park();
+        }
+    }
+}
+
+impl<T> Future for Ticket<T> {
+    type Output = Result<T>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
+        let mut state = lock(&self.0.0);
+        match &mut *state {
+            State::Open(waker) => {
+                match waker {
+                    Some(w) => w.clone_from(cx.waker()),
+                    None => *waker = Some(cx.waker().clone()),
+                }
+                Poll::Pending
+            }
+            _ => Poll::Ready(match std::mem::replace(&mut *state, State::Taken) {
+                State::Done(out) => out,
+                _ => Err(polled_again()),
+            }),
+        }
+    }
+}
+
+/// Wakes a blocked thread.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// A write in the queue, with the place for its answer.
+struct Task<T> {
+    operation: &'static str,
+    write: Write<T>,
+    out: Option<Result<T>>,
+    slot: Option<Arc<Slot<T>>>,
+}
+
+impl<T: Send + 'static> Task<T> {
+    fn new(operation: &'static str, write: Write<T>) -> (Box<dyn Job>, Ticket<T>) {
+        let slot = Arc::new(Slot(Mutex::new(State::Open(None))));
+        (Box::new(Task { operation, write, out: None, slot: Some(Arc::clone(&slot)) }), Ticket(slot))
+    }
+}
+
+impl<T> Task<T> {
+    fn answer(&mut self, out: Result<T>) {
+        let Some(slot) = self.slot.take() else { return };
+        let before = std::mem::replace(&mut *lock(&slot.0), State::Done(out.map_err(|e| e.during(self.operation))));
+        if let State::Open(Some(waker)) = before {
+            waker.wake();
+        }
+    }
+}
+
+impl<T: Send> Job for Task<T> {
+    fn run(&mut self, conn: &dyn Conn) -> bool {
+        let out = (self.write)(conn);
+        let ok = out.is_ok();
+        self.out = Some(out);
+        ok
+    }
+
+    fn finish(&mut self, failed: Option<&Error>) {
+        let out = match (failed, self.out.take()) {
+            // A write that was refused by itself keeps its own reason.
+            (_, Some(Err(own))) => Err(own),
+            (Some(e), _) => Err(e.copy()),
+            (None, Some(out)) => out,
+            (None, None) => Err(Error::new(Kind::Internal, "the write was not run")),
+        };
+        self.answer(out);
+    }
+}
+
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        // A job that is dropped unanswered (the writer is gone) must not leave its caller waiting for ever.
+        self.answer(Err(Error::new(Kind::Closed, "the store was closed before this write was run")));
+    }
+}

@@ -1,0 +1,355 @@
+//! One writer per SQLite file, and commits that many writes share.
+//!
+//! A write is a job in a bounded queue. Whoever finds the connection free becomes the *leader*: it takes what
+//! is queued into one transaction, commits once, and answers every job. A blocking caller leads on its own
+//! thread, so a lone writer pays no thread switch (a hop costs about a tenth of a durable commit); a background
+//! thread leads for tickets that nobody waits for. While one group is being synced the next one fills.
+//!
+//! A job that fails before it changed anything fails alone at no cost. Only when a job fails *half way* is the
+//! group rolled back and run again with a savepoint for each job: savepoints for all would copy every touched
+//! page once per job, for a case that hardly ever happens.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, TryLockError};
+use std::task::Waker;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::checkpoint::Checkpointer;
+use super::{Conn, SqliteConn, SqliteFile, lock};
+use crate::error::{Error, Kind, Result};
+
+/// One write in the queue.
+pub(crate) trait Job: Send {
+    /// Does the work inside the open transaction; may be called again after a rollback. False: it failed.
+    fn run(&mut self, conn: &dyn Conn) -> bool;
+    /// Answers the caller, once: with its own result, or with the reason why the whole group failed.
+    fn finish(&mut self, failed: Option<&Error>);
+}
+
+/// How much may wait, and how much goes into one commit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) queue: usize,
+    pub(crate) group: usize,
+}
+
+/// How long a leader waits for the callers it has just answered to come back with their next write. Without
+/// it, the first to return would commit alone while all the others wait for that commit.
+const GATHER: Duration = Duration::from_micros(200);
+
+struct Shared {
+    queue: Mutex<Queue>,
+    /// The background thread waits here for work.
+    work: Condvar,
+    /// Callers wait here for room.
+    room: Condvar,
+    conn: Mutex<Option<SqliteConn>>,
+    /// Callers of [`Writer::with_conn`] that want the connection between two groups.
+    guests: AtomicUsize,
+    /// Size of the last group.
+    last_group: AtomicUsize,
+    /// The log should be finished off by the next leader.
+    finish_log: Arc<AtomicBool>,
+    checkpointer: Option<Checkpointer>,
+    limits: Limits,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Box<dyn Job>>,
+    /// Futures that wait for room.
+    waiting: Vec<Waker>,
+    background_sleeps: bool,
+    closed: bool,
+}
+
+/// The writing side of a database.
+pub(crate) struct Writer {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Writer {
+    pub(crate) fn start(file: &SqliteFile, conn: SqliteConn, limits: Limits) -> Result<Self> {
+        let finish_log = Arc::new(AtomicBool::new(false));
+        let checkpointer =
+            if file.in_memory() { None } else { Some(Checkpointer::start(file, Arc::clone(&finish_log))?) };
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            work: Condvar::new(),
+            room: Condvar::new(),
+            conn: Mutex::new(Some(conn)),
+            guests: AtomicUsize::new(0),
+            last_group: AtomicUsize::new(1),
+            finish_log,
+            checkpointer,
+            limits,
+        });
+        let background = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("openwa-writer".to_owned())
+            .spawn(move || background.lead_in_background())
+            .map_err(Error::from)?;
+        Ok(Writer { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Queues a job and works until it is answered or somebody else is at it.
+    pub(crate) fn run(&self, job: Box<dyn Job>, answered: &dyn Fn() -> bool) -> Result<()> {
+        self.shared.push(job, false)?;
+        let guard = match self.shared.conn.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(p)) => p.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(()),
+        };
+        if let Some(conn) = guard.as_ref() {
+            while !answered() && self.shared.lead(conn) {}
+        }
+        drop(guard);
+        // What came while we led is the background's: it is asked *after* the connection is free, so no job is
+        // left lying that came between our last look and now.
+        self.shared.wake_background_if_needed();
+        Ok(())
+    }
+
+    /// Queues a job, waiting for room.
+    pub(crate) fn submit(&self, job: Box<dyn Job>) -> Result<()> {
+        self.shared.push(job, true)
+    }
+
+    /// Queues a job if there is room, else gives it back.
+    pub(crate) fn try_submit(&self, job: Box<dyn Job>) -> Result<(), (Box<dyn Job>, Error)> {
+        let queue = lock(&self.shared.queue);
+        if queue.closed {
+            return Err((job, closed()));
+        }
+        if queue.jobs.len() >= self.shared.limits.queue {
+            let text = format!("{} writes are waiting already; try again in a moment", queue.jobs.len());
+            return Err((job, Error::new(Kind::QueueFull, text)));
+        }
+        self.shared.append(queue, job, true);
+        Ok(())
+    }
+
+    /// Queues a job if there is room; else gives it back and wakes `waker` when there is.
+    pub(crate) fn submit_or_wake(&self, job: Box<dyn Job>, waker: &Waker) -> Result<Option<Box<dyn Job>>> {
+        let mut queue = lock(&self.shared.queue);
+        if queue.closed {
+            return Err(closed());
+        }
+        if queue.jobs.len() >= self.shared.limits.queue {
+            queue.waiting.push(waker.clone());
+            return Ok(Some(job));
+        }
+        self.shared.append(queue, job, true);
+        Ok(None)
+    }
+
+    /// Has the connection to itself, between two groups.
+    pub(crate) fn with_conn<T>(&self, f: impl FnOnce(&SqliteConn) -> Result<T>) -> Result<T> {
+        self.shared.guests.fetch_add(1, Ordering::AcqRel);
+        let guard = lock(&self.shared.conn);
+        self.shared.guests.fetch_sub(1, Ordering::AcqRel);
+        let out = match guard.as_ref() {
+            Some(conn) => {
+                let out = f(conn);
+                if !conn.is_idle() {
+                    let _ = conn.run("ROLLBACK");
+                }
+                self.shared.note_log(conn);
+                out
+            }
+            None => Err(closed()),
+        };
+        drop(guard);
+        self.shared.wake_background_if_needed();
+        out
+    }
+
+    /// Writes what is queued, then ends the thread and closes the connection.
+    pub(crate) fn close(&self) -> Result<()> {
+        {
+            let mut queue = lock(&self.shared.queue);
+            queue.closed = true;
+            queue.waiting.drain(..).for_each(Waker::wake);
+            self.shared.work.notify_all();
+            self.shared.room.notify_all();
+        }
+        if let Some(thread) = lock(&self.thread).take() {
+            thread.join().map_err(|_| Error::new(Kind::Internal, "the writer thread panicked"))?;
+        }
+        if let Some(checkpointer) = &self.shared.checkpointer {
+            checkpointer.stop();
+        }
+        // Closing the last connection moves the rest of the log into the file.
+        drop(lock(&self.shared.conn).take());
+        Ok(())
+    }
+}
+
+fn closed() -> Error {
+    Error::new(Kind::Closed, "the store is closed")
+}
+
+impl Shared {
+    fn push(&self, job: Box<dyn Job>, wake: bool) -> Result<()> {
+        let mut queue = lock(&self.queue);
+        while queue.jobs.len() >= self.limits.queue && !queue.closed {
+            self.work.notify_one();
+            queue = self.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        if queue.closed {
+            return Err(closed());
+        }
+        self.append(queue, job, wake);
+        Ok(())
+    }
+
+    fn append(&self, mut queue: std::sync::MutexGuard<'_, Queue>, job: Box<dyn Job>, wake: bool) {
+        queue.jobs.push_back(job);
+        let wake = wake && queue.background_sleeps;
+        drop(queue);
+        if wake {
+            self.work.notify_one();
+        }
+    }
+
+    fn wake_background_if_needed(&self) {
+        let queue = lock(&self.queue);
+        if !queue.jobs.is_empty() && queue.background_sleeps {
+            self.work.notify_one();
+        }
+    }
+
+    fn lead_in_background(&self) {
+        loop {
+            let mut queue = lock(&self.queue);
+            while queue.jobs.is_empty() {
+                if queue.closed {
+                    return;
+                }
+                queue.background_sleeps = true;
+                queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                queue.background_sleeps = false;
+            }
+            drop(queue);
+            let guard = lock(&self.conn);
+            let Some(conn) = guard.as_ref() else { return };
+            while self.guests.load(Ordering::Acquire) == 0 && self.lead(conn) {}
+            drop(guard);
+            while self.guests.load(Ordering::Acquire) > 0 {
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    /// Takes one group from the queue to its answers. False: there was none.
+    fn lead(&self, conn: &SqliteConn) -> bool {
+        self.gather();
+        let mut group = self.take_group();
+        if group.is_empty() {
+            return false;
+        }
+        self.last_group.store(group.len(), Ordering::Relaxed);
+        if self.finish_log.swap(false, Ordering::AcqRel) {
+            // Beside a busy writer the checkpointer never catches up; this moves the little that is left, so
+            // that the log starts over. An error here costs only a longer log.
+            let _ = conn.checkpoint();
+        }
+        let failed = commit_group(conn, &mut group).err();
+        self.note_log(conn);
+        for job in &mut group {
+            job.finish(failed.as_ref());
+        }
+        true
+    }
+
+    fn gather(&self) {
+        let expected = self.last_group.load(Ordering::Relaxed).min(self.limits.group);
+        if expected < 2 {
+            return;
+        }
+        let start = Instant::now();
+        while lock(&self.queue).jobs.len() < expected && start.elapsed() < GATHER {
+            std::thread::yield_now();
+        }
+    }
+
+    fn take_group(&self) -> Vec<Box<dyn Job>> {
+        let mut queue = lock(&self.queue);
+        let was_full = queue.jobs.len() >= self.limits.queue;
+        let take = queue.jobs.len().min(self.limits.group);
+        let group = queue.jobs.drain(..take).collect();
+        if was_full {
+            self.room.notify_all();
+        }
+        queue.waiting.drain(..).for_each(Waker::wake);
+        group
+    }
+
+    fn note_log(&self, conn: &SqliteConn) {
+        if let Some(checkpointer) = &self.checkpointer {
+            checkpointer.note(conn.wal_pages());
+        }
+    }
+}
+
+/// Runs a group in one transaction. An error means that nothing of it was written.
+fn commit_group(conn: &SqliteConn, group: &mut [Box<dyn Job>]) -> Result<()> {
+    if !conn.is_idle() {
+        conn.run("ROLLBACK")?;
+    }
+    conn.begin_write()?;
+    let done = match run_group(conn, group) {
+        Ok(true) => Ok(()),
+        Ok(false) => run_apart(conn, group),
+        Err(e) => Err(e),
+    };
+    let out = done.and_then(|()| conn.run("COMMIT"));
+    if !conn.is_idle() {
+        // Only after an error; the error that brought us here is the one to report.
+        let _ = conn.run("ROLLBACK");
+    }
+    out
+}
+
+/// Runs every job in the transaction as it is. False: one failed half way.
+fn run_group(conn: &SqliteConn, group: &mut [Box<dyn Job>]) -> Result<bool> {
+    for job in group {
+        let before = conn.total_changes();
+        if !job.run(conn) {
+            still_open(conn)?;
+            if conn.total_changes() != before {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Starts over, with each job in its own savepoint.
+fn run_apart(conn: &SqliteConn, group: &mut [Box<dyn Job>]) -> Result<()> {
+    conn.run("ROLLBACK")?;
+    conn.begin_write()?;
+    for job in group {
+        conn.run("SAVEPOINT job")?;
+        if !job.run(conn) {
+            still_open(conn)?;
+            conn.run("ROLLBACK TO job")?;
+        }
+        conn.run("RELEASE job")?;
+    }
+    Ok(())
+}
+
+/// Some errors (a full disk, for one) end the whole transaction; then nobody's work is in it any more.
+fn still_open(conn: &SqliteConn) -> Result<()> {
+    if conn.is_idle() {
+        return Err(Error::new(
+            Kind::DiskFull,
+            "the database could not be written, so nothing of this commit was; nothing acknowledged is lost",
+        ));
+    }
+    Ok(())
+}

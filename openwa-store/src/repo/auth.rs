@@ -1,0 +1,116 @@
+//! A session's credentials, one row per key.
+
+use uuid::Uuid;
+
+use super::{insert, sql};
+use crate::db::Conn;
+use crate::entity::SessionAuth;
+use crate::error::{Error, Result};
+use crate::text::Text;
+use crate::time::Timestamp;
+use crate::value::{Column, Value};
+
+/// One change of a session's credentials.
+#[derive(Clone, PartialEq)]
+pub struct AuthEntry {
+    /// `creds`, `pre-key`, `session` …, 1 to 64 characters.
+    pub category: Text,
+    /// The key's id within its category, at most 512 characters.
+    pub key_id: Text,
+    /// The value; `None` deletes.
+    pub value: Option<Vec<u8>>,
+}
+
+impl std::fmt::Debug for AuthEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AuthEntry({:?}/{:?}, <secret>)", self.category, self.key_id)
+    }
+}
+
+/// What a read of a credential found. *Missing* and *unreadable* are different things: only when `creds` are
+/// missing may an engine start a fresh pairing; taking an unreadable one for missing would overwrite it.
+#[derive(Clone, PartialEq)]
+pub enum AuthValue {
+    /// The value.
+    Found(Vec<u8>),
+    /// There is none.
+    Missing,
+    /// There is one, but it cannot be read; the text says why.
+    Unreadable(String),
+}
+
+impl std::fmt::Debug for AuthValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            AuthValue::Found(v) => write!(f, "Found(<{} bytes>)", v.len()),
+            AuthValue::Missing => f.write_str("Missing"),
+            AuthValue::Unreadable(why) => write!(f, "Unreadable({why:?})"),
+        }
+    }
+}
+
+/// Sets and deletes many keys in one commit: all of them or none.
+pub(crate) fn set(conn: &dyn Conn, session: Uuid, entries: &[AuthEntry], now: Timestamp) -> Result<()> {
+    for entry in entries {
+        if entry.category.is_empty() {
+            return Err(Error::invalid("category", "a credential needs a category"));
+        }
+        conn.execute(
+            "DELETE FROM session_auth WHERE session_id = ?1 AND category = ?2 AND key_id = ?3",
+            &[Value::Uuid(session), entry.category.bind(), entry.key_id.bind()],
+        )?;
+        if let Some(value) = &entry.value {
+            let (category, key_id) = (entry.category.clone(), entry.key_id.clone());
+            insert(conn, &SessionAuth { session_id: session, category, key_id, value: value.clone(), updated_at: now })?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn get(conn: &dyn Conn, session: Uuid, category: &Text, key_id: &Text) -> Result<AuthValue> {
+    let found = conn.first(
+        "SELECT value FROM session_auth WHERE session_id = ?1 AND category = ?2 AND key_id = ?3",
+        &[Value::Uuid(session), category.bind(), key_id.bind()],
+        |row| {
+            Ok(match row.get(0) {
+                Value::Bytes(b) => AuthValue::Found(b.to_vec()),
+                _ => AuthValue::Unreadable("the stored value is not bytes".to_owned()),
+            })
+        },
+    );
+    match found {
+        Ok(found) => Ok(found.unwrap_or(AuthValue::Missing)),
+        // The row may be there; damage must not look like absence.
+        Err(e) if e.kind() == crate::Kind::Corrupt => Ok(AuthValue::Unreadable(e.to_string())),
+        Err(e) => Err(e),
+    }
+}
+
+/// The ids of a category's keys, in order.
+pub(crate) fn list(conn: &dyn Conn, session: Uuid, category: &Text) -> Result<Vec<Text>> {
+    conn.all(
+        "SELECT key_id FROM session_auth WHERE session_id = ?1 AND category = ?2 ORDER BY key_id",
+        &[Value::Uuid(session), category.bind()],
+        |row| Text::read(row.get(0)).ok_or_else(|| SessionAuth::TABLE.unreadable(0, row)),
+    )
+}
+
+/// Every credential of a session, in order.
+pub(crate) fn all(conn: &dyn Conn, session: Uuid) -> Result<Vec<SessionAuth>> {
+    conn.rows(
+        sql!(SessionAuth, "SELECT {} FROM session_auth WHERE session_id = ?1 ORDER BY category, key_id"),
+        &[Value::Uuid(session)],
+    )
+}
+
+/// Deletes a session's credentials, or those of one category; says how many.
+pub(crate) fn clear(conn: &dyn Conn, session: Uuid, category: Option<&Text>) -> Result<u64> {
+    match category {
+        Some(category) => conn.execute(
+            "DELETE FROM session_auth WHERE session_id = ?1 AND category = ?2",
+            &[Value::Uuid(session), category.bind()],
+        ),
+        None => conn.execute("DELETE FROM session_auth WHERE session_id = ?1", &[Value::Uuid(session)]),
+    }
+}
+

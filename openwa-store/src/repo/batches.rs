@@ -1,0 +1,267 @@
+//! Bulk jobs: handed out message by message, once, across processes; counters move with the results.
+
+use uuid::Uuid;
+
+use super::paging::{Keyset, Page, PageRequest, page};
+use super::{Ids, insert, sql, update};
+use crate::db::{Conn, Flow};
+use crate::entity::{BatchJob, BatchJobMessage, BatchMessageStatus, BatchStatus, Entity};
+use crate::error::{Error, Kind, Result};
+use crate::json::Json;
+use crate::policy::batch::{self as rules, Counts};
+use crate::text::Text;
+use crate::time::Timestamp;
+use crate::value::{Column, Value};
+
+/// A bulk job to be created.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NewBatch {
+    /// The host's own id of the job, 1 to 100 characters; unique within the session.
+    pub batch_id: Text,
+    /// What to send, in order.
+    pub messages: Vec<NewBatchMessage>,
+    /// Settings of the host; default `{}`.
+    pub options: Option<Json>,
+}
+
+/// One message of a bulk job to be created.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NewBatchMessage {
+    /// Address of the chat.
+    pub chat_id: Text,
+    /// `text`, `image` …
+    pub message_type: Text,
+    /// What to send.
+    pub content: Json,
+    /// Values for a template.
+    pub variables: Option<Json>,
+}
+
+/// How the sending of one message ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BatchResult {
+    /// It was sent.
+    Sent {
+        /// WhatsApp's id, if known.
+        wa_message_id: Option<Text>,
+    },
+    /// It could not be sent.
+    Failed {
+        /// A short reason.
+        error_code: Option<Text>,
+        /// A long reason.
+        error_message: Option<Text>,
+    },
+}
+
+pub(crate) fn create(
+    conn: &dyn Conn,
+    ids: &Ids,
+    session: Uuid,
+    new: &NewBatch,
+    now: Timestamp,
+) -> Result<BatchJob> {
+    if new.batch_id.is_empty() {
+        return Err(Error::invalid("batch_id", "a bulk job needs an id of 1 to 100 characters"));
+    }
+    if new.messages.is_empty() {
+        return Err(Error::invalid("messages", "a bulk job needs at least one message"));
+    }
+    let options = new.options.clone().unwrap_or_default();
+    rules::check_options(&options)?;
+    let job = BatchJob {
+        id: ids.mint(now),
+        batch_id: new.batch_id.clone(),
+        session_id: session,
+        status: BatchStatus::Pending,
+        total_messages: new.messages.len() as i64,
+        sent_count: 0,
+        failed_count: 0,
+        cancelled_count: 0,
+        options,
+        error: None,
+        started_at: None,
+        completed_at: None,
+        created_at: now,
+        updated_at: now,
+    };
+    insert(conn, &job)?;
+    for (i, message) in new.messages.iter().enumerate() {
+        let row = BatchJobMessage {
+            id: ids.mint(now),
+            batch_job_id: job.id,
+            position: i as i64,
+            chat_id: message.chat_id.clone(),
+            message_type: message.message_type.clone(),
+            content: message.content.clone(),
+            variables: message.variables.clone(),
+            status: BatchMessageStatus::Pending,
+            wa_message_id: None,
+            error_code: None,
+            error_message: None,
+            sent_at: None,
+            created_at: now,
+        };
+        insert(conn, &row).map_err(|e| e.with("row", i))?;
+    }
+    Ok(job)
+}
+
+pub(crate) fn get(conn: &dyn Conn, id: Uuid) -> Result<BatchJob> {
+    conn.one(sql!(BatchJob, "SELECT {} FROM batch_jobs WHERE id = ?1"), &[Value::Uuid(id)])?
+        .ok_or_else(|| Error::not_found("bulk job", id))
+}
+
+pub(crate) fn by_batch_id(conn: &dyn Conn, session: Uuid, batch_id: &Text) -> Result<Option<BatchJob>> {
+    conn.one(
+        sql!(BatchJob, "SELECT {} FROM batch_jobs WHERE session_id = ?1 AND batch_id = ?2"),
+        &[Value::Uuid(session), batch_id.bind()],
+    )
+}
+
+pub(crate) fn list(conn: &dyn Conn, session: Uuid, request: &PageRequest) -> Result<Page<BatchJob>> {
+    let limit = request.limit()?;
+    let after = request.keyset()?;
+    let mut text = sql!(BatchJob, "SELECT {} FROM batch_jobs WHERE session_id = ?1").to_owned();
+    let mut values = vec![Value::Uuid(session)];
+    if let Some(k) = &after {
+        text.push_str(" AND (created_at, id) < (?2, ?3)");
+        values.extend([Value::Time(k.at), Value::Text(&k.key)]);
+    }
+    text.push_str(&format!(" ORDER BY created_at DESC, id DESC LIMIT {}", limit + 1));
+    let mut rows = Vec::new();
+    conn.query(&text, &values, &mut |row| {
+        rows.push(BatchJob::from_row(row)?);
+        Ok(Flow::Continue(()))
+    })?;
+    Ok(page(rows, limit, |j| Keyset { at: j.created_at, key: j.id.to_string() }))
+}
+
+/// The messages of a job in sending order, from `from` on, at most `limit`.
+pub(crate) fn messages(conn: &dyn Conn, job: Uuid, from: i64, limit: u32) -> Result<Vec<BatchJobMessage>> {
+    conn.rows(
+        sql!(
+            BatchJobMessage,
+            "SELECT {} FROM batch_job_messages WHERE batch_job_id = ?1 AND position >= ?2 ORDER BY position LIMIT ?3"
+        ),
+        &[Value::Uuid(job), Value::Int(from), Value::Int(limit.into())],
+    )
+}
+
+fn with_status(
+    conn: &dyn Conn,
+    job: Uuid,
+    status: BatchMessageStatus,
+    limit: i64,
+) -> Result<Vec<BatchJobMessage>> {
+    conn.rows(
+        sql!(
+            BatchJobMessage,
+            "SELECT {} FROM batch_job_messages WHERE batch_job_id = ?1 AND status = ?2 ORDER BY position LIMIT ?3"
+        ),
+        &[Value::Uuid(job), status.bind(), Value::Int(limit)],
+    )
+}
+
+/// Hands out the next message of a job. `None`: there is none left, or the job has ended.
+pub(crate) fn claim_next(conn: &dyn Conn, job: Uuid, now: Timestamp) -> Result<Option<BatchJobMessage>> {
+    let mut job = get(conn, job)?;
+    if rules::is_terminal(job.status) {
+        return Ok(None);
+    }
+    let Some(mut next) = with_status(conn, job.id, BatchMessageStatus::Pending, 1)?.pop() else {
+        return Ok(None);
+    };
+    next.status = BatchMessageStatus::Sending;
+    update(conn, &next)?;
+    if job.status == BatchStatus::Pending {
+        (job.status, job.started_at, job.updated_at) = (BatchStatus::Processing, Some(now), now);
+        update(conn, &job)?;
+    }
+    Ok(Some(next))
+}
+
+/// The messages that were handed out and have no result. While a sender is at work that is what it is sending;
+/// after a crash nobody knows whether they went out, so they are reported and never sent again silently.
+pub(crate) fn unknown(conn: &dyn Conn, job: Uuid) -> Result<Vec<BatchJobMessage>> {
+    with_status(conn, job, BatchMessageStatus::Sending, i64::MAX)
+}
+
+/// Records how the sending of a message ended, and moves the job's counters.
+pub(crate) fn record(conn: &dyn Conn, message: Uuid, result: &BatchResult, now: Timestamp) -> Result<BatchJob> {
+    let found = conn.one::<BatchJobMessage>(
+        sql!(BatchJobMessage, "SELECT {} FROM batch_job_messages WHERE id = ?1"),
+        &[Value::Uuid(message)],
+    )?;
+    let mut row = found.ok_or_else(|| Error::not_found("bulk message", message))?;
+    if row.status != BatchMessageStatus::Sending {
+        return Err(Error::new(
+            Kind::Conflict,
+            format!("the message is {}; only one that is being sent can get a result", row.status),
+        )
+        .with("status", row.status));
+    }
+    match result.clone() {
+        BatchResult::Sent { wa_message_id } => {
+            row.status = BatchMessageStatus::Sent;
+            row.wa_message_id = wa_message_id;
+            row.sent_at = Some(now);
+        }
+        BatchResult::Failed { error_code, error_message } => {
+            row.status = BatchMessageStatus::Failed;
+            row.error_code = error_code;
+            row.error_message = error_message;
+        }
+    }
+    let mut job = get(conn, row.batch_job_id)?;
+    let mut counts = counts(&job);
+    counts.record(row.status)?;
+    update(conn, &row)?;
+    settle(&mut job, counts, now);
+    update(conn, &job)?;
+    Ok(job)
+}
+
+fn counts(job: &BatchJob) -> Counts {
+    Counts {
+        total: job.total_messages,
+        sent: job.sent_count,
+        failed: job.failed_count,
+        cancelled: job.cancelled_count,
+    }
+}
+
+/// Writes the counters into the job, and ends it when every message has its result.
+fn settle(job: &mut BatchJob, counts: Counts, now: Timestamp) {
+    (job.sent_count, job.failed_count, job.cancelled_count) = (counts.sent, counts.failed, counts.cancelled);
+    job.status = rules::status_after(job.status, &counts);
+    job.updated_at = now;
+    if rules::is_terminal(job.status) && job.completed_at.is_none() {
+        job.completed_at = Some(now);
+    }
+}
+
+/// Ends a job: what is pending is withdrawn, what is being sent still gets its result.
+pub(crate) fn end(
+    conn: &dyn Conn,
+    job: Uuid,
+    to: BatchStatus,
+    error: Option<&Text>,
+    now: Timestamp,
+) -> Result<BatchJob> {
+    let mut job = get(conn, job)?;
+    rules::check_end(job.status, to)?;
+    let withdrawn = conn.execute(
+        "UPDATE batch_job_messages SET status = ?3 WHERE batch_job_id = ?1 AND status = ?2",
+        &[
+            Value::Uuid(job.id),
+            BatchMessageStatus::Pending.bind(),
+            BatchMessageStatus::Cancelled.bind(),
+        ],
+    )?;
+    job.cancelled_count += withdrawn as i64;
+    (job.status, job.completed_at, job.updated_at) = (to, Some(now), now);
+    job.error = error.cloned();
+    update(conn, &job)?;
+    Ok(job)
+}

@@ -1,0 +1,149 @@
+//! Applying what an engine's event means, all of it in one commit.
+
+use uuid::Uuid;
+
+use super::messages::{self, Changed, Context, Outcome, Saved};
+use super::{contacts, identities, sessions};
+use crate::db::Conn;
+use crate::engine::{AddressedTo, Change, Skipped};
+use crate::entity::Session;
+use crate::error::{Error, Kind, Result};
+use crate::policy::address;
+use crate::text::Text;
+
+/// What one event did.
+#[derive(Debug, Default)]
+pub struct Ingested {
+    /// Every delivery of a message, in order, with its outcome. Fire webhooks on those that are
+    /// [`Outcome::Inserted`].
+    pub messages: Vec<Saved>,
+    /// Deliveries that are no messages to keep: id and reason.
+    pub skipped: Vec<(Text, Skipped)>,
+    /// Messages that could not be stored because something in them is not acceptable: id and reason. The rest
+    /// of the event is not affected.
+    pub refused: Vec<(Text, Error)>,
+    /// Acks, edits, revokes and reactions that changed something.
+    pub changes: u64,
+    /// Those that said nothing new.
+    pub unchanged: u64,
+    /// Those that wait for their message.
+    pub waiting: u64,
+    /// LID-phone pairs that were new.
+    pub pairs: u64,
+    /// Contacts that were new or changed.
+    pub contacts: u64,
+    /// The session's new status, if it changed.
+    pub status: Option<crate::entity::SessionStatus>,
+    /// Names of events that the library does not know.
+    pub unknown: Vec<String>,
+}
+
+impl Ingested {
+    /// How many deliveries had this outcome.
+    pub fn count(&self, which: impl Fn(Outcome) -> bool) -> usize {
+        self.messages.iter().filter(|s| which(s.outcome)).count()
+    }
+
+    fn note(&mut self, changed: Changed) {
+        match changed {
+            Changed::Updated => self.changes += 1,
+            Changed::Unchanged => self.unchanged += 1,
+            Changed::Waiting => self.waiting += 1,
+        }
+    }
+}
+
+/// Applies the changes of one event, in order.
+pub(crate) fn apply(
+    conn: &dyn Conn,
+    cx: &Context<'_>,
+    session: Uuid,
+    changes: &[Change],
+) -> Result<Ingested> {
+    let mut session = sessions::get(conn, session)?;
+    let mut out = Ingested::default();
+    for change in changes {
+        match one(conn, cx, &mut session, change, &mut out) {
+            Ok(()) => {}
+            // Arguments are checked before anything is written, so what this refuses has left no trace.
+            Err(e) if e.kind() == Kind::InvalidArgument => out.refused.push((subject(change), e)),
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(out)
+}
+
+fn subject(change: &Change) -> Text {
+    match change {
+        Change::Message { message, .. } => message.wa_message_id.clone().unwrap_or_default(),
+        Change::Ack { wa_message_id, .. }
+        | Change::Edit { wa_message_id, .. }
+        | Change::Revoke { wa_message_id, .. }
+        | Change::Reaction { wa_message_id, .. }
+        | Change::Skipped { wa_message_id, .. } => wa_message_id.clone(),
+        Change::Contact(contact) => contact.wa_contact_id.clone(),
+        Change::Pair { lid, .. } => lid.clone(),
+        Change::Account { .. } | Change::Status { .. } => Text::default(),
+    }
+}
+
+fn one(
+    conn: &dyn Conn,
+    cx: &Context<'_>,
+    session: &mut Session,
+    change: &Change,
+    out: &mut Ingested,
+) -> Result<()> {
+    let id = session.id;
+    match change {
+        Change::Message { message, history } => {
+            out.messages.push(messages::save(conn, cx, id, message, *history)?);
+        }
+        Change::Skipped { wa_message_id, reason } => out.skipped.push((wa_message_id.clone(), *reason)),
+        Change::Ack { wa_message_id, ack } => {
+            out.note(messages::ack(conn, cx, id, wa_message_id, *ack)?);
+        }
+        Change::Edit { wa_message_id, body, at } => {
+            out.note(messages::edit(conn, cx, id, wa_message_id, body.as_ref(), at.unwrap_or(cx.now))?);
+        }
+        Change::Revoke { wa_message_id, at } => {
+            out.note(messages::revoke(conn, cx, id, wa_message_id, at.unwrap_or(cx.now))?);
+        }
+        Change::Reaction { wa_message_id, sender, emoji, at } => {
+            let me = Text::from("me");
+            let sender = match sender {
+                AddressedTo::Me => &me,
+                AddressedTo::Other(sender) => sender,
+            };
+            out.note(messages::react(conn, cx, id, wa_message_id, sender, emoji, at.unwrap_or(cx.now))?);
+        }
+        Change::Contact(contact) => {
+            out.contacts += u64::from(contacts::upsert(conn, cx.ids, id, contact, cx.now)?.1);
+        }
+        Change::Pair { lid, pn } => {
+            out.pairs += u64::from(identities::learn(conn, cx.ids, session, lid, pn, cx.now)?);
+        }
+        Change::Account { pn, push_name, .. } => {
+            let digits = pn.as_ref().and_then(|pn| address::phone_digits(&address::normalize(pn.as_stored())));
+            let phone = digits.as_deref().map(Text::from_stored);
+            if sessions::set_account(conn, session, phone, push_name.clone(), cx.now)?
+                && let Some(digits) = digits
+            {
+                identities::forget_own(conn, id, &Text::from(format!("{digits}@s.whatsapp.net")))?;
+            }
+        }
+        Change::Status { status, reason } => {
+            match sessions::transition(conn, cx.ids, id, *status, reason.as_ref(), cx.now) {
+                Ok(done) if done.changed => {
+                    out.status = Some(*status);
+                    *session = done.session;
+                }
+                Ok(_) => {}
+                // An engine reports what it likes; what the life of a session does not allow is left out.
+                Err(e) if e.kind() == Kind::InvalidTransition => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! Pages by keyset: a cursor names the last row of a page, so rows that come or go meanwhile neither shift nor
+//! repeat anything.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::error::{Error, Result};
+use crate::time::Timestamp;
+
+/// Rows of a page unless the caller says otherwise.
+pub const DEFAULT_LIMIT: u32 = 50;
+/// The most rows of a page.
+pub const MAX_LIMIT: u32 = 1000;
+
+/// One page of a longer list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page<T> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Give this as `after` to get the next page; `None`: there is none.
+    pub next: Option<String>,
+}
+
+/// Which page of a list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PageRequest {
+    /// Rows of the page, 1 to 1,000; default 50.
+    pub limit: Option<u32>,
+    /// The `next` of the page before.
+    pub after: Option<String>,
+}
+
+/// The place behind a row: its time and what tells rows of the same time apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Keyset {
+    pub(crate) at: Timestamp,
+    pub(crate) key: String,
+}
+
+impl PageRequest {
+    pub(crate) fn limit(&self) -> Result<u32> {
+        match self.limit.unwrap_or(DEFAULT_LIMIT) {
+            n @ 1..=MAX_LIMIT => Ok(n),
+            n => Err(Error::invalid("limit", format!("a page has 1 to {MAX_LIMIT} rows, not {n}"))),
+        }
+    }
+
+    pub(crate) fn keyset(&self) -> Result<Option<Keyset>> {
+        self.after.as_deref().map(Keyset::decode).transpose()
+    }
+}
+
+impl Keyset {
+    fn decode(cursor: &str) -> Result<Self> {
+        let bad = || Error::invalid("after", "not a cursor of this library; give back `next` as it came");
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).map_err(|_| bad())?).map_err(|_| bad())?;
+        let (ms, key) = text.split_once('/').ok_or_else(bad)?;
+        let at = ms.parse().ok().and_then(Timestamp::from_millis).ok_or_else(bad)?;
+        Ok(Keyset { at, key: key.to_owned() })
+    }
+
+    fn encode(&self) -> String {
+        URL_SAFE_NO_PAD.encode(format!("{}/{}", self.at.millis(), self.key))
+    }
+}
+
+/// Cuts a list of up to `limit + 1` rows to a page; the row too many says that there is a next page.
+pub(crate) fn page<T>(mut items: Vec<T>, limit: u32, place: impl Fn(&T) -> Keyset) -> Page<T> {
+    let more = items.len() > limit as usize;
+    items.truncate(limit as usize);
+    let next = if more { items.last().map(|row| place(row).encode()) } else { None };
+    Page { items, next }
+}

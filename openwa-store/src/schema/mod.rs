@@ -1,0 +1,218 @@
+//! The ladder of migrations, and who may climb it.
+//!
+//! Steps are SQL files, embedded; each has a part for going up and one for going down. One step is one
+//! transaction, so several openers wait for one another and each step runs once. The ledger
+//! `openwa_migrations` keeps name, checksum and time of every step.
+
+use sha2::{Digest, Sha256};
+
+use crate::db::{Conn, SqliteConn};
+use crate::entity::Database;
+use crate::error::{Error, Kind, Result};
+use crate::time::Timestamp;
+use crate::value::{Column, Value};
+
+/// One step of a ladder.
+struct Step {
+    name: &'static str,
+    sql: &'static str,
+}
+
+macro_rules! steps {
+    ($($dir:literal: $($name:literal),+;)+) => {
+        &[$($(Step {
+            name: $name,
+            sql: include_str!(concat!("../../migrations/", $dir, "/", $name, ".sql")),
+        }),+),+]
+    };
+}
+
+const MAIN: &[Step] = steps!["sqlite/main": "001_init";];
+const DATA: &[Step] = steps!["sqlite/data": "001_init";];
+
+const LEDGER: &str = "CREATE TABLE IF NOT EXISTS openwa_migrations (
+  version    INTEGER PRIMARY KEY,
+  database   TEXT NOT NULL,      -- main or data
+  name       TEXT NOT NULL,
+  checksum   TEXT NOT NULL,      -- SHA-256 of the step's file
+  applied_at TEXT NOT NULL
+) STRICT";
+
+impl Step {
+    fn checksum(&self) -> String {
+        Sha256::digest(self.sql.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    fn parts(&self) -> (&'static str, &'static str) {
+        let body = self.sql.split_once("\n-- up\n").map_or(self.sql, |(_, body)| body);
+        body.split_once("\n-- down\n").unwrap_or((body, ""))
+    }
+}
+
+fn ladder(database: Database) -> &'static [Step] {
+    match database {
+        Database::Main => MAIN,
+        Database::Data => DATA,
+    }
+}
+
+/// What the ledger says of one step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The step's number, from 1.
+    pub version: i64,
+    /// The step's file name.
+    pub name: String,
+    /// When it was applied; `None`: not yet.
+    pub applied_at: Option<Timestamp>,
+}
+
+/// The version that this library brings a database to.
+#[must_use]
+pub fn latest(database: Database) -> i64 {
+    ladder(database).len() as i64
+}
+
+struct Entry {
+    version: i64,
+    database: String,
+    name: String,
+    checksum: String,
+    applied_at: Option<Timestamp>,
+}
+
+fn ledger(conn: &dyn Conn) -> Result<Option<Vec<Entry>>> {
+    let count = |sql| conn.integer(sql, &[]);
+    if count("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'openwa_migrations'")? == 0 {
+        let tables = count("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")?;
+        if tables > 0 {
+            return Err(Error::new(
+                Kind::ForeignDatabase,
+                "this database has tables but was not made by openwa-store; give another path",
+            ));
+        }
+        return Ok(None);
+    }
+    let text = |v: Value<'_>| if let Value::Text(s) = v { s.to_owned() } else { String::new() };
+    let sql = "SELECT version, database, name, checksum, applied_at FROM openwa_migrations ORDER BY version";
+    let entries = conn.all(sql, &[], |row| {
+        Ok(Entry {
+            version: if let Value::Int(n) = row.get(0) { n } else { 0 },
+            database: text(row.get(1)),
+            name: text(row.get(2)),
+            checksum: text(row.get(3)),
+            applied_at: Timestamp::read(row.get(4)),
+        })
+    })?;
+    Ok(Some(entries))
+}
+
+/// Checks the ledger against the ladder and says how many steps are applied.
+fn check(database: Database, entries: &[Entry]) -> Result<usize> {
+    let steps = ladder(database);
+    for entry in entries {
+        if entry.database != database.name() {
+            return Err(Error::new(
+                Kind::ForeignDatabase,
+                format!("this is a {} database, not a {} one", entry.database, database.name()),
+            ));
+        }
+        let Some(step) = usize::try_from(entry.version - 1).ok().and_then(|i| steps.get(i)) else {
+            let newest = entries.last().map_or(0, |e| e.version);
+            return Err(Error::new(
+                Kind::SchemaTooNew,
+                format!(
+                    "the {} database has schema version {newest}, this library knows up to {}; use a newer library",
+                    database.name(),
+                    steps.len()
+                ),
+            ));
+        };
+        if step.checksum() != entry.checksum || step.name != entry.name {
+            return Err(Error::new(
+                Kind::SchemaChanged,
+                format!("step {} was applied in another form than this library has it", entry.name),
+            ));
+        }
+    }
+    Ok(entries.len())
+}
+
+/// Brings a database to `target` (the latest version if `None`), up or down, and says how many steps that took.
+pub(crate) fn migrate(
+    conn: &SqliteConn,
+    database: Database,
+    target: Option<i64>,
+    now: Timestamp,
+) -> Result<usize> {
+    let steps = ladder(database);
+    let target = match target {
+        None => steps.len(),
+        Some(t) => usize::try_from(t).ok().filter(|t| *t <= steps.len()).ok_or_else(|| {
+            Error::invalid("version", format!("version {t} does not exist; 0 to {} do", steps.len()))
+        })?,
+    };
+    // Most opens find nothing to do; they need no write lock to see that.
+    if let Some(entries) = ledger(conn)?
+        && check(database, &entries)? == target
+    {
+        return Ok(0);
+    }
+    let mut done = 0;
+    loop {
+        conn.begin_write()?;
+        let moved = one_step(conn, database, target, now);
+        let end = if matches!(moved, Ok(true)) { "COMMIT" } else { "ROLLBACK" };
+        let ended = conn.run(end);
+        if !moved? {
+            return Ok(done);
+        }
+        ended?;
+        done += 1;
+    }
+}
+
+/// Goes one step towards the target inside the open transaction. False: it is reached.
+fn one_step(conn: &SqliteConn, database: Database, target: usize, now: Timestamp) -> Result<bool> {
+    let entries = ledger(conn)?.unwrap_or_default();
+    let at = check(database, &entries)?;
+    let steps = ladder(database);
+    if at < target {
+        let (step, version) = (&steps[at], at as i64 + 1);
+        conn.batch(LEDGER)?;
+        conn.batch(step.parts().0)?;
+        let checksum = step.checksum();
+        conn.execute(
+            "INSERT INTO openwa_migrations (version, database, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            &[
+                Value::Int(version),
+                Value::Text(database.name()),
+                Value::Text(step.name),
+                Value::Text(&checksum),
+                Value::Time(now),
+            ],
+        )?;
+        return Ok(true);
+    }
+    if at > target {
+        conn.batch(steps[at - 1].parts().1)?;
+        conn.execute("DELETE FROM openwa_migrations WHERE version = ?1", &[Value::Int(at as i64)])?;
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// Every step of the ladder and whether it is applied.
+pub(crate) fn status(conn: &dyn Conn, database: Database) -> Result<Vec<Applied>> {
+    let entries = ledger(conn)?.unwrap_or_default();
+    check(database, &entries)?;
+    Ok(ladder(database)
+        .iter()
+        .enumerate()
+        .map(|(i, step)| Applied {
+            version: i as i64 + 1,
+            name: step.name.to_owned(),
+            applied_at: entries.get(i).and_then(|e| e.applied_at),
+        })
+        .collect())
+}

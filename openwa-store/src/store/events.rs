@@ -1,0 +1,56 @@
+use uuid::Uuid;
+
+use super::Store;
+use crate::db::Pending;
+use crate::engine::{self, Engine};
+use crate::error::Result;
+use crate::json;
+use crate::repo::ingest::{self, Ingested};
+use crate::time::Timestamp;
+
+impl Store {
+    /// Takes what an engine emitted, as JSON, and applies all of it in one commit.
+    ///
+    /// `event` is one event (`{"event": "messages.upsert", "data": …}`), an array of them, or a Baileys event map
+    /// (`{"messages.upsert": …, "chats.update": …}`). Unknown events and fields are counted, never an error; a
+    /// message that is not acceptable is reported in [`Ingested::refused`] and does not affect the rest.
+    ///
+    /// Errors: `InvalidArgument` for JSON that is no event, `NotFound` for the session.
+    pub fn ingest(&self, engine: Engine, session: Uuid, event: impl AsRef<[u8]>) -> Pending<Ingested> {
+        self.ingest_at(engine, session, event, None)
+    }
+
+    /// [`ingest`](Self::ingest) for an event of the past: `at` stands for the present.
+    pub fn ingest_at(
+        &self,
+        engine: Engine,
+        session: Uuid,
+        event: impl AsRef<[u8]>,
+        at: Option<Timestamp>,
+    ) -> Pending<Ingested> {
+        Pending::checked(self.ingest_parsed(engine, session, event.as_ref(), at))
+    }
+
+    fn ingest_parsed(
+        &self,
+        engine: Engine,
+        session: Uuid,
+        event: &[u8],
+        at: Option<Timestamp>,
+    ) -> Result<Pending<Ingested>> {
+        let value = json::parse(event).map_err(|e| e.during("ingest"))?;
+        let mut changes = Vec::new();
+        let mut unknown = Vec::new();
+        for (name, data) in engine::events(&value).map_err(|e| e.during("ingest"))? {
+            if !engine::changes(engine, name, data, &mut changes) {
+                unknown.push(name.to_owned());
+            }
+        }
+        Ok(self.write("ingest", move |conn, env| {
+            let cx = env.context(at.unwrap_or_else(|| env.now()));
+            let mut done = ingest::apply(conn, &cx, session, &changes)?;
+            done.unknown.clone_from(&unknown);
+            Ok(done)
+        }))
+    }
+}

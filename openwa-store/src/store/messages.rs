@@ -1,0 +1,214 @@
+use uuid::Uuid;
+
+use super::Store;
+use crate::db::Pending;
+use crate::entity::{Message, MessageReaction, PendingKind};
+use crate::error::Result;
+use crate::policy::message::NewMessage;
+use crate::repo::message_reads::{self as reads, Chat, MessageFilter};
+use crate::repo::messages::{self, Changed, Saved};
+use crate::repo::paging::{MAX_LIMIT, Page, PageRequest};
+use crate::text::Text;
+use crate::time::Timestamp;
+
+/// Message history; see [`Store::messages`]. Every verb accepts any address of a chat or person: phone or LID,
+/// with or without device, `c.us` or `s.whatsapp.net`.
+pub struct Messages<'a>(pub(super) &'a Store);
+
+impl Messages<'_> {
+    /// Stores a message, or merges it into the one with the same WhatsApp id, and says which.
+    ///
+    /// A repeated delivery never overwrites: it may fill what was empty, raise the ack, or give a placeholder its
+    /// content. Errors: `InvalidArgument` naming the column, `NotFound` for the session.
+    pub fn save(&self, session: Uuid, message: NewMessage) -> Pending<Saved> {
+        self.0.write("messages.save", move |conn, env| {
+            messages::save(conn, &env.context(env.now()), session, &message, false)
+        })
+    }
+
+    /// Stores many messages in one commit, each with its own result. One that is refused does not affect the
+    /// others.
+    pub fn save_many(&self, session: Uuid, messages: Vec<NewMessage>) -> Pending<Vec<Result<Saved>>> {
+        self.many("messages.save_many", session, messages, false)
+    }
+
+    /// Stores history: as [`save_many`](Self::save_many), but each row is made at its message's own time, and what
+    /// retention has removed does not come back (`NotStored`).
+    pub fn backfill(&self, session: Uuid, mut messages: Vec<NewMessage>) -> Pending<Vec<Result<Saved>>> {
+        for message in &mut messages {
+            message.created_at = message.created_at.or(message.wa_timestamp);
+        }
+        self.many("messages.backfill", session, messages, true)
+    }
+
+    fn many(
+        &self,
+        operation: &'static str,
+        session: Uuid,
+        messages: Vec<NewMessage>,
+        backfill: bool,
+    ) -> Pending<Vec<Result<Saved>>> {
+        self.0.write(operation, move |conn, env| {
+            let cx = env.context(env.now());
+            let mut out = Vec::with_capacity(messages.len());
+            for message in &messages {
+                match messages::save(conn, &cx, session, message, backfill) {
+                    // Arguments are checked before anything is written.
+                    Err(e) if e.kind() != crate::Kind::InvalidArgument => return Err(e),
+                    saved => out.push(saved),
+                }
+            }
+            Ok(out)
+        })
+    }
+
+    /// Raises the delivery state of a message: −1 error, 0 pending, 1 server, 2 delivered, 3 read, 4 played. It
+    /// never falls. A message that is not here yet gets it when it comes.
+    pub fn ack(&self, session: Uuid, wa_message_id: impl Into<Text>, ack: i64) -> Pending<Changed> {
+        let id = wa_message_id.into();
+        self.0.write("messages.ack", move |conn, env| {
+            messages::ack(conn, &env.context(env.now()), session, &id, ack)
+        })
+    }
+
+    /// Gives a message a new body. The edit with the latest time wins; a revoked message stays empty.
+    pub fn edit(
+        &self,
+        session: Uuid,
+        wa_message_id: impl Into<Text>,
+        body: Option<Text>,
+        at: Option<Timestamp>,
+    ) -> Pending<Changed> {
+        let id = wa_message_id.into();
+        self.0.write("messages.edit", move |conn, env| {
+            let now = env.now();
+            messages::edit(conn, &env.context(now), session, &id, body.as_ref(), at.unwrap_or(now))
+        })
+    }
+
+    /// Deletes a message for everyone: body, media and raw are emptied for good, the row stays.
+    pub fn revoke(
+        &self,
+        session: Uuid,
+        wa_message_id: impl Into<Text>,
+        at: Option<Timestamp>,
+    ) -> Pending<Changed> {
+        let id = wa_message_id.into();
+        self.0.write("messages.revoke", move |conn, env| {
+            let now = env.now();
+            messages::revoke(conn, &env.context(now), session, &id, at.unwrap_or(now))
+        })
+    }
+
+    /// Sets the reaction of one person (`me` is the own account); an empty `emoji` withdraws it.
+    pub fn react(
+        &self,
+        session: Uuid,
+        wa_message_id: impl Into<Text>,
+        sender: impl Into<Text>,
+        emoji: impl Into<Text>,
+        at: Option<Timestamp>,
+    ) -> Pending<Changed> {
+        let (id, sender, emoji) = (wa_message_id.into(), sender.into(), emoji.into());
+        self.0.write("messages.react", move |conn, env| {
+            let now = env.now();
+            messages::react(conn, &env.context(now), session, &id, &sender, &emoji, at.unwrap_or(now))
+        })
+    }
+
+    /// One message by its row id.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn get(&self, id: Uuid) -> Result<Option<Message>> {
+        self.0.data("messages.get", |conn| reads::get(conn, id))
+    }
+
+    /// One message by WhatsApp's id.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn find(&self, session: Uuid, wa_message_id: impl Into<Text>) -> Result<Option<Message>> {
+        let id = wa_message_id.into();
+        self.0.data("messages.find", |conn| messages::by_wa_id(conn, session, &id))
+    }
+
+    /// One page of a session's messages, filtered, newest first unless the filter says otherwise.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a bad limit or cursor.
+    pub fn list(&self, session: Uuid, filter: &MessageFilter, request: &PageRequest) -> Result<Page<Message>> {
+        self.0.data("messages.list", |conn| reads::list(conn, session, filter, request))
+    }
+
+    /// How many messages match.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn count(&self, session: Uuid, filter: &MessageFilter) -> Result<u64> {
+        self.0.data("messages.count", |conn| reads::count(conn, session, filter))
+    }
+
+    /// Every message that matches, in constant memory. Rows that come or go meanwhile neither shift nor repeat
+    /// anything.
+    #[must_use]
+    pub fn iterate(&self, session: Uuid, filter: MessageFilter) -> Scan {
+        Scan { store: self.0.clone(), session, filter, page: Vec::new().into_iter(), next: Some(None) }
+    }
+
+    /// One page of a session's chats, the one with the newest message first.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a bad limit or cursor.
+    pub fn chats(&self, session: Uuid, request: &PageRequest) -> Result<Page<Chat>> {
+        self.0.data("messages.chats", |conn| reads::chats(conn, session, request))
+    }
+
+    /// The reactions to one message, oldest first.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn reactions(&self, session: Uuid, wa_message_id: impl Into<Text>) -> Result<Vec<MessageReaction>> {
+        let id = wa_message_id.into();
+        self.0.data("messages.reactions", |conn| reads::reactions(conn, session, &id))
+    }
+
+    /// How many messages that are not here have changes of this kind waiting for them.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn waiting(&self, session: Uuid, kind: PendingKind) -> Result<u64> {
+        let n = self.0.data("messages.waiting", |conn| messages::waiting(conn, session, kind))?;
+        Ok(u64::try_from(n).unwrap_or(0))
+    }
+}
+
+/// An iteration over messages; see [`Messages::iterate`]. It fetches a thousand rows at a time.
+pub struct Scan {
+    store: Store,
+    session: Uuid,
+    filter: MessageFilter,
+    page: std::vec::IntoIter<Message>,
+    /// `None`: that was the last page. `Some(cursor)`: there is another.
+    next: Option<Option<String>>,
+}
+
+impl Iterator for Scan {
+    type Item = Result<Message>;
+
+    fn next(&mut self) -> Option<Result<Message>> {
+        loop {
+            if let Some(message) = self.page.next() {
+                return Some(Ok(message));
+            }
+            let request = PageRequest { limit: Some(MAX_LIMIT), after: self.next.take()? };
+            match self.store.messages().list(self.session, &self.filter, &request) {
+                Ok(page) => {
+                    self.page = page.items.into_iter();
+                    self.next = page.next.map(Some);
+                }
+                Err(e) => return Some(Err(e)),
+            }
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The one face of the library: [`Store`], and a group of verbs per aggregate.
+//!
+//! A write verb returns a [`Pending`](crate::Pending): `wait()` for it, `submit()` it for a ticket, or `.await` it.
+//! A read verb answers at once, on the caller's thread; it never queues behind writes.
+
+mod api_keys;
+mod audit;
+mod auth;
+mod authorizer;
+mod batches;
+mod contacts;
+mod events;
+mod messages;
+mod sessions;
+mod upkeep;
+mod webhooks;
+
+pub use api_keys::{ApiKeys, Ask, Authorization, CreatedKey};
+pub use audit::Audit;
+pub use auth::Auth;
+pub use batches::Batches;
+pub use contacts::Contacts;
+pub use messages::{Messages, Scan};
+pub use sessions::Sessions;
+pub use upkeep::{CheckReport, DatabaseStatus, Status};
+pub use webhooks::Webhooks;
+
+use std::sync::Arc;
+
+use authorizer::Authorizer;
+
+use crate::config::Config;
+use crate::db::{Conn, Database, Limits, Pending, SqliteFile};
+use crate::entity;
+use crate::error::{Error, Result};
+use crate::repo::Ids;
+use crate::repo::messages::Context;
+use crate::schema;
+use crate::time::{Clock, Timestamp};
+
+/// An open store. Cheap to clone; every clone is the same store. It may be used from any number of threads.
+///
+/// ```
+/// use openwa_store::{NewMessage, NewSession, Store};
+///
+/// # fn main() -> openwa_store::Result<()> {
+/// let store = Store::in_memory()?;
+/// let session = store.sessions().create(NewSession { name: "shop-1".into(), ..Default::default() }).wait()?;
+/// let saved = store
+///     .messages()
+///     .save(session.id, NewMessage {
+///         wa_message_id: Some("3EB0C431C26A1916E07A".into()),
+///         chat_id: "12025550143@s.whatsapp.net".into(),
+///         from_number: "12025550143@s.whatsapp.net".into(),
+///         r#type: "text".into(),
+///         body: Some("hello".into()),
+///         ..Default::default()
+///     })
+///     .wait()?;
+/// assert!(saved.outcome.is_new());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    main: Arc<Database>,
+    data: Arc<Database>,
+    env: Arc<Env>,
+    authorizer: Authorizer,
+}
+
+/// What writes need beside their connection. Jobs in the queue share it; they never own the store itself, or
+/// the writer's thread could be the one to drop it.
+pub(crate) struct Env {
+    pub(crate) ids: Ids,
+    pub(crate) config: Config,
+}
+
+impl Env {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.config.clock.now()
+    }
+
+    pub(crate) fn context(&self, now: Timestamp) -> Context<'_> {
+        Context { ids: &self.ids, now, history: self.config.history }
+    }
+}
+
+impl Store {
+    /// Opens the store in the folder `dir`, making folder and databases if they are missing.
+    ///
+    /// # Errors
+    /// See [`Store::open_with`].
+    pub fn open(dir: impl Into<std::path::PathBuf>) -> Result<Self> {
+        Self::open_with(Config::new(dir))
+    }
+
+    /// A store in memory, gone when it is closed. For tests.
+    ///
+    /// # Errors
+    /// `Internal` if the system gives no random numbers.
+    pub fn in_memory() -> Result<Self> {
+        Self::open_with(Config::in_memory())
+    }
+
+    /// Opens a store and brings its databases to this library's version.
+    ///
+    /// # Errors
+    /// `ForeignDatabase`, `SchemaTooNew`, `SchemaChanged`, `PermissionDenied`, `Corrupt`, `Io`, `DiskFull`, each
+    /// with the path in its context.
+    pub fn open_with(config: Config) -> Result<Self> {
+        let env = Arc::new(Env { ids: Ids::new()?, config });
+        let main = open_database(&env, entity::Database::Main)?;
+        let data = open_database(&env, entity::Database::Data)?;
+        let authorizer = Authorizer::new(Arc::clone(&main), Arc::clone(&env));
+        Ok(Store { inner: Arc::new(Inner { main, data, env, authorizer }) })
+    }
+
+    /// Ends the store: what was submitted is written, then the files are closed. A second call does nothing, and
+    /// dropping the last clone does the same.
+    ///
+    /// # Errors
+    /// What the last writes failed with.
+    pub fn close(&self) -> Result<()> {
+        let used = self.inner.authorizer.flush();
+        self.inner.main.close()?;
+        self.inner.data.close()?;
+        match used {
+            Err(e) if e.kind() != crate::Kind::Closed => Err(e),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sessions and their life.
+    #[must_use]
+    pub fn sessions(&self) -> Sessions<'_> {
+        Sessions(self)
+    }
+
+    /// Message history.
+    #[must_use]
+    pub fn messages(&self) -> Messages<'_> {
+        Messages(self)
+    }
+
+    /// Contacts and the two addresses of a person.
+    #[must_use]
+    pub fn contacts(&self) -> Contacts<'_> {
+        Contacts(self)
+    }
+
+    /// Webhooks, their delivery log, idempotency.
+    #[must_use]
+    pub fn webhooks(&self) -> Webhooks<'_> {
+        Webhooks(self)
+    }
+
+    /// Bulk jobs.
+    #[must_use]
+    pub fn batches(&self) -> Batches<'_> {
+        Batches(self)
+    }
+
+    /// An engine's credentials.
+    #[must_use]
+    pub fn auth(&self) -> Auth<'_> {
+        Auth(self)
+    }
+
+    /// API keys, their whitelists and the log of their use.
+    #[must_use]
+    pub fn api_keys(&self) -> ApiKeys<'_> {
+        ApiKeys(self)
+    }
+
+    /// The audit trail.
+    #[must_use]
+    pub fn audit(&self) -> Audit<'_> {
+        Audit(self)
+    }
+
+    /// The configuration that the store was opened with.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.inner.env.config
+    }
+
+    pub(crate) fn env(&self) -> &Arc<Env> {
+        &self.inner.env
+    }
+
+    pub(crate) fn database(&self, which: entity::Database) -> &Arc<Database> {
+        match which {
+            entity::Database::Main => &self.inner.main,
+            entity::Database::Data => &self.inner.data,
+        }
+    }
+
+    fn authorizer(&self) -> &Authorizer {
+        &self.inner.authorizer
+    }
+
+    /// A read of the Data database.
+    pub(crate) fn data<T>(&self, operation: &'static str, f: impl FnOnce(&dyn Conn) -> Result<T>) -> Result<T> {
+        self.inner.data.read(f).map_err(|e| e.during(operation))
+    }
+
+    /// A read of the Main database.
+    pub(crate) fn main<T>(&self, operation: &'static str, f: impl FnOnce(&dyn Conn) -> Result<T>) -> Result<T> {
+        self.inner.main.read(f).map_err(|e| e.during(operation))
+    }
+
+    /// A write to the Data database.
+    pub(crate) fn write<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        f: impl FnMut(&dyn Conn, &Env) -> Result<T> + Send + 'static,
+    ) -> Pending<T> {
+        self.write_to(entity::Database::Data, operation, f)
+    }
+
+    /// A write to the Main database.
+    pub(crate) fn write_main<T: Send + 'static>(
+        &self,
+        operation: &'static str,
+        f: impl FnMut(&dyn Conn, &Env) -> Result<T> + Send + 'static,
+    ) -> Pending<T> {
+        self.write_to(entity::Database::Main, operation, f)
+    }
+
+    fn write_to<T: Send + 'static>(
+        &self,
+        which: entity::Database,
+        operation: &'static str,
+        mut f: impl FnMut(&dyn Conn, &Env) -> Result<T> + Send + 'static,
+    ) -> Pending<T> {
+        let env = Arc::clone(&self.inner.env);
+        self.database(which).write(operation, move |conn| f(conn, &env))
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Store").field(&self.inner.env.config).finish()
+    }
+}
+
+pub(crate) fn sqlite_file(config: &Config, which: entity::Database) -> SqliteFile {
+    SqliteFile {
+        database: which,
+        path: match which {
+            entity::Database::Main => config.main_path(),
+            entity::Database::Data => config.data_path(),
+        },
+        durability: config.durability,
+        trace: config.trace.clone(),
+    }
+}
+
+fn open_database(env: &Arc<Env>, which: entity::Database) -> Result<Arc<Database>> {
+    let config = &env.config;
+    let file = sqlite_file(config, which);
+    let shown = file.shown();
+    let at = |e: Error| e.with("path", &shown).during("open");
+    if let Some(folder) = file.path.as_deref().and_then(|p| p.parent()).filter(|p| !p.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|e| at(e.into()))?;
+    }
+    let conn = file.open_writer().map_err(at)?;
+    schema::migrate(&conn, which, None, env.now()).map_err(at)?;
+    let limits = Limits { queue: config.queue.max(1), group: config.group.max(1) };
+    Database::new(file, conn, limits).map_err(at)
+}
