@@ -76,7 +76,9 @@ pub fn raise_ack(current: Option<i64>, new: Option<i64>) -> Option<i64> {
 pub fn deliver(row: &mut Message, incoming: &Message) -> Merged {
     let before = row.clone();
     let same_people = row.chat_id == incoming.chat_id && row.from_number == incoming.from_number;
-    let upgrade = row.r#type == PLACEHOLDER && incoming.r#type != PLACEHOLDER && same_people;
+    // The notice of a deletion is no content: a placeholder that is deleted stays a placeholder.
+    let has_content = incoming.r#type != PLACEHOLDER && incoming.revoked_at.is_none();
+    let upgrade = row.r#type == PLACEHOLDER && has_content && same_people;
     row.ack = raise_ack(row.ack, incoming.ack);
     if upgrade {
         row.r#type = incoming.r#type.clone();
