@@ -1,5 +1,7 @@
 //! Whatever an engine's next version does to its events: nothing panics, and what is mapped stays well formed.
 
+#![allow(clippy::unwrap_used)] // a test may fail
+
 use openwa_store::engine::{AddressedTo, Change, Engine, changes, events};
 use openwa_store::json;
 use openwa_store::policy::address::normalize;

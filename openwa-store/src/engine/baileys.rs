@@ -24,6 +24,8 @@ pub(super) fn changes(event: &str, data: &Value, out: &mut Vec<Change>) -> bool 
         "contacts.upsert" => each(data, contacts_upsert, out),
         "contacts.update" => each(data, contacts_update, out),
         "lid-mapping.update" => each(data, lid_mapping, out),
+        // Until 6.7; later versions say it with `lid-mapping.update`.
+        "chats.phoneNumberShare" => people::pair(&data["lid"], &data["jid"], out),
         "groups.upsert" => each(data, participants, out),
         "group-participants.update" => participants(data, out),
         "call" => each(data, |call, out| people::pair(&call["from"], &call["callerPn"], out), out),
@@ -77,7 +79,7 @@ fn messages_upsert(data: &Value, out: &mut Vec<Change>) {
 /// The other address of the chat and of the writer. In keys of the account's own messages the other address may
 /// be the account's, so nothing is learnt from those.
 fn key_pairs(key: &Value, out: &mut Vec<Change>) {
-    if !Key(key).from_me() {
+    if !Key(key).is_own() {
         people::pair(&key["remoteJid"], &key["remoteJidAlt"], out);
         people::pair(&key["participant"], &key["participantAlt"], out);
     }

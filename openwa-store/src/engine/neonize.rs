@@ -1,4 +1,5 @@
-//! neonize (whatsmeow for Python): the classes of `neonize.events`, through `MessageToDict`.
+//! neonize (whatsmeow for Python): the classes of `neonize.events`, through `MessageToDict`, and `Device`, the
+//! class of `client.me`, for hosts that pass it along.
 //!
 //! Live messages have whatsmeow's own frame (`Info`, `MessageSource`), history has WhatsApp's.
 
@@ -24,6 +25,9 @@ pub(super) fn changes(event: &str, data: &Value, out: &mut Vec<Change>) -> bool 
         "HistorySyncEv" => history(&data["Data"], out),
         "ReceiptEv" => receipt(data, out),
         "JoinedGroupEv" => participants(&data["GroupInfo"], out),
+        "BlocklistEv" => field::list(&data["Changes"]).iter().for_each(|c| blocklist_change(c, out)),
+        "BlocklistChangeEv" => blocklist_change(data, out),
+        "Device" => people::account(&data["JID"], &data["LID"], field::filled_text(&data["PushName"]), out),
         "PairStatusEv" => pair_status(data, out),
         "QREv" => status(SessionStatus::QrReady, &Value::Null, out),
         "ConnectedEv" => status(SessionStatus::Ready, &Value::Null, out),
@@ -47,10 +51,10 @@ fn is_without_effect(event: &str) -> bool {
             | "CallTransportEv"
             | "CallOfferNoticeEv"
             | "CallRelayLatencyEv"
+            | "CallRelayLatencyEV"
             | "CallTerminateEv"
             | "UnknownCallEventEv"
-            | "BlocklistEv"
-            | "BlocklistChangeEv"
+            | "UnknownCallEventEV"
             | "ChatPresenceEv"
             | "PresenceEv"
             | "GroupInfoEv"
@@ -58,12 +62,11 @@ fn is_without_effect(event: &str) -> bool {
             | "KeepAliveTimeoutEv"
             | "KeepAliveRestoredEv"
             | "NewsLetterMessageMetaEv"
-            | "NewsletterMessageMetaEv"
             | "NewsletterJoinEv"
             | "NewsletterLeaveEv"
             | "NewsletterMuteChangeEv"
             | "NewsletterLiveUpdateEv"
-            | "NewsletterLiveUpdate"
+            | "NewsletterLiveUpdateEV"
             | "OfflineSyncCompletedEv"
             | "OfflineSyncPreviewEv"
             | "PictureEv"
@@ -76,9 +79,18 @@ fn status(status: SessionStatus, reason: &Value, out: &mut Vec<Change>) {
     out.push(Change::Status { status, reason: field::filled_text(reason) });
 }
 
+fn blocklist_change(change: &Value, out: &mut Vec<Change>) {
+    let is_blocked = match change["BlockAction"].as_str() {
+        Some("BLOCK") => true,
+        Some("UNBLOCK") => false,
+        _ => return,
+    };
+    people::blocked(std::slice::from_ref(&change["JID"]), is_blocked, out);
+}
+
 fn pair_status(data: &Value, out: &mut Vec<Change>) {
     if data["Status"] == "SUCCESS" {
-        people::account(&data["ID"], &data["LID"], None, out);
+        people::account(&data["ID"], &Value::Null, None, out);
         status(SessionStatus::Authenticating, &Value::Null, out);
     } else {
         status(SessionStatus::Failed, field::either(data, &["Error", "Status"]), out);

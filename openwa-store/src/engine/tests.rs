@@ -269,6 +269,27 @@ fn wwebjs_types_and_a_message_passed_by_itself() {
 }
 
 #[test]
+fn blocking_and_unblocking() {
+    let blocked = |engine, event: &str, data: &Value| -> Vec<(String, Option<bool>)> {
+        let of = |c| {
+            if let Change::Contact(c) = c { Some((c.wa_contact_id.to_string(), c.is_blocked)) } else { None }
+        };
+        mapped(engine, event, data).into_iter().filter_map(of).collect()
+    };
+    let one = "1@lid".to_owned();
+    let update = json!({"blocklist": ["1:2@lid", "5@g.us"], "type": "remove"});
+    assert_eq!(blocked(Engine::Baileys, "blocklist.update", &update), [(one.clone(), Some(false))]);
+    assert_eq!(
+        blocked(Engine::Baileys, "blocklist.update", &json!({"blocklist": ["1@lid"], "type": "?"})),
+        []
+    );
+    assert_eq!(blocked(Engine::Baileys, "blocklist.set", &update), [(one.clone(), Some(true))]);
+    let change = json!({"JID": {"User": "1", "Server": "lid"}, "BlockAction": "BLOCK"});
+    assert_eq!(blocked(Engine::Neonize, "BlocklistChangeEv", &change), [(one.clone(), Some(true))]);
+    assert_eq!(blocked(Engine::Neonize, "BlocklistEv", &json!({"Changes": [change]})), [(one, Some(true))]);
+}
+
+#[test]
 fn neonize_counts_only_the_receipts_of_the_other_side() {
     let receipt = |server: &str, r#type: &str| json!({"MessageSource": {"Chat": {"User": "1", "Server": server}}, "MessageIDs": ["A", "B"], "Type": r#type});
     let read = mapped(Engine::Neonize, "ReceiptEv", &receipt("lid", "READ"));

@@ -26,7 +26,7 @@ impl<'a> Key<'a> {
     }
 
     /// Whether the account wrote the message.
-    pub fn from_me(&self) -> bool {
+    pub fn is_own(&self) -> bool {
         field::flag(&self.0["fromMe"])
     }
 
@@ -37,7 +37,7 @@ impl<'a> Key<'a> {
 
     /// Who sent what this key belongs to.
     pub fn sender(&self) -> Option<AddressedTo> {
-        if self.from_me() {
+        if self.is_own() {
             return Some(AddressedTo::Me);
         }
         self.participant().or_else(|| field::address(self.remote_jid())).map(AddressedTo::Other)
@@ -55,7 +55,7 @@ pub(super) fn envelope(info: &Value, history: bool) -> Option<Envelope> {
     Some(Envelope {
         id: key.id()?,
         chat: field::address(key.remote_jid())?,
-        from_me: key.from_me(),
+        from_me: key.is_own(),
         sender: key.participant().or_else(|| field::address(&info["participant"])),
         time: field::seconds(&info["messageTimestamp"]),
         ack: ack(&info["status"]),
