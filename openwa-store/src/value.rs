@@ -163,9 +163,9 @@ impl<T: Column> Column for Option<T> {
     }
 }
 
-/// A closed list of names as a Rust enum, stored as text.
+/// A closed list of names as a Rust enum, stored as text. `Variant = "name" | "alias"` also reads the alias.
 macro_rules! names {
-    ($(#[$meta:meta])* $vis:vis enum $type:ident { $($(#[$vmeta:meta])* $variant:ident = $name:literal,)+ }) => {
+    ($(#[$meta:meta])* $vis:vis enum $type:ident { $($(#[$vmeta:meta])* $variant:ident = $name:literal $(| $alias:literal)*,)+ }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         $vis enum $type { $($(#[$vmeta])* $variant,)+ }
@@ -185,7 +185,7 @@ macro_rules! names {
             type Err = $crate::error::Error;
             fn from_str(s: &str) -> $crate::error::Result<Self> {
                 match s {
-                    $($name => Ok($type::$variant),)+
+                    $($name $(| $alias)* => Ok($type::$variant),)+
                     _ => Err($crate::error::Error::new(
                         $crate::error::Kind::InvalidArgument,
                         format!("unknown {} {s:?}; one of: {}", stringify!($type), Self::NAMES.join(", ")),

@@ -24,7 +24,7 @@ names! {
     }
 }
 
-/// Marks a sender that is the session's own account.
+/// Who reacted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AddressedTo {
     /// The session's own account.
@@ -78,7 +78,8 @@ pub enum Change {
     },
     /// A delivery of a message: new, again, or its content after a placeholder. `history` marks backfill.
     Message {
-        /// The message.
+        /// The message. Its `from_number` is [`ME`](crate::policy::address::ME) when the account wrote it,
+        /// whichever of its addresses the event names.
         message: Box<NewMessage>,
         /// Whether it comes from history sync.
         history: bool,

@@ -76,7 +76,9 @@ pub fn raise_ack(current: Option<i64>, new: Option<i64>) -> Option<i64> {
 pub fn deliver(row: &mut Message, incoming: &Message) -> Merged {
     let before = row.clone();
     let same_people = row.chat_id == incoming.chat_id && row.from_number == incoming.from_number;
-    let upgrade = row.r#type == PLACEHOLDER && incoming.r#type != PLACEHOLDER && same_people;
+    // The notice of a deletion is no content: a placeholder that is deleted stays a placeholder.
+    let has_content = incoming.r#type != PLACEHOLDER && incoming.revoked_at.is_none();
+    let upgrade = row.r#type == PLACEHOLDER && has_content && same_people;
     row.ack = raise_ack(row.ack, incoming.ack);
     if upgrade {
         row.r#type = incoming.r#type.clone();
@@ -145,4 +147,42 @@ pub fn revoke(row: &mut Message, at: Timestamp) -> bool {
     row.media = None;
     row.raw = None;
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(r#type: &str) -> Message {
+        Message {
+            id: uuid::Uuid::nil(),
+            session_id: uuid::Uuid::nil(),
+            wa_message_id: Some("A".into()),
+            chat_id: "1@lid".into(),
+            from_number: "1@lid".into(),
+            to_number: None,
+            r#type: r#type.into(),
+            body: None,
+            media: None,
+            ack: None,
+            from_me: false,
+            is_group: false,
+            wa_timestamp: Timestamp::EPOCH,
+            created_at: Timestamp::EPOCH,
+            edited_at: None,
+            revoked_at: None,
+            raw: None,
+        }
+    }
+
+    #[test]
+    fn a_deleted_placeholder_is_not_upgraded_by_its_deletion() {
+        let mut kept = row(PLACEHOLDER);
+        let notice = Message { revoked_at: Some(Timestamp::EPOCH), ..row("revoked") };
+        assert_eq!(deliver(&mut kept, &notice), Merged::Filled);
+        assert_eq!((kept.r#type.as_stored(), kept.revoked_at), (PLACEHOLDER, Some(Timestamp::EPOCH)));
+        let content = Message { body: Some("late".into()), ..row("text") };
+        assert_eq!(deliver(&mut kept, &content), Merged::Upgraded);
+        assert_eq!((kept.r#type.as_stored(), kept.body), ("text", None));
+    }
 }
