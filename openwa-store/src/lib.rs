@@ -37,8 +37,8 @@ pub use repo::sessions::{NewSession, SessionFilter, SessionUpdate, Transition};
 pub use repo::webhooks::{Begin, NewDelivery, NewWebhook, WebhookUpdate};
 pub use schema::Applied;
 pub use store::{
-    ApiKeys, Ask, Audit, Auth, Authorization, Batches, CheckReport, Contacts, CreatedKey, DatabaseStatus, Messages,
-    Scan, Sessions, Status, Store, Webhooks,
+    ApiKeys, Ask, Audit, Auth, Authorization, Batches, CheckReport, Contacts, CreatedKey, DatabaseStatus,
+    Messages, Scan, Sessions, Status, Store, Webhooks,
 };
 pub use text::Text;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

@@ -10,8 +10,8 @@ mod sqlite;
 mod ticket;
 mod writer;
 
-pub(crate) use sqlite::{SqliteConn, SqliteFile};
 pub use sqlite::{Durability, Trace};
+pub(crate) use sqlite::{SqliteConn, SqliteFile};
 pub use ticket::{Pending, Ticket, Writing};
 pub(crate) use writer::{Limits, Writer};
 

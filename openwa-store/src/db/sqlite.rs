@@ -124,7 +124,9 @@ impl SqliteFile {
 fn create_private(path: &Path) -> Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(Error::from(e).with("path", path.display())),
+        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(Error::from(e).with("path", path.display()))
+        }
         _ => Ok(()),
     }
 }

@@ -215,7 +215,8 @@ impl<T: Send + 'static> Task<T> {
 impl<T> Task<T> {
     fn answer(&mut self, out: Result<T>) {
         let Some(slot) = self.slot.take() else { return };
-        let before = std::mem::replace(&mut *lock(&slot.0), State::Done(out.map_err(|e| e.during(self.operation))));
+        let before =
+            std::mem::replace(&mut *lock(&slot.0), State::Done(out.map_err(|e| e.during(self.operation))));
         if let State::Open(Some(waker)) = before {
             waker.wake();
         }

@@ -75,7 +75,9 @@ pub fn raise_ack(current: Option<i64>, new: Option<i64>) -> Option<i64> {
 /// Merges a repeated delivery into the stored row. `incoming` is a complete row made from the delivery.
 pub fn deliver(row: &mut Message, incoming: &Message) -> Merged {
     let before = row.clone();
-    let same_people = row.chat_id == incoming.chat_id && row.from_number == incoming.from_number;
+    // The account's own sender may be known by number only later, so for own messages the flag decides.
+    let same_sender = row.from_number == incoming.from_number || (row.from_me && incoming.from_me);
+    let same_people = row.chat_id == incoming.chat_id && same_sender;
     // The notice of a deletion is no content: a placeholder that is deleted stays a placeholder.
     let has_content = incoming.r#type != PLACEHOLDER && incoming.revoked_at.is_none();
     let upgrade = row.r#type == PLACEHOLDER && has_content && same_people;
@@ -99,7 +101,9 @@ pub fn deliver(row: &mut Message, incoming: &Message) -> Merged {
                 row.edited_at = incoming.edited_at;
             }
             if same_people {
-                fill(&mut row.body, &incoming.body);
+                if row.edited_at.is_none() {
+                    fill(&mut row.body, &incoming.body);
+                }
                 fill(&mut row.media, &incoming.media);
                 fill(&mut row.raw, &incoming.raw);
                 fill(&mut row.to_number, &incoming.to_number);

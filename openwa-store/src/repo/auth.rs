@@ -61,7 +61,10 @@ pub(crate) fn set(conn: &dyn Conn, session: Uuid, entries: &[AuthEntry], now: Ti
         )?;
         if let Some(value) = &entry.value {
             let (category, key_id) = (entry.category.clone(), entry.key_id.clone());
-            insert(conn, &SessionAuth { session_id: session, category, key_id, value: value.clone(), updated_at: now })?;
+            insert(
+                conn,
+                &SessionAuth { session_id: session, category, key_id, value: value.clone(), updated_at: now },
+            )?;
         }
     }
     Ok(())
@@ -113,4 +116,3 @@ pub(crate) fn clear(conn: &dyn Conn, session: Uuid, category: Option<&Text>) -> 
         None => conn.execute("DELETE FROM session_auth WHERE session_id = ?1", &[Value::Uuid(session)]),
     }
 }
-

@@ -188,7 +188,12 @@ pub(crate) fn unknown(conn: &dyn Conn, job: Uuid) -> Result<Vec<BatchJobMessage>
 }
 
 /// Records how the sending of a message ended, and moves the job's counters.
-pub(crate) fn record(conn: &dyn Conn, message: Uuid, result: &BatchResult, now: Timestamp) -> Result<BatchJob> {
+pub(crate) fn record(
+    conn: &dyn Conn,
+    message: Uuid,
+    result: &BatchResult,
+    now: Timestamp,
+) -> Result<BatchJob> {
     let found = conn.one::<BatchJobMessage>(
         sql!(BatchJobMessage, "SELECT {} FROM batch_job_messages WHERE id = ?1"),
         &[Value::Uuid(message)],
@@ -253,11 +258,7 @@ pub(crate) fn end(
     rules::check_end(job.status, to)?;
     let withdrawn = conn.execute(
         "UPDATE batch_job_messages SET status = ?3 WHERE batch_job_id = ?1 AND status = ?2",
-        &[
-            Value::Uuid(job.id),
-            BatchMessageStatus::Pending.bind(),
-            BatchMessageStatus::Cancelled.bind(),
-        ],
+        &[Value::Uuid(job.id), BatchMessageStatus::Pending.bind(), BatchMessageStatus::Cancelled.bind()],
     )?;
     job.cancelled_count += withdrawn as i64;
     (job.status, job.completed_at, job.updated_at) = (to, Some(now), now);

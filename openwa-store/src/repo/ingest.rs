@@ -124,7 +124,8 @@ fn one(
             out.pairs += u64::from(identities::learn(conn, cx.ids, session, lid, pn, cx.now)?);
         }
         Change::Account { pn, push_name, .. } => {
-            let digits = pn.as_ref().and_then(|pn| address::phone_digits(&address::normalize(pn.as_stored())));
+            let digits =
+                pn.as_ref().and_then(|pn| address::phone_digits(&address::normalize(pn.as_stored())));
             let phone = digits.as_deref().map(Text::from_stored);
             if sessions::set_account(conn, session, phone, push_name.clone(), cx.now)?
                 && let Some(digits) = digits

@@ -11,7 +11,7 @@ use crate::entity::{ApiKey, Entity, IpWhitelistEntry};
 use crate::error::{Error, Kind, Result};
 use crate::json::Json;
 use crate::policy::address;
-use crate::policy::authorize::{self, KeyRules};
+use crate::policy::authorize;
 use crate::policy::permissions::{self, PermissionSet};
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -65,14 +65,10 @@ pub struct NewWhitelistEntry {
 /// Chat scopes are kept in the form in which chats are stored, so that the check is one comparison.
 fn normal_chats(chats: Option<&Json>) -> Result<Option<Json>> {
     let Some(json) = chats else { return Ok(None) };
-    let bad = || Error::invalid("allowed_chats", "allowed_chats is a JSON array of chat addresses");
-    let value = json.value().map_err(|_| bad())?;
-    let list = value.as_array().ok_or_else(bad)?;
-    let normal = list
-        .iter()
-        .map(|v| Ok(serde_json::Value::from(address::normalize(v.as_str().ok_or_else(bad)?))))
-        .collect::<Result<Vec<_>>>()?;
-    Ok(Some(Json::from(serde_json::Value::from(normal))))
+    authorize::check_scope(json, "allowed_chats")?;
+    let serde_json::Value::Array(list) = json.value()? else { return Ok(None) };
+    let normal: Vec<_> = list.iter().filter_map(|v| v.as_str()).map(address::normalize).collect();
+    Ok(Some(Json::from(serde_json::json!(normal))))
 }
 
 fn check(key: &ApiKey) -> Result<()> {
@@ -80,11 +76,10 @@ fn check(key: &ApiKey) -> Result<()> {
         return Err(Error::invalid("name", "an API key needs a name of 1 to 100 characters"));
     }
     permissions::parse(&key.permissions)?;
-    // What does not compile would deny at every use; say so now.
-    KeyRules::compile(key, &[]).map(|_| ()).map_err(|e| {
-        let column = if e.context("column") == Some("allowed_chats") { "allowed_chats" } else { "allowed_sessions" };
-        Error::invalid(column, e.message().to_owned())
-    })
+    if let Some(sessions) = &key.allowed_sessions {
+        authorize::check_scope(sessions, "allowed_sessions")?;
+    }
+    Ok(())
 }
 
 pub(crate) fn create(
@@ -111,7 +106,11 @@ pub(crate) fn create(
     };
     check(&key)?;
     insert(conn, &key).map_err(|e| {
-        if e.kind() == Kind::AlreadyExists { Error::new(Kind::AlreadyExists, "this key is registered already") } else { e }
+        if e.kind() == Kind::AlreadyExists {
+            Error::new(Kind::AlreadyExists, "this key is registered already")
+        } else {
+            e
+        }
     })?;
     Ok(key)
 }

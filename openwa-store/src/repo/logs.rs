@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::paging::{Keyset, Page, PageRequest, page};
-use super::{Ids, insert, sql};
+use super::{Ids, insert};
 use crate::db::{Conn, Flow};
 use crate::entity::{ApiKeyLog, AuditLog, Entity, SessionLog, SessionStatus, Severity, WebhookLog};
 use crate::error::Result;
@@ -100,7 +100,11 @@ pub enum AuditFilter {
 
 /// An endpoint longer than its column is cut, not refused: a log must not fail on what a stranger requests.
 fn cut(text: &Text, most: usize) -> Text {
-    if text.chars() <= most { text.clone() } else { Text::from(text.decode().chars().take(most).collect::<String>()) }
+    if text.chars() <= most {
+        text.clone()
+    } else {
+        Text::from(text.decode().chars().take(most).collect::<String>())
+    }
 }
 
 pub(crate) fn api_key_request(
@@ -166,7 +170,8 @@ fn newest<E: Entity>(
         values.extend([Value::Time(k.at), Value::Text(&k.key)]);
         conditions.push(format!("(created_at, id) < (?{}, ?{})", values.len() - 1, values.len()));
     }
-    let filter = if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
+    let filter =
+        if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
     let text = format!(
         "SELECT {} FROM {} {filter} ORDER BY created_at DESC, id DESC LIMIT {}",
         E::TABLE.column_list(),
@@ -214,15 +219,4 @@ pub(crate) fn audited(conn: &dyn Conn, which: &AuditFilter, request: &PageReques
         AuditFilter::ApiKey(id) => vec![("api_key_id", Value::Uuid(*id))],
     };
     newest(conn, &filter, request, |r: &AuditLog| Keyset { at: r.created_at, key: r.id.to_string() })
-}
-
-/// The last line of a session's log, for summaries.
-pub(crate) fn last_of_session(conn: &dyn Conn, session: Uuid) -> Result<Option<SessionLog>> {
-    conn.one(
-        sql!(
-            SessionLog,
-            "SELECT {} FROM session_logs WHERE session_id = ?1 ORDER BY created_at DESC, id DESC LIMIT 1"
-        ),
-        &[Value::Uuid(session)],
-    )
 }

@@ -83,11 +83,12 @@ pub(crate) struct Context<'a> {
 
 struct Gate {
     history: bool,
+    phone: Option<Text>,
     retained_from: Option<Timestamp>,
 }
 
 fn gate(conn: &dyn Conn, session: Uuid) -> Result<Gate> {
-    let sql = "SELECT config, retained_from FROM sessions WHERE id = ?1";
+    let sql = "SELECT config, retained_from, phone FROM sessions WHERE id = ?1";
     conn.first(sql, &[Value::Uuid(session)], |row| {
         let history = match row.get(0) {
             Value::Text(config) if config.contains("history") => {
@@ -95,13 +96,14 @@ fn gate(conn: &dyn Conn, session: Uuid) -> Result<Gate> {
             }
             _ => true,
         };
-        Ok(Gate { history, retained_from: Timestamp::read(row.get(1)) })
+        Ok(Gate { history, retained_from: Timestamp::read(row.get(1)), phone: Text::read(row.get(2)) })
     })?
     .ok_or_else(|| Error::not_found("session", session))
 }
 
-static INSERT: LazyLock<String> =
-    LazyLock::new(|| format!("{} ON CONFLICT (session_id, wa_message_id) DO NOTHING", Message::TABLE.insert()));
+static INSERT: LazyLock<String> = LazyLock::new(|| {
+    format!("{} ON CONFLICT (session_id, wa_message_id) DO NOTHING", Message::TABLE.insert())
+});
 static UPDATE: LazyLock<String> = LazyLock::new(|| Message::TABLE.update());
 
 /// Insert, dedup and merge. `backfill`: nothing comes back that retention has removed.
@@ -113,7 +115,7 @@ pub(crate) fn save(
     backfill: bool,
 ) -> Result<Saved> {
     let gate = gate(conn, session)?;
-    let message = row(conn, cx, session, new)?;
+    let message = row(conn, cx, session, &gate, new)?;
     let removed = backfill && gate.retained_from.is_some_and(|from| message.created_at < from);
     if !cx.history || !gate.history {
         let new = !known(conn, &message)? && pending::note_seen(conn, cx.ids, &message, cx.now)?;
@@ -173,8 +175,10 @@ pub(crate) fn by_wa_id(conn: &dyn Conn, session: Uuid, id: &Text) -> Result<Opti
 }
 
 /// A complete, checked row of a message to be saved.
-fn row(conn: &dyn Conn, cx: &Context<'_>, session: Uuid, new: &NewMessage) -> Result<Message> {
-    for (column, value) in [("chat_id", &new.chat_id), ("from_number", &new.from_number), ("type", &new.r#type)] {
+fn row(conn: &dyn Conn, cx: &Context<'_>, session: Uuid, gate: &Gate, new: &NewMessage) -> Result<Message> {
+    for (column, value) in
+        [("chat_id", &new.chat_id), ("from_number", &new.from_number), ("type", &new.r#type)]
+    {
         if value.is_empty() {
             return Err(Error::invalid(column, format!("{column} is needed and may not be empty")));
         }
@@ -189,8 +193,12 @@ fn row(conn: &dyn Conn, cx: &Context<'_>, session: Uuid, new: &NewMessage) -> Re
         schemas::check_media(media)?;
     }
     let chat_id = canonical(conn, session, &new.chat_id)?;
-    let from_number =
-        if new.from_number == new.chat_id { chat_id.clone() } else { canonical(conn, session, &new.from_number)? };
+    let from_number = match &gate.phone {
+        // Engines name the own account by number, by LID or not at all; the row has one form.
+        Some(phone) if new.from_number == address::ME => Text::from_stored(format!("{phone}@s.whatsapp.net")),
+        _ if new.from_number == new.chat_id => chat_id.clone(),
+        _ => canonical(conn, session, &new.from_number)?,
+    };
     let to_number = new.to_number.as_ref().map(|to| canonical(conn, session, to)).transpose()?;
     let created_at = new.created_at.unwrap_or(cx.now);
     let revoked = new.revoked_at.is_some();

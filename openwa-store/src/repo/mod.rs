@@ -28,8 +28,9 @@ use crate::time::Timestamp;
 /// Built once.
 macro_rules! sql {
     ($entity:ty, $text:literal) => {{
-        static SQL: std::sync::LazyLock<String> =
-            std::sync::LazyLock::new(|| format!($text, <$entity as $crate::entity::Entity>::TABLE.column_list()));
+        static SQL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+            format!($text, <$entity as $crate::entity::Entity>::TABLE.column_list())
+        });
         SQL.as_str()
     }};
 }
@@ -85,7 +86,9 @@ impl Ids {
     /// The 62 random bits are a bijection of a counter with a random start: no two are the same in a process,
     /// and between processes they are as good as random.
     fn build(&self, millis: u64, counter: u64) -> Uuid {
-        let n = self.seed.wrapping_add(self.count.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let n = self
+            .seed
+            .wrapping_add(self.count.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let mut z = n;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

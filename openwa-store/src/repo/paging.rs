@@ -53,7 +53,8 @@ impl PageRequest {
 impl Keyset {
     fn decode(cursor: &str) -> Result<Self> {
         let bad = || Error::invalid("after", "not a cursor of this library; give back `next` as it came");
-        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).map_err(|_| bad())?).map_err(|_| bad())?;
+        let text =
+            String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).map_err(|_| bad())?).map_err(|_| bad())?;
         let (ms, key) = text.split_once('/').ok_or_else(bad)?;
         let at = ms.parse().ok().and_then(Timestamp::from_millis).ok_or_else(bad)?;
         Ok(Keyset { at, key: key.to_owned() })

@@ -19,9 +19,18 @@ use crate::value::{Column, Value};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Change {
     Ack(i64),
-    Edit { body: Option<Text>, at: Timestamp },
-    Revoke { at: Timestamp },
-    Reaction { sender: Text, emoji: Text, at: Timestamp },
+    Edit {
+        body: Option<Text>,
+        at: Timestamp,
+    },
+    Revoke {
+        at: Timestamp,
+    },
+    Reaction {
+        sender: Text,
+        emoji: Text,
+        at: Timestamp,
+    },
     /// No change: the message was seen while history was off.
     Seen,
 }
@@ -191,7 +200,8 @@ pub(crate) fn write_reaction(
     at: Timestamp,
 ) -> Result<Changed> {
     let changed = if emoji.is_empty() {
-        let sql = "DELETE FROM message_reactions WHERE session_id = ?1 AND wa_message_id = ?2 AND sender = ?3";
+        let sql =
+            "DELETE FROM message_reactions WHERE session_id = ?1 AND wa_message_id = ?2 AND sender = ?3";
         conn.execute(sql, &[Value::Uuid(session), id.bind(), sender.bind()])?
     } else {
         let row = MessageReaction {

@@ -190,7 +190,8 @@ pub(crate) fn transition(
         return Ok(Transition { changed: false, from, session });
     }
     let session = put_status(conn, session, to, now)?;
-    let data = reason.map(|r| Json::from(serde_json::json!({ "from": from.name(), "reason": r.as_stored() })));
+    let data =
+        reason.map(|r| Json::from(serde_json::json!({ "from": from.name(), "reason": r.as_stored() })));
     let data = data.or_else(|| Some(Json::from(serde_json::json!({ "from": from.name() }))));
     logs::session_event(conn, ids, id, "session.status", Some(to), data, now)?;
     Ok(Transition { changed: true, from, session })

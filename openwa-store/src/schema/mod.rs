@@ -84,7 +84,8 @@ struct Entry {
 fn ledger(conn: &dyn Conn) -> Result<Option<Vec<Entry>>> {
     let count = |sql| conn.integer(sql, &[]);
     if count("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'openwa_migrations'")? == 0 {
-        let tables = count("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")?;
+        let tables =
+            count("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")?;
         if tables > 0 {
             return Err(Error::new(
                 Kind::ForeignDatabase,

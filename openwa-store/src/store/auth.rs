@@ -26,7 +26,12 @@ impl Auth<'_> {
     ///
     /// # Errors
     /// Those of the database. An engine must not take an error for a missing key.
-    pub fn get(&self, session: Uuid, category: impl Into<Text>, key_id: impl Into<Text>) -> Result<AuthValue> {
+    pub fn get(
+        &self,
+        session: Uuid,
+        category: impl Into<Text>,
+        key_id: impl Into<Text>,
+    ) -> Result<AuthValue> {
         let (category, key_id) = (category.into(), key_id.into());
         self.0.data("auth.get", |conn| auth::get(conn, session, &category, &key_id))
     }
@@ -35,7 +40,12 @@ impl Auth<'_> {
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub fn get_many(&self, session: Uuid, category: impl Into<Text>, key_ids: &[Text]) -> Result<Vec<AuthValue>> {
+    pub fn get_many(
+        &self,
+        session: Uuid,
+        category: impl Into<Text>,
+        key_ids: &[Text],
+    ) -> Result<Vec<AuthValue>> {
         let category = category.into();
         self.0.data("auth.get_many", |conn| {
             key_ids.iter().map(|key_id| auth::get(conn, session, &category, key_id)).collect()

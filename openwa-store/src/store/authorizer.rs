@@ -136,7 +136,8 @@ impl Authorizer {
             && known.key.key_hash == plain.as_str()
         {
             let id = known.key.id;
-            let write = self.main.write("api_keys.rehash", move |conn| keys::rehash(conn, id, &plain, &wanted));
+            let write =
+                self.main.write("api_keys.rehash", move |conn| keys::rehash(conn, id, &plain, &wanted));
             // If there is no room now, the next use tries again.
             drop(write.try_submit());
         }
@@ -197,4 +198,3 @@ fn add(uses: &mut HashMap<Uuid, (i64, Timestamp)>, id: Uuid, count: i64, last: T
     entry.0 += count;
     entry.1 = entry.1.max(last);
 }
-

@@ -16,7 +16,9 @@ impl Batches<'_> {
     ///
     /// Errors: `AlreadyExists` for a batch id that the session has used, `InvalidArgument`, `NotFound`.
     pub fn create(&self, session: Uuid, new: NewBatch) -> Pending<BatchJob> {
-        self.0.write("batches.create", move |conn, env| batches::create(conn, &env.ids, session, &new, env.now()))
+        self.0.write("batches.create", move |conn, env| {
+            batches::create(conn, &env.ids, session, &new, env.now())
+        })
     }
 
     /// One job by its row id.

@@ -37,7 +37,12 @@ impl Contacts<'_> {
     ///
     /// # Errors
     /// `InvalidArgument` for a bad limit or cursor.
-    pub fn list(&self, session: Uuid, filter: &ContactFilter, request: &PageRequest) -> Result<Page<Contact>> {
+    pub fn list(
+        &self,
+        session: Uuid,
+        filter: &ContactFilter,
+        request: &PageRequest,
+    ) -> Result<Page<Contact>> {
         self.0.data("contacts.list", |conn| contacts::list(conn, session, filter, request))
     }
 

@@ -41,9 +41,9 @@ impl Store {
         let value = json::parse(event).map_err(|e| e.during("ingest"))?;
         let mut changes = Vec::new();
         let mut unknown = Vec::new();
-        for (name, data) in engine::events(&value).map_err(|e| e.during("ingest"))? {
-            if !engine::changes(engine, name, data, &mut changes) {
-                unknown.push(name.to_owned());
+        for event in engine::events(&value).map_err(|e| e.during("ingest"))? {
+            if !engine::changes(engine, event.name, event.data, &mut changes) {
+                unknown.push(event.name.to_owned());
             }
         }
         Ok(self.write("ingest", move |conn, env| {

@@ -137,7 +137,12 @@ impl Messages<'_> {
     ///
     /// # Errors
     /// `InvalidArgument` for a bad limit or cursor.
-    pub fn list(&self, session: Uuid, filter: &MessageFilter, request: &PageRequest) -> Result<Page<Message>> {
+    pub fn list(
+        &self,
+        session: Uuid,
+        filter: &MessageFilter,
+        request: &PageRequest,
+    ) -> Result<Page<Message>> {
         self.0.data("messages.list", |conn| reads::list(conn, session, filter, request))
     }
 

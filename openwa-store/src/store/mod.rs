@@ -36,7 +36,7 @@ use crate::error::{Error, Result};
 use crate::repo::Ids;
 use crate::repo::messages::Context;
 use crate::schema;
-use crate::time::{Clock, Timestamp};
+use crate::time::Timestamp;
 
 /// An open store. Cheap to clone; every clone is the same store. It may be used from any number of threads.
 ///
@@ -205,12 +205,20 @@ impl Store {
     }
 
     /// A read of the Data database.
-    pub(crate) fn data<T>(&self, operation: &'static str, f: impl FnOnce(&dyn Conn) -> Result<T>) -> Result<T> {
+    pub(crate) fn data<T>(
+        &self,
+        operation: &'static str,
+        f: impl FnOnce(&dyn Conn) -> Result<T>,
+    ) -> Result<T> {
         self.inner.data.read(f).map_err(|e| e.during(operation))
     }
 
     /// A read of the Main database.
-    pub(crate) fn main<T>(&self, operation: &'static str, f: impl FnOnce(&dyn Conn) -> Result<T>) -> Result<T> {
+    pub(crate) fn main<T>(
+        &self,
+        operation: &'static str,
+        f: impl FnOnce(&dyn Conn) -> Result<T>,
+    ) -> Result<T> {
         self.inner.main.read(f).map_err(|e| e.during(operation))
     }
 
@@ -266,7 +274,8 @@ fn open_database(env: &Arc<Env>, which: entity::Database) -> Result<Arc<Database
     let file = sqlite_file(config, which);
     let shown = file.shown();
     let at = |e: Error| e.with("path", &shown).during("open");
-    if let Some(folder) = file.path.as_deref().and_then(|p| p.parent()).filter(|p| !p.as_os_str().is_empty()) {
+    if let Some(folder) = file.path.as_deref().and_then(|p| p.parent()).filter(|p| !p.as_os_str().is_empty())
+    {
         std::fs::create_dir_all(folder).map_err(|e| at(e.into()))?;
     }
     let conn = file.open_writer().map_err(at)?;

@@ -5,9 +5,9 @@ use crate::db::Pending;
 use crate::entity::{Session, SessionLog, SessionStatus};
 use crate::error::Result;
 use crate::json::Json;
+use crate::repo::logs;
 use crate::repo::paging::{Page, PageRequest};
 use crate::repo::sessions::{self, NewSession, SessionFilter, SessionUpdate, Transition};
-use crate::repo::logs;
 use crate::text::Text;
 
 /// Sessions and their life; see [`Store::sessions`].
@@ -63,7 +63,12 @@ impl Sessions<'_> {
     }
 
     /// [`transition`](Self::transition) with a reason for the log.
-    pub fn transition_because(&self, id: Uuid, to: SessionStatus, reason: Option<Text>) -> Pending<Transition> {
+    pub fn transition_because(
+        &self,
+        id: Uuid,
+        to: SessionStatus,
+        reason: Option<Text>,
+    ) -> Pending<Transition> {
         self.0.write("sessions.transition", move |conn, env| {
             sessions::transition(conn, &env.ids, id, to, reason.as_ref(), env.now())
         })

@@ -102,7 +102,9 @@ impl Webhooks<'_> {
         data: Option<Json>,
     ) -> Pending<()> {
         let key = key.into();
-        self.0.write("webhooks.finish", move |conn, _| webhooks::finish(conn, webhook, &key, status, data.as_ref()))
+        self.0.write("webhooks.finish", move |conn, _| {
+            webhooks::finish(conn, webhook, &key, status, data.as_ref())
+        })
     }
 
     /// Takes a beginning back, so that a delivery that failed for good may be begun again. False: there was none.
