@@ -44,3 +44,8 @@ pub use store::{
 };
 pub use text::Text;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
+
+/// The README's code is compiled with the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
