@@ -23,8 +23,7 @@ fn main() -> openwa_store::Result<()> {
     let saved = store.messages().save(session.id, message).wait()?;
     println!("{}", saved.outcome.name());
 
-    let chat =
-        MessageFilter { chat: Some("12025550143@s.whatsapp.net".into()), ..MessageFilter::default() };
+    let chat = MessageFilter { chat: Some("12025550143@s.whatsapp.net".into()), ..MessageFilter::default() };
     for message in store.messages().list(session.id, &chat, &PageRequest::default())?.items {
         println!("{} {}", message.wa_timestamp, message.body.unwrap_or_default());
     }

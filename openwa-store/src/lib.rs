@@ -18,6 +18,7 @@ pub mod json;
 pub mod policy;
 pub mod text;
 pub mod time;
+pub mod transfer;
 
 pub use config::{Config, DataDatabase};
 pub use db::{Durability, Pending, Ticket, Trace, Writing};
@@ -44,6 +45,10 @@ pub use store::{
 };
 pub use text::Text;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
+pub use transfer::{
+    Difference, Differing, ExportOptions, ExportReport, ImportOptions, ImportReport, ImportedTable,
+    MAX_DIFFERENCES, MAX_ROW_BYTES, Missing, Mode, OnProgress, Progress, compare,
+};
 
 /// The README's code is compiled with the documentation tests.
 #[cfg(doctest)]

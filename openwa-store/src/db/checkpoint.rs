@@ -60,7 +60,11 @@ impl Checkpointer {
     }
 
     /// Starts the thread. `hold_back` runs its argument while no write is under way.
-    pub(super) fn start(&self, file: &SqliteFile, hold_back: impl Fn(&dyn Fn()) + Send + 'static) -> Result<()> {
+    pub(super) fn start(
+        &self,
+        file: &SqliteFile,
+        hold_back: impl Fn(&dyn Fn()) + Send + 'static,
+    ) -> Result<()> {
         let (state, file) = (Arc::clone(&self.state), file.clone());
         let thread = std::thread::Builder::new()
             .name("openwa-checkpoint".to_owned())

@@ -12,6 +12,7 @@ mod contacts;
 mod events;
 mod messages;
 mod sessions;
+mod transfer;
 mod upkeep;
 mod webhooks;
 
