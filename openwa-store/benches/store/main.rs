@@ -9,6 +9,7 @@
 mod authorize;
 mod reads;
 mod saves;
+mod transfer;
 mod upkeep;
 mod yardstick;
 
@@ -122,5 +123,6 @@ fn main() {
     saves::run(&options);
     reads::run(&options);
     authorize::run(&options);
+    transfer::run(&options);
     upkeep::run(&options);
 }
