@@ -7,6 +7,7 @@
 #![allow(missing_docs, clippy::expect_used)]
 
 mod authorize;
+mod pages;
 mod reads;
 mod saves;
 mod transfer;
@@ -125,4 +126,5 @@ fn main() {
     authorize::run(&options);
     transfer::run(&options);
     upkeep::run(&options);
+    pages::run(&options);
 }

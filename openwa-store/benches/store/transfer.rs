@@ -26,6 +26,7 @@ pub fn run(options: &Options) {
     let y = Yardstick::open(folder.path());
     y.insert_batches(&messages, 1000);
     let document = folder.path().join("export.json");
+    store.export_file(&document, &ExportOptions::default(), None).expect("export");
     versus(
         options,
         "export / a plain streamed dump",
