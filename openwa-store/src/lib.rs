@@ -15,6 +15,7 @@ pub mod entity;
 pub mod error;
 pub mod json;
 pub mod policy;
+pub mod replay;
 pub mod text;
 pub mod time;
 

@@ -1,0 +1,1 @@
+//! The openwa command, run as people run it.
