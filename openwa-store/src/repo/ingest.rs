@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::messages::{self, Changed, Context, Outcome, Saved};
-use super::{contacts, identities, sessions};
+use super::{contacts, identities, logs, sessions};
 use crate::db::Conn;
 use crate::engine::{AddressedTo, Change, Skipped};
 use crate::entity::Session;
@@ -53,16 +53,21 @@ impl Ingested {
     }
 }
 
-/// Applies the changes of one event, in order.
+/// Applies the changes of one event, in order. `past`: it is an event of the past, which may have been applied
+/// before.
 pub(crate) fn apply(
     conn: &dyn Conn,
     cx: &Context<'_>,
     session: Uuid,
     changes: &[Change],
+    past: bool,
 ) -> Result<Ingested> {
     let mut session = sessions::get(conn, session)?;
     let mut out = Ingested::default();
     for change in changes {
+        if past && is_old_status(conn, cx, session.id, change)? {
+            continue;
+        }
         match one(conn, cx, &mut session, change, &mut out) {
             Ok(()) => {}
             // Arguments are checked before anything is written, so what this refuses has left no trace.
@@ -71,6 +76,12 @@ pub(crate) fn apply(
         }
     }
     Ok(out)
+}
+
+/// A status of the past that the session has had, or has left behind.
+fn is_old_status(conn: &dyn Conn, cx: &Context<'_>, session: Uuid, change: &Change) -> Result<bool> {
+    let Change::Status { status, .. } = change else { return Ok(false) };
+    logs::has_status_since(conn, session, *status, cx.now)
 }
 
 fn subject(change: &Change) -> Text {

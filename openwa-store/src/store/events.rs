@@ -20,7 +20,8 @@ impl Store {
         self.ingest_at(engine, session, event, None)
     }
 
-    /// [`ingest`](Self::ingest) for an event of the past: `at` stands for the present.
+    /// [`ingest`](Self::ingest) for an event of the past: `at` stands for the present. Such an event may have been
+    /// applied before, so a status is left out if the session's log has it, or a later one.
     pub fn ingest_at(
         &self,
         engine: Engine,
@@ -59,7 +60,7 @@ impl Store {
     ) -> Pending<Ingested> {
         self.write("ingest", move |conn, env| {
             let cx = env.context(at.unwrap_or_else(|| env.now()));
-            let mut done = ingest::apply(conn, &cx, session, &changes)?;
+            let mut done = ingest::apply(conn, &cx, session, &changes, at.is_some())?;
             done.unknown.clone_from(&unknown);
             Ok(done)
         })
