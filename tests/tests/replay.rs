@@ -76,7 +76,8 @@ fn found(store: &Store, done: &SessionReplay) -> Map<String, Value> {
         .map(|m| store.messages().reactions(id, m.wa_message_id.clone().unwrap()).unwrap().len())
         .sum();
     let contacts = |blocked| {
-        let (filter, all) = (ContactFilter { blocked, ..Default::default() }, PageRequest { limit: Some(1000), after: None });
+        let (filter, all) =
+            (ContactFilter { blocked, ..Default::default() }, PageRequest { limit: Some(1000), after: None });
         let page = store.contacts().list(id, &filter, &all).unwrap();
         assert_eq!(page.next, None, "one page holds every contact of a fixture");
         page.items.len()
@@ -208,7 +209,12 @@ fn in_file(log: &str) {
     let before = dump(dir.path());
     assert!(!before["messages"].is_empty());
     for done in replay_log(&store, log).sessions {
-        assert_eq!((done.inserted, done.upgraded, done.filled, done.not_stored), (0, 0, 0, 0), "{}", done.name);
+        assert_eq!(
+            (done.inserted, done.upgraded, done.filled, done.not_stored),
+            (0, 0, 0, 0),
+            "{}",
+            done.name
+        );
         assert_eq!((done.pairs, done.waited), (0, 0), "{}", done.name);
         assert_eq!(done.unchanged, done.deliveries, "{}", done.name);
     }
@@ -219,7 +225,9 @@ fn in_file(log: &str) {
 /// Wherever a log is cut, its second replay changes no row.
 #[test]
 fn a_second_replay_of_the_start_of_a_log_changes_nothing() {
-    for (log, lines) in [("baileys-small.jsonl", 364), ("wwebjs-small.jsonl", 199), ("neonize-small.jsonl", 193)] {
+    for (log, lines) in
+        [("baileys-small.jsonl", 364), ("wwebjs-small.jsonl", 199), ("neonize-small.jsonl", 193)]
+    {
         let text = std::fs::read_to_string(fixtures().join(log)).unwrap();
         for cut in (20..lines).step_by(43) {
             let start: String = text.split_inclusive('\n').take(cut).collect();

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
+use crate::json;
 use crate::text::Text;
 use crate::time::Timestamp;
-use crate::json;
 
 /// What a line says beside its event.
 pub(super) struct Line {
@@ -36,7 +36,8 @@ impl Line {
             fields.get(field).and_then(Value::as_str).ok_or_else(|| missing(field, what))
         };
         let session = Text::from_stored(text("session", "the session's name")?);
-        let engine = text("engine", "the engine's name")?.parse().map_err(|e: Error| e.with("column", "engine"))?;
+        let engine =
+            text("engine", "the engine's name")?.parse().map_err(|e: Error| e.with("column", "engine"))?;
         let event = text("event", "the event's name")?.to_owned();
         let at = fields
             .get("t")

@@ -115,9 +115,10 @@ impl Replay<'_> {
             }
             report.lines += 1;
             match self.take(text) {
-                Ok(()) => {}
-                Err(e) if e.kind() == Kind::InvalidArgument => report.bad_line(number, e.message().to_owned()),
-                Err(e) => return Err(e.with("line", number)),
+                Err(e) if e.kind() == Kind::InvalidArgument => {
+                    report.bad_line(number, e.message().to_owned())
+                }
+                done => done.map_err(|e| e.with("line", number))?,
             }
         }
         Ok(())
