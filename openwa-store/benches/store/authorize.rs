@@ -33,7 +33,9 @@ pub fn run(options: &Options) {
         || {
             rate(|| {
                 for i in 0..calls {
-                    assert!(store.api_keys().authorize(&keys[i % keys.len()], &ask).expect("answer").is_allowed());
+                    assert!(
+                        store.api_keys().authorize(&keys[i % keys.len()], &ask).expect("answer").is_allowed()
+                    );
                 }
                 calls
             })
@@ -44,7 +46,9 @@ pub fn run(options: &Options) {
                 for i in 0..calls {
                     let mut statement = y.conn.prepare_cached(sql).expect("prepare");
                     let row: Option<(String, String, bool, Option<String>)> = statement
-                        .query_row([&hashes[i % hashes.len()]], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?)))
+                        .query_row([&hashes[i % hashes.len()]], |r| {
+                            Ok((r.get(0)?, r.get(1)?, r.get(2)?, r.get(3)?))
+                        })
                         .optional()
                         .expect("row");
                     assert!(row.is_some());

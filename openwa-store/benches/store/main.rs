@@ -27,7 +27,8 @@ pub struct Folder(PathBuf);
 
 impl Folder {
     pub fn new(name: &str) -> Self {
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{}-{name}", std::process::id()));
+        let path =
+            PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&path);
         std::fs::create_dir_all(&path).expect("a folder for the benchmark");
         Folder(path)
@@ -57,7 +58,13 @@ pub fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// Runs both sides in turn and prints their medians, the median ratio, and what it should be at least.
-pub fn versus(options: &Options, name: &str, goal: f64, mut ours: impl FnMut() -> f64, mut theirs: impl FnMut() -> f64) {
+pub fn versus(
+    options: &Options,
+    name: &str,
+    goal: f64,
+    mut ours: impl FnMut() -> f64,
+    mut theirs: impl FnMut() -> f64,
+) {
     if options.only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
         return;
     }

@@ -24,7 +24,16 @@ pub fn run(options: &Options) {
         0.9,
         || {
             rate(|| {
-                (0..pages).map(|_| store.messages().list(session, &filter, &PageRequest::default()).expect("page").items.len()).sum()
+                (0..pages)
+                    .map(|_| {
+                        store
+                            .messages()
+                            .list(session, &filter, &PageRequest::default())
+                            .expect("page")
+                            .items
+                            .len()
+                    })
+                    .sum()
             })
         },
         || rate(|| (0..pages).map(|_| y.page(chat, None, 50).len()).sum()),

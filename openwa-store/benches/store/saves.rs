@@ -134,14 +134,52 @@ fn yardstick_acks(messages: &[Sample], some: usize) -> f64 {
 pub fn run(options: &Options) {
     let messages = samples(options.rows);
     let few = &messages[..(options.rows / 10).max(1)];
-    versus(options, "save, 1,024 tickets / batches of 500", 1.6, || tickets(&messages, 1024), || yardstick(&messages, 500));
-    versus(options, "save, 1,024 tickets / one transaction each", 6.0, || tickets(&messages, 1024), || yardstick(few, 1));
-    versus(options, "save, 64 threads / batches of 500", 1.2, || threads(&messages, 64), || yardstick(&messages, 500));
-    versus(options, "save, 64 threads / one transaction each", 4.5, || threads(&messages, 64), || yardstick(few, 1));
+    versus(
+        options,
+        "save, 1,024 tickets / batches of 500",
+        1.6,
+        || tickets(&messages, 1024),
+        || yardstick(&messages, 500),
+    );
+    versus(
+        options,
+        "save, 1,024 tickets / one transaction each",
+        6.0,
+        || tickets(&messages, 1024),
+        || yardstick(few, 1),
+    );
+    versus(
+        options,
+        "save, 64 threads / batches of 500",
+        1.2,
+        || threads(&messages, 64),
+        || yardstick(&messages, 500),
+    );
+    versus(
+        options,
+        "save, 64 threads / one transaction each",
+        4.5,
+        || threads(&messages, 64),
+        || yardstick(few, 1),
+    );
     let mut latencies = Vec::new();
-    versus(options, "save, one at a time / one transaction each", 1.2, || one_by_one(few, &mut latencies), || yardstick(few, 1));
+    versus(
+        options,
+        "save, one at a time / one transaction each",
+        1.2,
+        || one_by_one(few, &mut latencies),
+        || yardstick(few, 1),
+    );
     if !latencies.is_empty() {
-        single(options, "  p99.9 of such a save", "ms", "< 20 ms", || quantile(&mut latencies.clone(), 0.999));
+        single(options, "  p99.9 of such a save", "ms", "< 20 ms", || {
+            quantile(&mut latencies.clone(), 0.999)
+        });
     }
-    versus(options, "ack, 64 threads / one transaction each", 3.0, || acks(&messages), || yardstick_acks(&messages, few.len()));
+    versus(
+        options,
+        "ack, 64 threads / one transaction each",
+        3.0,
+        || acks(&messages),
+        || yardstick_acks(&messages, few.len()),
+    );
 }

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use openwa_store::{Text, Timestamp};
 use openwa_store::entity::Message;
+use openwa_store::{Text, Timestamp};
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
@@ -30,11 +30,13 @@ CREATE TABLE api_keys (
 CREATE INDEX idx_api_keys_key_hash ON api_keys (key_hash);
 CREATE INDEX idx_api_keys_active ON api_keys (active);";
 
-const INSERT: &str = "INSERT INTO messages (id, session_id, wa_message_id, chat_id, from_number, to_number, type,
+const INSERT: &str =
+    "INSERT INTO messages (id, session_id, wa_message_id, chat_id, from_number, to_number, type,
   body, media, ack, from_me, is_group, wa_timestamp, created_at)
   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) ON CONFLICT DO NOTHING";
 
-const COLUMNS: &str = "id, session_id, wa_message_id, chat_id, from_number, to_number, type, body, media, ack,
+const COLUMNS: &str =
+    "id, session_id, wa_message_id, chat_id, from_number, to_number, type, body, media, ack,
   from_me, is_group, wa_timestamp, created_at";
 
 pub struct Yardstick {
@@ -57,7 +59,8 @@ impl Yardstick {
             .expect("pragmas");
         conn.execute_batch(SCHEMA).expect("schema");
         let session = Uuid::from_u128(rand_u128());
-        conn.execute("INSERT INTO sessions (id, name) VALUES (?1, 'bench')", [session.to_string()]).expect("session");
+        conn.execute("INSERT INTO sessions (id, name) VALUES (?1, 'bench')", [session.to_string()])
+            .expect("session");
         Yardstick { conn, session }
     }
 
@@ -67,8 +70,20 @@ impl Yardstick {
         let mut statement = self.conn.prepare_cached(INSERT).expect("prepare");
         statement
             .execute(params![
-                id, self.session.to_string(), m.wa_message_id, m.chat_id, m.chat_id, None::<String>, "text", m.body,
-                None::<String>, 0, false, false, at, at
+                id,
+                self.session.to_string(),
+                m.wa_message_id,
+                m.chat_id,
+                m.chat_id,
+                None::<String>,
+                "text",
+                m.body,
+                None::<String>,
+                0,
+                false,
+                false,
+                at,
+                at
             ])
             .expect("insert")
     }
@@ -92,7 +107,8 @@ impl Yardstick {
 
     /// A page of a chat, as the same structs that the library gives.
     pub fn page(&self, chat: &str, before: Option<(Timestamp, Uuid)>, limit: u32) -> Vec<Message> {
-        let keyset = if before.is_some() { "AND (wa_timestamp < ?3 OR (wa_timestamp = ?3 AND id > ?4))" } else { "" };
+        let keyset =
+            if before.is_some() { "AND (wa_timestamp < ?3 OR (wa_timestamp = ?3 AND id > ?4))" } else { "" };
         let sql = format!(
             "SELECT {COLUMNS} FROM messages WHERE session_id = ?1 AND chat_id = ?2 {keyset}
               ORDER BY wa_timestamp DESC, id LIMIT {limit}"
@@ -124,7 +140,9 @@ impl Yardstick {
             })
         };
         let rows = match before {
-            Some((at, id)) => statement.query_map(params![session, chat, at.to_string(), id.to_string()], make),
+            Some((at, id)) => {
+                statement.query_map(params![session, chat, at.to_string(), id.to_string()], make)
+            }
             None => statement.query_map(params![session, chat], make),
         };
         rows.expect("query").collect::<rusqlite::Result<_>>().expect("rows")
