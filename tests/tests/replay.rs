@@ -7,7 +7,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use openwa_store::engine::Skipped;
-use openwa_store::entity::{Message, PendingKind};
+use openwa_store::entity::{Message, PendingKind, SessionStatus};
 use openwa_store::replay::{self, ReplayReport, SessionReplay};
 use openwa_store::{ContactFilter, MessageFilter, PageRequest, Store};
 use serde_json::{Map, Value, json};
@@ -220,6 +220,39 @@ fn in_file(log: &str) {
     }
     same_rows(&before, &dump(dir.path()), log);
     assert!(store.check().unwrap().problems.is_empty());
+}
+
+/// Engines other than Baileys do not say that they start; their sessions come to life all the same.
+#[test]
+fn the_last_status_of_every_engine_arrives() {
+    let store = Store::in_memory().unwrap();
+    for log in ["baileys-small.jsonl", "wwebjs-small.jsonl", "neonize-small.jsonl"] {
+        replay_log(&store, log);
+    }
+    for (name, status) in [
+        ("shop-1", SessionStatus::Failed),
+        ("shop-2", SessionStatus::Failed),
+        ("desk", SessionStatus::Disconnected),
+        ("py-1", SessionStatus::Failed),
+    ] {
+        let session = store.sessions().find(name).unwrap().unwrap();
+        assert_eq!(session.status, status, "{name}");
+        assert!(session.connected_at.is_some(), "{name}");
+    }
+}
+
+#[test]
+fn a_lone_surrogate_comes_back_as_it_was() {
+    let store = Store::in_memory().unwrap();
+    let line = r#"{"t":1767600000000,"session":"half \udc00","engine":"wwebjs","event":"message","data":[{"id":{"_serialized":"false_12025550143@c.us_A1","id":"A1","fromMe":false,"remote":"12025550143@c.us"},"from":"12025550143@c.us","fromMe":false,"type":"chat","timestamp":1767600000,"body":"x \ud83d \u0000 \ud83d\ude00"}]}"#;
+    let report = replay::run(&store, line.as_bytes()).unwrap();
+    let done = &report.sessions[0];
+    let name: Vec<u16> = "half ".encode_utf16().chain([0xDC00]).collect();
+    assert_eq!(done.name.to_utf16(), name);
+    let message = store.messages().find(done.id, "A1").unwrap().unwrap();
+    let body: Vec<u16> = "x ".encode_utf16().chain([0xD83D]).chain(" \0 😀".encode_utf16()).collect();
+    assert_eq!(message.body.as_ref().unwrap().to_utf16(), body);
+    assert!(message.to_json().to_json().contains(r#""body":"x \ud83d \u0000 😀""#));
 }
 
 /// Wherever a log is cut, its second replay changes no row.

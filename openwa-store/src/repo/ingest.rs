@@ -6,9 +6,9 @@ use super::messages::{self, Changed, Context, Outcome, Saved};
 use super::{contacts, identities, logs, sessions};
 use crate::db::Conn;
 use crate::engine::{AddressedTo, Change, Skipped};
-use crate::entity::Session;
+use crate::entity::{Session, SessionStatus};
 use crate::error::{Error, Kind, Result};
-use crate::policy::address;
+use crate::policy::{address, session as life};
 use crate::text::Text;
 
 /// What one event did.
@@ -33,7 +33,7 @@ pub struct Ingested {
     /// Contacts that were new or changed.
     pub contacts: u64,
     /// The session's new status, if it changed.
-    pub status: Option<crate::entity::SessionStatus>,
+    pub status: Option<SessionStatus>,
     /// Names of events that the library does not know.
     pub unknown: Vec<String>,
 }
@@ -145,6 +145,10 @@ fn one(
             }
         }
         Change::Status { status, reason } => {
+            if life::started_unseen(session.status, *status) {
+                let started = SessionStatus::Initializing;
+                *session = sessions::transition(conn, cx.ids, id, started, None, cx.now)?.session;
+            }
             match sessions::transition(conn, cx.ids, id, *status, reason.as_ref(), cx.now) {
                 Ok(done) if done.changed => {
                     out.status = Some(*status);
