@@ -53,17 +53,21 @@ chapter "5. An API key: created once, allowed what it may, denied the rest"
 run keys create reader --permission messages:read --session alpha --allow-ip 10.0.0.0/8 | tee "$demo/key"
 key=$(sed -n 's/^\(owa_k1_[0-9a-f]*\)$/\1/p' "$demo/key")
 rm "$demo/key"
-run keys check "$key" --permission messages:read --session alpha --ip 10.1.2.3
+# The key is given on standard input, where no other user of the machine can see it.
+run keys check - --permission messages:read --session alpha --ip 10.1.2.3 <<<"$key"
 for ask in "--permission messages:send --session alpha --ip 10.1.2.3" \
   "--permission messages:read --session beta --ip 10.1.2.3" \
   "--permission messages:read --session alpha --ip 192.0.2.1"; do
   # Exit code 4 is the answer "denied"; anything else would be a fault.
   # shellcheck disable=SC2086
-  run keys check "$key" $ask && exit 1 || [[ $? = 4 ]]
+  run keys check - $ask <<<"$key" && exit 1 || [[ $? = 4 ]]
 done
 run keys list
 
-chapter "6. Is everything sound?"
+chapter "6. Retention: what would go if today were the day after the log's end"
+run retention preview --now 2026-01-19
+
+chapter "7. Is everything sound?"
 run db check
 run status
 

@@ -386,3 +386,28 @@ fn completions_name_every_command() {
         }
     }
 }
+
+#[test]
+fn retention_is_previewed_then_run() {
+    let openwa = Openwa::filled();
+    let now = "2026-01-20T00:00:00Z";
+    let count = |report: &Value| report["tables"]["messages"].as_u64().unwrap_or(0);
+    let rows =
+        |openwa: &Openwa| openwa.json(&["status"])["databases"][1]["rows"]["messages"].as_u64().unwrap();
+    let before = rows(&openwa);
+    let preview = openwa.json(&["retention", "preview", "--now", now]);
+    assert!(count(&preview) > 0 && count(&preview) < before, "{preview}");
+    assert_eq!(rows(&openwa), before, "a preview deletes nothing");
+    assert_eq!(
+        openwa.json(&["retention", "preview", "--now", now, "--messages", "off"])["tables"].get("messages"),
+        None
+    );
+    assert_eq!(openwa.json(&["retention", "run", "--now", now, "--force"])["tables"], preview["tables"]);
+    assert_eq!(rows(&openwa), before - count(&preview));
+    assert!(openwa.ok(&["retention", "preview", "--now", now]).starts_with("Nothing is older"));
+
+    let jumped = openwa.run(&["retention", "run", "--now", "2036-01-01"]);
+    assert_eq!(code(&jumped), 4);
+    assert!(stderr(&jumped).contains("--force"), "{}", stderr(&jumped));
+    assert_eq!(code(&openwa.run(&["retention", "run", "--messages", "0"])), 2);
+}

@@ -116,7 +116,7 @@ impl Replay<'_> {
             report.lines += 1;
             match self.take(text) {
                 Err(e) if e.kind() == Kind::InvalidArgument => {
-                    report.bad_line(number, e.message().to_owned())
+                    report.bad_line(number, e.message().to_owned());
                 }
                 done => done.map_err(|e| e.with("line", number))?,
             }

@@ -13,6 +13,7 @@ mod options;
 mod output;
 mod pages;
 mod replay;
+mod retention;
 mod sessions;
 mod status;
 mod summary;
@@ -48,6 +49,8 @@ enum Command {
     #[command(subcommand)]
     Keys(keys::Keys),
     #[command(subcommand)]
+    Retention(retention::Retention),
+    #[command(subcommand)]
     Db(db::Db),
     Completions(completions::Completions),
 }
@@ -62,6 +65,7 @@ impl Command {
             Command::Chats(c) => c.run(options, out),
             Command::Messages(c) => c.run(options, out),
             Command::Keys(c) => c.run(options, out),
+            Command::Retention(c) => c.run(options, out),
             Command::Db(c) => c.run(options, out),
             Command::Completions(c) => c.run(out),
         }

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -29,8 +29,30 @@ impl Meter {
         Meter { bar, started: Instant::now(), shown: false }
     }
 
+    /// A meter of rows, table by table.
+    pub fn rows(what: &str) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
+            .with_style(
+                ProgressStyle::with_template("{prefix} {spinner} {msg} {elapsed}")
+                    .unwrap_or_else(|_| ProgressStyle::default_bar()),
+            )
+            .with_prefix(what.to_owned());
+        Meter { bar, started: Instant::now(), shown: false }
+    }
+
+    /// Tells how far a table is.
+    pub fn at(&mut self, table: &str, rows: u64, total: Option<u64>) {
+        let of = total.map_or_else(String::new, |total| format!(" of {}", HumanCount(total)));
+        self.bar.set_message(format!("{table}: {}{of} rows", HumanCount(rows)));
+        self.show_when_due();
+    }
+
     pub fn add(&mut self, n: u64) {
         self.bar.inc(n);
+        self.show_when_due();
+    }
+
+    fn show_when_due(&mut self) {
         if !self.shown && self.started.elapsed() > PATIENCE {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
             self.shown = true;
