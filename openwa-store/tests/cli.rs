@@ -1,5 +1,8 @@
 //! The `openwa` command, run as people and programs run it.
 
+// A test may panic: that is how it fails.
+#![allow(clippy::unwrap_used)]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -27,7 +30,7 @@ impl Openwa {
 
     fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_openwa"));
-        command.env_clear().arg("--dir").arg(self.0.path().join("store")).args(args);
+        command.env_clear().env("OPENWA_DIR", self.0.path().join("store")).args(args);
         command
     }
 
