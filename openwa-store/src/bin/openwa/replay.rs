@@ -17,9 +17,9 @@ use crate::table::{Column, Table};
 
 /// Apply logs of engine events to the store
 ///
-/// A log has one JSON object per line: {"t": <ms>, "session", "engine", "event", "data", "map"}. Lines of a session
-/// with the same `map` are one event map and are applied in one commit. Sessions that are missing are made, and so
-/// is the store. Replaying a log again changes nothing.
+/// A log has one JSON object per line: "t" (milliseconds), "session", "engine", "event", "data" and, for Baileys,
+/// "map". Lines of a session with the same map are one event map and are applied in one commit. Sessions that are
+/// missing are made, and so is the store. Replaying a log again changes nothing.
 #[derive(Args)]
 pub struct Replay {
     /// Logs, plain or packed by gzip or Zstandard; - for standard input
