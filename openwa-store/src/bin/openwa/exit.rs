@@ -26,18 +26,20 @@ pub enum Exit {
 /// What `openwa --help` ends with.
 pub const HELP: &str = "\
 Environment:
-  The names the gateway uses: DATABASE_TYPE (sqlite), DATABASE_NAME and MAIN_DATABASE_NAME (files, relative
-  to the folder), API_KEY_PEPPER; and OPENWA_DIR for the folder. A file given by --config may set them too,
-  one NAME=VALUE per line; the environment wins over the file.
+  OPENWA_DIR                           folder of the store
+  DATABASE_TYPE                        sqlite
+  DATABASE_NAME, MAIN_DATABASE_NAME    files of the two databases, relative to the folder
+  API_KEY_PEPPER                       secret that the hashes of API keys are made with
+  A file given by --config may set them too; the environment wins over it.
 
 Exit codes:
   0  done
-  1  not done, or done with something wrong: lines that could not be read, problems found by a check
+  1  not done, or something is wrong: unreadable lines, problems found, stores that differ
   2  wrong usage, or a value that is not acceptable
-  3  no such store, session, key …
-  4  refused: a key that is denied, a rule or a guard of the store
-  5  the database cannot be used: of something else, of a newer version, damaged; or the file to be read is
-  6  try again later: the database is busy or out of reach, the disk is full
+  3  no such store, session, key or file
+  4  refused: a key is denied, or a rule or guard of the store forbids it
+  5  a database or document cannot be used: foreign, too new, or damaged
+  6  try again later: the database is busy or out of reach, or the disk is full
   7  a file or folder may not be read or written";
 
 impl From<Exit> for ExitCode {
