@@ -18,12 +18,12 @@ if [[ -t 1 ]]; then bold=$'\e[1m' dim=$'\e[2m' off=$'\e[0m'; else bold='' dim=''
 chapter() { printf '\n%s%s%s\n' "$bold" "$1" "$off"; }
 now() { date +%s%N; }
 
-# Runs `openwa` on the demo's store: shows the command, what it prints, and how long it took.
+# Runs `openwa`, on the demo's store unless another is named: shows the command, what it prints, and how long it took.
 run() {
   local start status=0
   printf '%s$ openwa %s%s\n' "$dim" "${*//$demo/target/demo}" "$off"
   start=$(now)
-  "$openwa" --dir "$store" "$@" || status=$?
+  OPENWA_DIR=$store "$openwa" "$@" || status=$?
   printf '%s  (%d ms)%s\n\n' "$dim" $((($(now) - start) / 1000000)) "$off"
   return "$status"
 }
@@ -67,7 +67,12 @@ run keys list
 chapter "6. Retention: what would go if today were the day after the log's end"
 run retention preview --now 2026-01-19
 
-chapter "7. Is everything sound?"
+chapter "7. Export, import into a fresh store, and compare the two row by row"
+run export "$demo/export.json.zst" --main
+run --dir "$demo/copy" import "$demo/export.json.zst"
+run db compare "$demo/copy"
+
+chapter "8. Is everything sound?"
 run db check
 run status
 

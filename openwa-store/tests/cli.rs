@@ -414,3 +414,53 @@ fn retention_is_previewed_then_run() {
     assert!(stderr(&jumped).contains("--force"), "{}", stderr(&jumped));
     assert_eq!(code(&openwa.run(&["retention", "run", "--messages", "0"])), 2);
 }
+
+#[test]
+fn an_export_makes_the_same_store_again() {
+    let openwa = Openwa::filled();
+    openwa.ok(&["keys", "create", "admin"]);
+    let (other, file) = (openwa.0.path().join("other"), openwa.0.path().join("export.json.zst"));
+    let (other, file) = (other.to_str().unwrap(), file.to_str().unwrap());
+    let exported = openwa.json(&["export", file, "--main"]);
+    assert_eq!(exported["tables"]["messages"], 45 + 22);
+    assert_eq!(exported["tables"]["api_keys"], 1);
+
+    let dry = openwa.json(&["--dir", other, "import", file, "--dry-run"]);
+    assert_eq!(dry["dry_run"], true);
+    let differ = openwa.run(&["db", "compare", other]);
+    assert_eq!(code(&differ), 1);
+    assert!(String::from_utf8(differ.stdout).unwrap().contains("only in the first"));
+
+    openwa.ok(&["--dir", other, "import", file]);
+    assert_eq!(
+        openwa.json(&["db", "compare", other]),
+        serde_json::json!({ "same": true, "differences": [] })
+    );
+    assert!(openwa.ok(&["db", "compare", other]).starts_with("The same: all "));
+    let merged = openwa.json(&["--dir", other, "import", file, "--merge"]);
+    assert!(merged["tables"].as_array().unwrap().iter().all(|t| t["inserted"] == 0), "{merged}");
+    assert_eq!(code(&openwa.run(&["db", "compare", "/no/such/store"])), 3);
+}
+
+#[test]
+fn a_redacted_export_says_what_it_leaves_out() {
+    let openwa = Openwa::filled();
+    let file = openwa.0.path().join("redacted.json");
+    let said = openwa.ok(&["export", file.to_str().unwrap(), "--redact"]);
+    assert!(said.contains("Left out because it is secret: "), "{said}");
+    assert!(said.contains("session_auth"), "{said}");
+}
+
+#[test]
+fn a_damaged_document_changes_nothing() {
+    let openwa = Openwa::filled();
+    let file = openwa.0.path().join("export.json");
+    openwa.ok(&["export", file.to_str().unwrap()]);
+    let text = std::fs::read_to_string(&file).unwrap();
+    let damaged = openwa.file("damaged.json", text.replacen("shop-1", "shop-9", 1).as_bytes());
+    let before = openwa.ok(&["sessions", "list", "--json"]);
+    let out = openwa.run(&["import", &damaged]);
+    assert_eq!(code(&out), 5, "{}", stderr(&out));
+    assert_eq!(openwa.ok(&["sessions", "list", "--json"]), before);
+    assert_eq!(code(&openwa.run(&["--dir", "/tmp/never-made", "import", "/no/such/file"])), 3);
+}

@@ -3,13 +3,14 @@ use openwa_store::entity::Database;
 use openwa_store::{Applied, Config, Json, Kind, Text, migrations};
 use serde_json::json;
 
+use crate::compare::Compare;
 use crate::exit::{Exit, Failure, Result};
 use crate::json::{Object, array};
 use crate::options::Options;
 use crate::output::Output;
 use crate::table::{Column, Table};
 
-/// Look after the databases: versions, migrations, checks
+/// Look after the databases: versions, migrations, checks, comparison
 #[derive(Subcommand)]
 pub enum Db {
     /// Show the steps of each schema and which are applied; changes nothing
@@ -20,6 +21,7 @@ pub enum Db {
     Down(Down),
     /// Check pages, indexes, references and counters
     Check(Check),
+    Compare(Compare),
 }
 
 #[derive(Args)]
@@ -80,6 +82,7 @@ impl Db {
             Db::Up(up) => up.run(&options.store_config()?, out),
             Db::Down(down) => down.run(&options.store_config()?, out),
             Db::Check(_) => check(options, out),
+            Db::Compare(compare) => compare.run(options, out),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `openwa`: a store of a WhatsApp gateway from the command line.
 
 mod chats;
+mod compare;
 mod completions;
 mod db;
 mod exit;
@@ -18,6 +19,7 @@ mod sessions;
 mod status;
 mod summary;
 mod table;
+mod transfer;
 
 use std::process::ExitCode;
 
@@ -50,6 +52,8 @@ enum Command {
     Keys(keys::Keys),
     #[command(subcommand)]
     Retention(retention::Retention),
+    Export(transfer::Export),
+    Import(transfer::Import),
     #[command(subcommand)]
     Db(db::Db),
     Completions(completions::Completions),
@@ -66,6 +70,8 @@ impl Command {
             Command::Messages(c) => c.run(options, out),
             Command::Keys(c) => c.run(options, out),
             Command::Retention(c) => c.run(options, out),
+            Command::Export(c) => c.run(options, out),
+            Command::Import(c) => c.run(options, out),
             Command::Db(c) => c.run(options, out),
             Command::Completions(c) => c.run(out),
         }

@@ -30,17 +30,30 @@ pub struct Options {
 impl Options {
     /// How the store is opened.
     pub fn store_config(&self) -> Result<Config> {
+        self.config_at(None)
+    }
+
+    fn config_at(&self, other: Option<&Path>) -> Result<Config> {
         let file = self.config.as_deref().map(read_settings).transpose()?.unwrap_or_default();
         let setting = |name: &str| {
             std::env::var(name).ok().filter(|v| !v.is_empty()).or_else(|| file.get(name).cloned())
         };
-        let dir = self.dir.clone().or_else(|| setting("OPENWA_DIR").map(PathBuf::from));
+        let given = other.map(Path::to_owned).or_else(|| self.dir.clone());
+        let dir = given.or_else(|| setting("OPENWA_DIR").map(PathBuf::from));
         Ok(Config::from_vars(dir.unwrap_or_else(|| DEFAULT_DIR.into()), setting)?)
     }
 
     /// Opens the store, which must be there.
     pub fn open(&self) -> Result<Store> {
-        let config = self.store_config()?;
+        Self::open_existing(self.store_config()?)
+    }
+
+    /// Opens another store with the same settings, which must be there.
+    pub fn open_at(&self, dir: &Path) -> Result<Store> {
+        Self::open_existing(self.config_at(Some(dir))?)
+    }
+
+    fn open_existing(config: Config) -> Result<Store> {
         for path in [config.main_path(), config.data_path()].into_iter().flatten() {
             if !path.exists() {
                 return Err(Failure::not_found(
