@@ -40,7 +40,7 @@ chapter "2. The same log again: nothing is inserted, nothing changes"
 run replay "${logs[0]}"
 
 chapter "3. What is stored"
-run sessions list
+run sessions
 run sessions show alpha
 
 chapter "4. The chats of a session, and a page of the busiest one"
@@ -50,7 +50,7 @@ busiest=$("$openwa" --dir "$store" messages alpha --all --json | value chat_id |
 run messages alpha --chat "$busiest" --limit 10
 
 chapter "5. An API key: created once, allowed what it may, denied the rest"
-run keys create reader --permission messages:read --session alpha --allow-ip 10.0.0.0/8 | tee "$demo/key"
+run keys create --name reader --permission messages:read --session alpha --allow-ip 10.0.0.0/8 | tee "$demo/key"
 key=$(sed -n 's/^\(owa_k1_[0-9a-f]*\)$/\1/p' "$demo/key")
 rm "$demo/key"
 # The key is given on standard input, where no other user of the machine can see it.

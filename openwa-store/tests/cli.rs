@@ -250,6 +250,7 @@ fn pages_of_messages_join_to_the_stream_and_filters_hold() {
 fn every_view_has_a_table_and_a_document() {
     let openwa = Openwa::filled();
     let list = openwa.json(&["sessions", "list"]);
+    assert_eq!(openwa.json(&["sessions"]), list);
     assert_eq!(list["items"][0]["name"], "shop-1");
     assert!(list["items"][0].get("config").is_none(), "settings may hold a proxy's password");
     assert_eq!(openwa.json(&["sessions", "list", "--status", "ready"])["items"], serde_json::json!([]));
@@ -303,6 +304,7 @@ fn keys_are_created_listed_checked_and_revoked() {
     let made = openwa.json(&[
         "keys",
         "create",
+        "--name",
         "reader",
         "--permission",
         "messages:read",
@@ -341,7 +343,7 @@ fn keys_are_created_listed_checked_and_revoked() {
     assert_eq!(check(&["--permission", "messages:read"]), (4, "inactive".into()));
     assert_eq!(code(&openwa.run(&["keys", "revoke", "nobody"])), 3);
 
-    openwa.ok(&["keys", "create", "admin"]);
+    openwa.ok(&["keys", "create", "--name", "admin"]);
     let last = openwa.run(&["keys", "revoke", "admin"]);
     assert_eq!(code(&last), 4);
     assert!(stderr(&last).contains("--force"), "{}", stderr(&last));
@@ -352,11 +354,12 @@ fn keys_are_created_listed_checked_and_revoked() {
 fn a_key_with_a_wrong_whitelist_is_not_made() {
     let openwa = Openwa::new();
     openwa.ok(&["init"]);
-    let out = openwa.run(&["keys", "create", "k", "--allow-ip", "10.0.0.1", "--allow-ip", "10.0.0.0/33"]);
+    let out =
+        openwa.run(&["keys", "create", "--name", "k", "--allow-ip", "10.0.0.1", "--allow-ip", "10.0.0.0/33"]);
     assert_eq!(code(&out), 2);
     assert!(out.stdout.is_empty());
     assert_eq!(openwa.json(&["keys", "list"])["items"], serde_json::json!([]));
-    assert_eq!(code(&openwa.run(&["keys", "create", "k", "--permission", "messages:fly"])), 2);
+    assert_eq!(code(&openwa.run(&["keys", "create", "--name", "k", "--permission", "messages:fly"])), 2);
 }
 
 #[test]
@@ -418,7 +421,7 @@ fn retention_is_previewed_then_run() {
 #[test]
 fn an_export_makes_the_same_store_again() {
     let openwa = Openwa::filled();
-    openwa.ok(&["keys", "create", "admin"]);
+    openwa.ok(&["keys", "create", "--name", "admin"]);
     let (other, file) = (openwa.0.path().join("other"), openwa.0.path().join("export.json.zst"));
     let (other, file) = (other.to_str().unwrap(), file.to_str().unwrap());
     let exported = openwa.json(&["export", file, "--main"]);

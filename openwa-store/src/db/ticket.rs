@@ -48,7 +48,7 @@ impl<T: Send + 'static> Pending<T> {
     /// What the verb documents; `Busy`, `DiskFull`, `Closed` or `Forked` from the database.
     pub fn wait(self) -> Result<T> {
         let Prepared { database, operation, write } = self.0?;
-        let (job, ticket) = Task::pair(operation, write);
+        let (job, ticket) = Task::new(operation, write);
         database.writer()?.run(job, &|| ticket.is_done())?;
         ticket.wait()
     }
@@ -59,7 +59,7 @@ impl<T: Send + 'static> Pending<T> {
     /// `Closed` or `Forked`, or what refuses the arguments.
     pub fn submit(self) -> Result<Ticket<T>> {
         let Prepared { database, operation, write } = self.0?;
-        let (job, ticket) = Task::pair(operation, write);
+        let (job, ticket) = Task::new(operation, write);
         database.writer()?.submit(job)?;
         Ok(ticket)
     }
@@ -70,7 +70,7 @@ impl<T: Send + 'static> Pending<T> {
     /// `QueueFull` (retryable), and those of [`submit`](Pending::submit).
     pub fn try_submit(self) -> Result<Ticket<T>> {
         let Prepared { database, operation, write } = self.0?;
-        let (job, ticket) = Task::pair(operation, write);
+        let (job, ticket) = Task::new(operation, write);
         database.writer()?.try_submit(job).map_err(|(_, e)| e)?;
         Ok(ticket)
     }
@@ -84,7 +84,7 @@ impl<T: Send + 'static> IntoFuture for Pending<T> {
         Writing(match self.0 {
             Err(e) => Stage::Refused(Some(e)),
             Ok(Prepared { database, operation, write }) => {
-                let (job, ticket) = Task::pair(operation, write);
+                let (job, ticket) = Task::new(operation, write);
                 Stage::Queueing { database, job: Some(job), ticket: Some(ticket) }
             }
         })
@@ -206,7 +206,9 @@ struct Task<T> {
 }
 
 impl<T: Send + 'static> Task<T> {
-    fn pair(operation: &'static str, write: Write<T>) -> (Box<dyn Job>, Ticket<T>) {
+    /// The task as the queue takes it, and the ticket for its answer.
+    #[allow(clippy::new_ret_no_self)]
+    fn new(operation: &'static str, write: Write<T>) -> (Box<dyn Job>, Ticket<T>) {
         let slot = Arc::new(Slot(Mutex::new(State::Open(None))));
         (Box::new(Task { operation, write, out: None, slot: Some(Arc::clone(&slot)) }), Ticket(slot))
     }

@@ -29,6 +29,7 @@ pub enum Keys {
 #[derive(Args)]
 pub struct Create {
     /// What people call the key
+    #[arg(long)]
     name: String,
 
     /// What it may do: sessions:read, messages:send …; again for more [default: *, everything]

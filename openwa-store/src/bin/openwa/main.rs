@@ -44,7 +44,6 @@ enum Command {
     Init(init::Init),
     Status(status::Status),
     Replay(replay::Replay),
-    #[command(subcommand)]
     Sessions(sessions::Sessions),
     Chats(chats::Chats),
     Messages(messages::Messages),

@@ -11,8 +11,18 @@ use crate::summary::Summary;
 use crate::table::{Column, Table};
 
 /// List sessions, or show one
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Sessions {
+    #[command(subcommand)]
+    what: Option<What>,
+
+    #[command(flatten)]
+    list: List,
+}
+
 #[derive(Subcommand)]
-pub enum Sessions {
+enum What {
     /// List the sessions, in the order of their creation
     List(List),
     /// Show one session and what the store has of it
@@ -20,7 +30,7 @@ pub enum Sessions {
 }
 
 #[derive(Args)]
-pub struct List {
+struct List {
     /// Only those in this status: created, initializing, qr_ready, authenticating, ready, disconnected, failed
     #[arg(long)]
     status: Option<SessionStatus>,
@@ -30,7 +40,7 @@ pub struct List {
 }
 
 #[derive(Args)]
-pub struct Show {
+struct Show {
     /// Name or id of the session
     session: String,
 }
@@ -46,9 +56,10 @@ const COLUMNS: &[Column] = &[
 
 impl Sessions {
     pub fn run(&self, options: &Options, out: &mut Output) -> Result<Exit> {
-        match self {
-            Sessions::List(list) => list.run(options, out),
-            Sessions::Show(show) => show.run(options, out),
+        match &self.what {
+            None => self.list.run(options, out),
+            Some(What::List(list)) => list.run(options, out),
+            Some(What::Show(show)) => show.run(options, out),
         }
     }
 }
