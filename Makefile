@@ -1,7 +1,7 @@
 # make demo    the main job from end to end, on the event logs in tests/fixtures
 # make test    everything that must hold: format, lints, tests, documentation
 # make bench   the figures of docs/benchmarks.md
-# make crash   all rounds of the crash test
+# make crash   the long fault tests: 200 kills, 30 seconds of two processes, a full disk
 
 CARGO ?= cargo
 FEATURES := --features openwa-store/cli
@@ -43,4 +43,4 @@ bench: setup
 	$(CARGO) bench -p openwa-store
 
 crash: setup
-	OPENWA_CRASH_ROUNDS=200 $(CARGO) test --release -p openwa-tests --test crash -- --nocapture
+	OPENWA_CRASH_ROUNDS=200 OPENWA_STRESS_SECONDS=30 $(CARGO) test --release -p openwa-tests --test faults
