@@ -11,7 +11,7 @@ PROFILE_DIR := $(or $(CARGO_TARGET_DIR),target)/release
 .PHONY: help setup build demo test lint doc bench crash
 
 help:
-	@sed -n 's/^# //p' $(firstword $(MAKEFILE_LIST))
+	@sed -n '1,/^$$/s/^# //p' $(firstword $(MAKEFILE_LIST))
 
 # All that is needed is Rust; Cargo fetches the rest, and SQLite and zstd are built in.
 setup:
