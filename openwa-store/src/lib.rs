@@ -16,6 +16,7 @@ pub mod entity;
 pub mod error;
 pub mod json;
 pub mod policy;
+pub mod replay;
 pub mod text;
 pub mod time;
 pub mod transfer;
@@ -39,6 +40,7 @@ pub use repo::paging::{Page, PageRequest};
 pub use repo::sessions::{NewSession, SessionFilter, SessionUpdate, Transition};
 pub use repo::webhooks::{Begin, NewDelivery, NewWebhook, WebhookUpdate};
 pub use schema::Applied;
+pub use store::migrations;
 pub use store::{
     ApiKeys, Ask, Audit, Auth, Authorization, Batches, CheckReport, Contacts, CreatedKey, DatabaseStatus,
     Messages, Scan, Sessions, Status, Store, Webhooks,

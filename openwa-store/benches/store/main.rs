@@ -95,7 +95,7 @@ pub fn single(options: &Options, name: &str, unit: &str, goal: &str, mut ours: i
 pub struct Random(pub u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -156,7 +156,7 @@ impl Database {
     pub(crate) fn snapshot<T>(&self, f: impl FnOnce(&dyn Conn) -> Result<T>) -> Result<T> {
         self.usable()?;
         let conn = if self.file.in_memory() {
-            self.writer.with_conn(|conn| conn.copy_to_memory())?
+            self.writer.with_conn(SqliteConn::copy_to_memory)?
         } else {
             self.file.open_reader()?
         };

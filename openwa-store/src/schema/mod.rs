@@ -67,6 +67,12 @@ pub struct Applied {
     pub applied_at: Option<Timestamp>,
 }
 
+/// The version that this library brings a database to.
+#[must_use]
+pub fn latest(database: Database) -> i64 {
+    ladder(database).len() as i64
+}
+
 struct Entry {
     version: i64,
     database: String,

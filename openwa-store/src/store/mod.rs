@@ -11,6 +11,7 @@ mod batches;
 mod contacts;
 mod events;
 mod messages;
+pub mod migrations;
 mod sessions;
 mod transfer;
 mod upkeep;
