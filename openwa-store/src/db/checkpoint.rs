@@ -92,6 +92,11 @@ impl Checkpointer {
         }
     }
 
+    /// Whether the log is longer than the disk keeps up with. Work that can wait should.
+    pub(super) fn is_behind(&self) -> bool {
+        self.state.pages.load(Ordering::Relaxed) > TOO_LONG + TOO_LONG / 2
+    }
+
     pub(super) fn stop(&self) {
         lock(&self.state.wake).stop = true;
         self.state.signal.notify_one();

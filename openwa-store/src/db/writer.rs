@@ -171,6 +171,12 @@ impl Writer {
         out
     }
 
+    /// Whether the disk is behind with what was written. Work that can wait should: each page it adds makes the
+    /// next sync, and everybody's wait for it, longer.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.shared.checkpointer.as_ref().is_some_and(Checkpointer::is_behind)
+    }
+
     /// Writes what is queued, then ends the thread and closes the connection.
     pub(crate) fn close(&self) -> Result<()> {
         {

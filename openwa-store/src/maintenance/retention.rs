@@ -66,6 +66,8 @@ pub type RetentionProgress<'a> = &'a mut dyn FnMut(&'static str, u64) -> Control
 
 /// How long one transaction should take: a writer that comes just behind it waits that long, plus its own commit.
 const SLICE: Duration = Duration::from_millis(15);
+/// How long a run waits for the disk before its next transaction.
+const PATIENCE: Duration = Duration::from_millis(250);
 /// Rows of the first transaction; later ones follow from how long it took.
 const FIRST_ROWS: u64 = 100;
 /// The most rows of one transaction.
@@ -367,6 +369,7 @@ impl Run<'_, '_> {
     /// Deletes one set of rows, transaction by transaction.
     fn clean(&mut self, old: &Old<'static>) -> Result<ControlFlow<()>> {
         loop {
+            self.let_the_disk_catch_up(old.database)?;
             let (limit, start) = (self.rows, Instant::now());
             let done = delete_some(self.store, old, limit)?;
             self.pace(start.elapsed());
@@ -378,6 +381,16 @@ impl Run<'_, '_> {
                 return Ok(ControlFlow::Continue(()));
             }
         }
+    }
+
+    /// Waits a little while the log grows faster than the disk takes it, but never for ever: a reader that stays
+    /// open may hold the log.
+    fn let_the_disk_catch_up(&self, which: Database) -> Result<()> {
+        let start = Instant::now();
+        while self.store.database(which).writer()?.is_behind() && start.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
     }
 
     /// Chooses the size of the next transaction by how long this one took.
@@ -400,6 +413,7 @@ impl Run<'_, '_> {
             let writer = self.store.database(which).writer()?;
             let mut pages = FIRST_ROWS;
             loop {
+                self.let_the_disk_catch_up(which)?;
                 let (start, this) = (Instant::now(), pages);
                 let left = writer.with_conn(|conn| {
                     let conn: &dyn Conn = conn;
