@@ -73,6 +73,13 @@ struct Inner {
     authorizer: Authorizer,
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Nobody is left to hear of an error. The databases close themselves.
+        let _ = self.authorizer.flush();
+    }
+}
+
 /// What writes need beside their connection. Jobs in the queue share it; they never own the store itself, or
 /// the writer's thread could be the one to drop it.
 pub(crate) struct Env {

@@ -46,7 +46,10 @@ fn every_field_comes_back(cx: &Context) {
     let NewAuditLog { action, severity, metadata, error_message, path, status_code, .. } = entry;
     assert_eq!((row.action.clone(), Some(row.severity), row.created_at), (action, severity, at(0)));
     assert_eq!((row.api_key_id, row.session_id), (entry.api_key_id, entry.session_id));
-    assert_eq!((row.api_key_name.clone(), row.session_name.clone()), (entry.api_key_name, entry.session_name));
+    assert_eq!(
+        (row.api_key_name.clone(), row.session_name.clone()),
+        (entry.api_key_name, entry.session_name)
+    );
     assert_eq!((row.ip_address.clone(), row.user_agent.clone()), (entry.ip_address, entry.user_agent));
     assert_eq!((row.method.clone(), row.path.clone(), row.status_code), (entry.method, path, status_code));
     assert_eq!((row.metadata.clone(), row.error_message.clone()), (metadata, error_message));
@@ -62,9 +65,12 @@ fn only_the_action_is_needed(cx: &Context) {
 fn the_trail_is_read_newest_first_and_filtered(cx: &Context) {
     let store = cx.store();
     let (key, session) = (Uuid::from_u128(1), Uuid::from_u128(2));
-    for (name, api_key_id, session_id) in
-        [("a", Some(key), None), ("b", None, Some(session)), ("a", None, None), ("c", Some(key), Some(session))]
-    {
+    for (name, api_key_id, session_id) in [
+        ("a", Some(key), None),
+        ("b", None, Some(session)),
+        ("a", None, None),
+        ("c", Some(key), Some(session)),
+    ] {
         store.audit().log(NewAuditLog { api_key_id, session_id, ..action(name) }).wait().unwrap();
     }
     let names = |which: &AuditFilter| -> String {
@@ -81,7 +87,10 @@ fn it_outlives_what_it_names(cx: &Context) {
     let (store, session) = cx.session();
     store.audit().log(NewAuditLog { session_id: Some(session), ..action("x") }).wait().unwrap();
     store.sessions().delete(session).wait().unwrap();
-    assert_eq!(store.audit().list(&AuditFilter::Session(session), &PageRequest::default()).unwrap().items.len(), 1);
+    assert_eq!(
+        store.audit().list(&AuditFilter::Session(session), &PageRequest::default()).unwrap().items.len(),
+        1
+    );
 }
 
 fn too_long_values_name_their_column(cx: &Context) {

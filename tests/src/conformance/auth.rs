@@ -60,7 +60,11 @@ fn all_or_none(cx: &Context) {
     let (store, session) = cx.session();
     store.auth().set(session, vec![put("a", "1", b"old")]).wait().unwrap();
     let long = "x".repeat(513);
-    for (column, bad) in [("category", put("", "k", b"")), ("key_id", put("a", &long, b"")), ("category", put(&long, "k", b""))] {
+    for (column, bad) in [
+        ("category", put("", "k", b"")),
+        ("key_id", put("a", &long, b"")),
+        ("category", put(&long, "k", b"")),
+    ] {
         let entries = vec![put("a", "1", b"new"), gone("a", "1"), bad, put("a", "2", b"new")];
         refused_for(store.auth().set(session, entries).wait(), column);
         assert_eq!(store.auth().get(session, "a", "1").unwrap(), found(b"old"));

@@ -26,10 +26,8 @@ pub const CASES: &[Case] = cases![
     what_does_not_exist_is_not_found,
 ];
 /// What needs data that outlives the store.
-pub const PERSISTENT: &[Case] = cases![
-    after_a_restart_what_was_being_sent_is_unknown,
-    two_stores_hand_out_every_message_once
-];
+pub const PERSISTENT: &[Case] =
+    cases![after_a_restart_what_was_being_sent_is_unknown, two_stores_hand_out_every_message_once];
 
 fn message(i: usize) -> NewBatchMessage {
     NewBatchMessage {

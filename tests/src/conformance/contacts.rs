@@ -123,6 +123,7 @@ fn too_long_values_name_their_column(cx: &Context) {
 
 fn many_threads_make_one_contact(cx: &Context) {
     let (store, session) = cx.session();
-    let rows = super::in_threads(8, |_| store.contacts().upsert(session, named(ALICE, "Alice")).wait().unwrap());
+    let rows =
+        super::in_threads(8, |_| store.contacts().upsert(session, named(ALICE, "Alice")).wait().unwrap());
     assert!(rows.iter().all(|row| row.id == rows[0].id));
 }

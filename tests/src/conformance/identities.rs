@@ -156,7 +156,10 @@ fn a_pair_makes_two_contacts_one(cx: &Context) {
     let rows = contacts(&store, session);
     assert_eq!(rows.len(), 1);
     let row = &rows[0];
-    assert_eq!((row.wa_contact_id.as_stored(), row.phone.as_ref().unwrap().as_stored()), (ALICE, "12025550143"));
+    assert_eq!(
+        (row.wa_contact_id.as_stored(), row.phone.as_ref().unwrap().as_stored()),
+        (ALICE, "12025550143")
+    );
     assert_eq!((row.name.clone().unwrap(), row.push_name.clone().unwrap()), ("Alice".into(), "al".into()));
     assert_eq!((row.is_my_contact, row.is_blocked, row.created_at), (true, true, at(0)));
 }
@@ -176,7 +179,10 @@ fn a_contact_under_the_lid_alone_moves(cx: &Context) {
     store.contacts().upsert(session, contact(ALICE_LID, Some("Alice"), None)).wait().unwrap();
     learn(&store, session);
     let row = contacts(&store, session).remove(0);
-    assert_eq!((row.wa_contact_id, row.phone, row.name.unwrap()), (ALICE.into(), Some("12025550143".into()), "Alice".into()));
+    assert_eq!(
+        (row.wa_contact_id, row.phone, row.name.unwrap()),
+        (ALICE.into(), Some("12025550143".into()), "Alice".into())
+    );
 }
 
 fn a_merge_is_logged_once(cx: &Context) {

@@ -1,7 +1,9 @@
 //! Making, changing and deleting API keys, their whitelists, and the log of their use.
 
 use openwa_store::entity::ApiKey;
-use openwa_store::{ApiKeyUpdate, Ask, Json, Kind, NewApiKey, NewApiKeyLog, NewWhitelistEntry, PageRequest, Store};
+use openwa_store::{
+    ApiKeyUpdate, Ask, Json, Kind, NewApiKey, NewApiKeyLog, NewWhitelistEntry, PageRequest, Store,
+};
 use uuid::Uuid;
 
 use super::{Case, Context, all_pages, at, cases, in_threads, refused, refused_for};

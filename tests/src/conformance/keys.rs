@@ -59,7 +59,8 @@ fn from(ip: &str) -> Ask<'static> {
 }
 
 fn allow(store: &Store, key: &CreatedKey, ip: &str, cidr: Option<&str>) -> uuid::Uuid {
-    let entry = NewWhitelistEntry { ip_address: ip.into(), cidr_range: cidr.map(Into::into), ..Default::default() };
+    let entry =
+        NewWhitelistEntry { ip_address: ip.into(), cidr_range: cidr.map(Into::into), ..Default::default() };
     store.api_keys().allow_address(key.api_key.id, entry).wait().unwrap().id
 }
 
@@ -95,13 +96,16 @@ fn an_unknown_key_is_denied(cx: &Context) {
 fn each_reason_is_told_in_its_order(cx: &Context) {
     let store = cx.store();
     create(&store, NewApiKey::default());
-    let key = create(&store, NewApiKey {
-        permissions: Some(json(r#"["messages:read"]"#)),
-        allowed_sessions: Some(json(r#"["shop-1"]"#)),
-        allowed_chats: Some(json(&format!("[\"{ALICE}\"]"))),
-        expires_at: Some(at(100)),
-        ..Default::default()
-    });
+    let key = create(
+        &store,
+        NewApiKey {
+            permissions: Some(json(r#"["messages:read"]"#)),
+            allowed_sessions: Some(json(r#"["shop-1"]"#)),
+            allowed_chats: Some(json(&format!("[\"{ALICE}\"]"))),
+            expires_at: Some(at(100)),
+            ..Default::default()
+        },
+    );
     allow(&store, &key, "203.0.113.7", None);
     let id = key.api_key.id;
     store.api_keys().update(id, off()).wait().unwrap();
@@ -132,10 +136,10 @@ fn each_reason_is_told_in_its_order(cx: &Context) {
 
 fn permissions_are_exact_and_star_allows_all(cx: &Context) {
     let store = cx.store();
-    let key = create(&store, NewApiKey {
-        permissions: Some(json(r#"["messages:read","sessions:write"]"#)),
-        ..Default::default()
-    });
+    let key = create(
+        &store,
+        NewApiKey { permissions: Some(json(r#"["messages:read","sessions:write"]"#)), ..Default::default() },
+    );
     for permission in Permission::ALL {
         let has = matches!(permission, Permission::MessagesRead | Permission::SessionsWrite);
         let expected = if has { Decision::Allowed } else { Decision::PermissionDenied };
@@ -161,7 +165,8 @@ fn a_key_expires_at_its_time(cx: &Context) {
 
 fn a_scope_confines_to_sessions(cx: &Context) {
     let store = cx.store();
-    let scoped = |names: &str| create(&store, NewApiKey { allowed_sessions: Some(json(names)), ..Default::default() });
+    let scoped =
+        |names: &str| create(&store, NewApiKey { allowed_sessions: Some(json(names)), ..Default::default() });
     let key = scoped(r#"["shop-1"]"#).key;
     let about = |session| Ask { session, ..Ask::default() };
     assert_eq!(decide(&store, &key, &about(Some("shop-1"))), Decision::Allowed);
@@ -338,7 +343,11 @@ fn switching_a_pepper_on_locks_nobody_out(cx: &Context) {
     assert_ne!(row.key_hash, key.api_key.key_hash, "its hash was replaced at the first use");
     assert_eq!(decide(&store, &key.key, &Ask::default()), Decision::Allowed);
     store.close().unwrap();
-    assert_eq!(decide(&cx.store(), &key.key, &Ask::default()), Decision::UnknownKey, "the pepper is needed now");
+    assert_eq!(
+        decide(&cx.store(), &key.key, &Ask::default()),
+        Decision::UnknownKey,
+        "the pepper is needed now"
+    );
 }
 
 fn another_pepper_knows_no_key(cx: &Context) {

@@ -109,7 +109,10 @@ fn a_duplicate_never_overwrites(cx: &Context) {
     assert_eq!(second.message.body, first.body);
     assert_eq!(second.message.raw, first.raw);
     assert_eq!((second.message.r#type, second.message.to_number), (first.r#type, first.to_number));
-    assert_eq!((second.message.wa_timestamp, second.message.created_at), (first.wa_timestamp, first.created_at));
+    assert_eq!(
+        (second.message.wa_timestamp, second.message.created_at),
+        (first.wa_timestamp, first.created_at)
+    );
     assert_eq!((second.message.id, second.message.from_me), (first.id, false));
 }
 
@@ -126,7 +129,10 @@ fn a_duplicate_fills_what_was_null(cx: &Context) {
     let saved = store.messages().save(session, full.clone()).wait().unwrap();
     assert_eq!(saved.outcome, Outcome::Updated { upgraded: false });
     let row = store.messages().find(session, "A").unwrap().unwrap();
-    assert_eq!((row.body, row.media, row.raw, row.to_number), (full.body, full.media, full.raw, full.to_number));
+    assert_eq!(
+        (row.body, row.media, row.raw, row.to_number),
+        (full.body, full.media, full.raw, full.to_number)
+    );
 }
 
 fn a_duplicate_raises_the_ack_and_never_lowers_it(cx: &Context) {

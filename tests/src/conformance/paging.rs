@@ -146,7 +146,9 @@ fn a_time_range_holds_its_start_and_not_its_end(cx: &Context) {
 
 fn text_is_found_anywhere_and_literally(cx: &Context) {
     let (store, session) = cx.session();
-    for (id, body) in [("a", "100% sure"), ("b", "100 percent"), ("c", r"a_b\c"), ("d", "axb"), ("e", "x\0y␛z")] {
+    for (id, body) in
+        [("a", "100% sure"), ("b", "100 percent"), ("c", r"a_b\c"), ("d", "axb"), ("e", "x\0y␛z")]
+    {
         put(&store, session, incoming(id, body));
     }
     for (text, expected) in [
@@ -165,7 +167,8 @@ fn text_is_found_anywhere_and_literally(cx: &Context) {
 
 fn iteration_crosses_pages(cx: &Context) {
     let (store, session) = cx.session();
-    let many = (0..2100).map(|i| NewMessage { wa_timestamp: Some(at(i / 7)), ..incoming(&format!("M{i}"), "x") });
+    let many =
+        (0..2100).map(|i| NewMessage { wa_timestamp: Some(at(i / 7)), ..incoming(&format!("M{i}"), "x") });
     store.messages().save_many(session, many.collect()).wait().unwrap();
     let filter = MessageFilter { order: Order::Oldest, ..Default::default() };
     let all: Vec<_> = store.messages().iterate(session, filter).map(Result::unwrap).collect();
@@ -196,7 +199,11 @@ fn a_bad_limit_or_cursor_is_refused(cx: &Context) {
 fn chats_come_newest_first_with_their_last_message(cx: &Context) {
     let (store, session) = cx.session();
     for (id, chat, time) in [("a1", ALICE, 1), ("b1", BOB, 2), ("a2", ALICE, 3), ("g1", GROUP, 0)] {
-        put(&store, session, NewMessage { chat_id: chat.into(), wa_timestamp: Some(at(time)), ..incoming(id, id) });
+        put(
+            &store,
+            session,
+            NewMessage { chat_id: chat.into(), wa_timestamp: Some(at(time)), ..incoming(id, id) },
+        );
     }
     let chats = store.messages().chats(session, &PageRequest::default()).unwrap().items;
     let seen: Vec<_> = chats.iter().map(|c| (c.chat_id.as_stored(), c.is_group)).collect();

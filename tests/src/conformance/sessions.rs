@@ -10,8 +10,8 @@ use openwa_store::{
 use uuid::Uuid;
 
 use super::{
-    ALICE, ALICE_LID, Case, Context, all_pages, at, cases, in_threads, incoming, new_session, page_of, refused,
-    refused_for,
+    ALICE, ALICE_LID, Case, Context, all_pages, at, cases, in_threads, incoming, new_session, page_of,
+    refused, refused_for,
 };
 use SessionStatus::{Authenticating, Created, Disconnected, Failed, Initializing, QrReady, Ready};
 
@@ -77,7 +77,10 @@ fn a_new_session_is_created(cx: &Context) {
     let session = store.sessions().create(new.clone()).wait().unwrap();
     assert_eq!(store.sessions().get(session.id).unwrap(), session);
     assert_eq!((session.status, session.created_at, session.updated_at), (Created, at(0), at(0)));
-    assert_eq!((session.phone, session.push_name, Some(session.config)), (new.phone, new.push_name, new.config));
+    assert_eq!(
+        (session.phone, session.push_name, Some(session.config)),
+        (new.phone, new.push_name, new.config)
+    );
     assert_eq!((session.connected_at, session.auth_state, session.retained_from), (None, None, None));
     assert_eq!(events(&store, session.id), ["session.created created"]);
 }
@@ -116,7 +119,10 @@ fn names_and_settings_are_checked(cx: &Context) {
     refused_for(create(NewSession { name: "a".into(), push_name, ..Default::default() }), "push_name");
     for config in [r#"{"autoReconnect":"yes"}"#, r#"{"proxy":{"port":0}}"#, "[]", "3"] {
         let config = Some(Json::parse(config).unwrap());
-        refused_for(create(NewSession { name: "a".into(), config: config.clone(), ..Default::default() }), "config");
+        refused_for(
+            create(NewSession { name: "a".into(), config: config.clone(), ..Default::default() }),
+            "config",
+        );
         let changed = SessionUpdate { config, ..Default::default() };
         refused_for(store.sessions().update(session, changed).wait(), "config");
     }
@@ -145,9 +151,15 @@ fn sessions_are_paged(cx: &Context) {
     let store = cx.store();
     let made: Vec<Uuid> = (0..7).map(|i| new_session(&store, &format!("s{i}"))).collect();
     for limit in [1, 3, 7, 100] {
-        for filter in [SessionFilter::default(), SessionFilter { status: Some(Created), ..Default::default() }] {
+        for filter in
+            [SessionFilter::default(), SessionFilter { status: Some(Created), ..Default::default() }]
+        {
             let rows = all_pages(limit, |request| store.sessions().list(&filter, request));
-            assert_eq!(rows.iter().map(|s| s.id).collect::<Vec<_>>(), made, "by {limit}, in order of creation");
+            assert_eq!(
+                rows.iter().map(|s| s.id).collect::<Vec<_>>(),
+                made,
+                "by {limit}, in order of creation"
+            );
         }
     }
     refused_for(store.sessions().list(&Default::default(), &page_of(0, None)), "limit");
@@ -285,7 +297,11 @@ fn delete_removes_everything(cx: &Context) {
     store.messages().react(session, "A", ALICE, "👍", None).wait().unwrap();
     store.messages().ack(session, "later", 1).wait().unwrap();
     let messages = vec![NewBatchMessage { chat_id: ALICE.into(), ..Default::default() }];
-    store.batches().create(session, NewBatch { batch_id: "b".into(), messages, options: None }).wait().unwrap();
+    store
+        .batches()
+        .create(session, NewBatch { batch_id: "b".into(), messages, options: None })
+        .wait()
+        .unwrap();
 
     assert!(store.sessions().delete(session).wait().unwrap());
     assert!(!store.sessions().delete(session).wait().unwrap());

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use openwa_store::{Ask, Config, Kind, MessageFilter, NewApiKey, NewBatch, NewBatchMessage, NewMessage, PageRequest};
+use openwa_store::{
+    Ask, Config, Kind, MessageFilter, NewApiKey, NewBatch, NewBatchMessage, NewMessage, PageRequest,
+};
 use uuid::Uuid;
 
 use super::{ALICE, Case, Context, at, cases, in_threads, incoming, new_session, refused};
@@ -188,8 +190,17 @@ fn the_status_counts_rows_and_names_steps(cx: &Context) {
     store.messages().save_many(session, vec![incoming("A", "x"), incoming("B", "x")]).wait().unwrap();
     let status = store.status().unwrap();
     let rows: Vec<_> = status.databases.iter().flat_map(|d| &d.rows).collect();
-    assert!(rows.contains(&&("messages", 2)) && rows.contains(&&("sessions", 1)) && rows.contains(&&("api_keys", 0)));
-    assert!(status.databases.iter().all(|d| !d.steps.is_empty() && d.steps.iter().all(|s| s.applied_at.is_some())));
+    assert!(
+        rows.contains(&&("messages", 2))
+            && rows.contains(&&("sessions", 1))
+            && rows.contains(&&("api_keys", 0))
+    );
+    assert!(
+        status
+            .databases
+            .iter()
+            .all(|d| !d.steps.is_empty() && d.steps.iter().all(|s| s.applied_at.is_some()))
+    );
     assert_eq!(status.version, env!("CARGO_PKG_VERSION"));
 }
 

