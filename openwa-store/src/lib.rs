@@ -5,6 +5,7 @@
 
 mod config;
 mod db;
+mod maintenance;
 mod repo;
 mod schema;
 mod store;
@@ -23,6 +24,7 @@ pub use db::{Durability, Pending, Ticket, Trace, Writing};
 pub use engine::{ContactChange, Engine};
 pub use error::{Error, Kind, Result};
 pub use json::Json;
+pub use maintenance::retention::{RetentionOptions, RetentionProgress, RetentionReport};
 pub use policy::message::NewMessage;
 pub use repo::auth::{AuthEntry, AuthValue};
 pub use repo::batches::{BatchResult, NewBatch, NewBatchMessage};

@@ -18,6 +18,8 @@ const WORTH_IT: u32 = 1000;
 /// Pages in the log from which the writer is asked to help, about 16 MB. A longer log saves page writes (a
 /// page that changed ten times is written once), a shorter one stays in the page cache and is cheap to recover.
 const TOO_LONG: u32 = 4000;
+/// How often a checkpoint runs after the writer before it leaves the rest to it.
+const ROUNDS: u32 = 4;
 /// How long the log may stay unchecked when writes come too slowly to reach the threshold.
 const IDLE: Duration = Duration::from_secs(5);
 
@@ -29,6 +31,8 @@ pub(super) struct Checkpointer {
 struct State {
     /// Pages in the log after the last commit.
     pages: AtomicU32,
+    /// The length at which the next checkpoint is worth it.
+    due: AtomicU32,
     wake: Mutex<Wake>,
     signal: Condvar,
     finish_log: Arc<AtomicBool>,
@@ -44,6 +48,7 @@ impl Checkpointer {
     pub(super) fn start(file: &SqliteFile, finish_log: Arc<AtomicBool>) -> Result<Self> {
         let state = Arc::new(State {
             pages: AtomicU32::new(0),
+            due: AtomicU32::new(WORTH_IT),
             wake: Mutex::default(),
             signal: Condvar::new(),
             finish_log,
@@ -59,8 +64,16 @@ impl Checkpointer {
     /// Hears from the writer how long the log is.
     pub(super) fn note(&self, pages: u32) {
         let before = self.state.pages.swap(pages, Ordering::Relaxed);
-        // A first commit after a rest starts the idle clock; a long log wants work now.
-        if (before == 0 && pages > 0) || (pages >= WORTH_IT && (before < WORTH_IT || pages % 64 == 0)) {
+        if pages < before {
+            // The log has started over.
+            self.state.due.store(WORTH_IT, Ordering::Relaxed);
+        }
+        let due = pages >= self.state.due.load(Ordering::Relaxed);
+        // A first commit after a rest starts the idle clock.
+        if due || (before == 0 && pages > 0) {
+            if due {
+                self.state.due.store(pages + WORTH_IT, Ordering::Relaxed);
+            }
             lock(&self.state.wake).wanted = true;
             self.state.signal.notify_one();
         }
@@ -113,13 +126,15 @@ impl State {
 
     /// Errors are left for the next round: a checkpoint that fails loses nothing.
     fn checkpoint(&self, conn: &SqliteConn) {
-        for _ in 0..4 {
-            let Ok((log, moved)) = conn.checkpoint() else { return };
-            if moved >= log {
+        for _ in 0..ROUNDS {
+            let Ok((_, moved)) = conn.checkpoint() else { return };
+            // SQLite answers for the log as it was when it began; the writer has gone on since.
+            let pages = self.pages.load(Ordering::Relaxed);
+            if moved >= pages {
                 self.pages.store(0, Ordering::Relaxed);
                 return;
             }
-            if log - moved < WORTH_IT / 2 {
+            if pages - moved < WORTH_IT {
                 break;
             }
         }

@@ -116,13 +116,11 @@ impl MessageFilter {
         }
         if let Some(k) = after {
             // The first condition is one an index can seek to; the second cuts the rows of that same instant.
-            let (seek, later, id) = match self.order {
-                Order::Newest => ("wa_timestamp <= {}", "wa_timestamp < ", "id > {}"),
-                Order::Oldest => ("wa_timestamp >= {}", "wa_timestamp > ", "id < {}"),
-            };
-            c.and(seek, Value::Time(k.at));
+            let (time, id) = self.directions();
+            let (seek, later) = if time == ">" { (">=", ">") } else { ("<=", "<") };
+            c.and(&format!("wa_timestamp {seek} {{}}"), Value::Time(k.at));
             let at = c.values.len();
-            c.and(&format!("({later}?{at} OR {id})"), Value::Text(&k.key));
+            c.and(&format!("(wa_timestamp {later} ?{at} OR id {id} {{}})"), Value::Text(&k.key));
         }
         if let Some(kind) = &self.r#type {
             c.and("type = {}", kind.bind());
@@ -134,6 +132,25 @@ impl MessageFilter {
             c.and("body LIKE {} ESCAPE '\\'", Value::Text(pattern));
         }
         c
+    }
+}
+
+impl MessageFilter {
+    /// Which way time and id run. Ties are broken the way the index that serves the list runs: a chat's index
+    /// runs back in time with rising ids, a session's runs forward in both.
+    fn directions(&self) -> (&'static str, &'static str) {
+        match (self.order, self.chat.is_some()) {
+            (Order::Newest, true) => ("<", ">"),
+            (Order::Newest, false) => ("<", "<"),
+            (Order::Oldest, true) => (">", "<"),
+            (Order::Oldest, false) => (">", ">"),
+        }
+    }
+
+    fn order_by(&self) -> String {
+        let (time, id) = self.directions();
+        let direction = |way: &str| if way == "<" { " DESC" } else { "" };
+        format!("wa_timestamp{}, id{}", direction(time), direction(id))
     }
 }
 
@@ -152,14 +169,11 @@ pub(crate) fn list(
     let after = request.keyset()?;
     let resolved = filter.resolve(conn, session)?;
     let clause = filter.clause(session, &resolved, after.as_ref());
-    let order = match filter.order {
-        Order::Newest => "wa_timestamp DESC, id",
-        Order::Oldest => "wa_timestamp, id DESC",
-    };
     let text = format!(
-        "{} WHERE {} ORDER BY {order} LIMIT {}",
+        "{} WHERE {} ORDER BY {} LIMIT {}",
         sql!(Message, "SELECT {} FROM messages"),
         clause.text,
+        filter.order_by(),
         limit + 1
     );
     let mut items = Vec::with_capacity(limit as usize + 1);

@@ -26,6 +26,7 @@ pub use upkeep::{CheckReport, DatabaseStatus, Status};
 pub use webhooks::Webhooks;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use authorizer::Authorizer;
 
@@ -71,6 +72,8 @@ struct Inner {
     data: Arc<Database>,
     env: Arc<Env>,
     authorizer: Authorizer,
+    /// Retention runs, for a store in memory; files have a lock file.
+    retention_turn: AtomicBool,
 }
 
 impl Drop for Inner {
@@ -124,7 +127,9 @@ impl Store {
         let main = open_database(&env, entity::Database::Main)?;
         let data = open_database(&env, entity::Database::Data)?;
         let authorizer = Authorizer::new(Arc::clone(&main), Arc::clone(&env));
-        Ok(Store { inner: Arc::new(Inner { main, data, env, authorizer }) })
+        Ok(Store {
+            inner: Arc::new(Inner { main, data, env, authorizer, retention_turn: AtomicBool::new(false) }),
+        })
     }
 
     /// Ends the store: what was submitted is written, then the files are closed. A second call does nothing, and
@@ -205,6 +210,10 @@ impl Store {
             entity::Database::Main => &self.inner.main,
             entity::Database::Data => &self.inner.data,
         }
+    }
+
+    pub(crate) fn retention_turn(&self) -> &AtomicBool {
+        &self.inner.retention_turn
     }
 
     fn authorizer(&self) -> &Authorizer {

@@ -55,10 +55,11 @@ CREATE TABLE messages (
 ) STRICT;
 -- A chat, in order; id makes the order total, so keyset paging neither repeats nor skips.
 CREATE INDEX idx_messages_session_chat_timestamp ON messages (session_id, chat_id, wa_timestamp DESC, id);
--- A session or a time range of it.
-CREATE INDEX idx_messages_wa_timestamp ON messages (session_id, wa_timestamp DESC, id);
--- Retention, which may differ from session to session.
-CREATE INDEX idx_messages_created_at ON messages (session_id, created_at);
+-- A session or a time range of it. Rising, so that a new message goes to the end of its session and pages fill up.
+CREATE INDEX idx_messages_wa_timestamp ON messages (session_id, wa_timestamp, id);
+-- Retention goes by created_at. A row is stored after it was sent, so the index above finds what is old enough;
+-- this one holds the rest, the few that claim to have been sent after they were stored.
+CREATE INDEX idx_messages_created_at ON messages (session_id, created_at) WHERE created_at < wa_timestamp;
 -- Senders whose phone address is not known yet: small, and what a new LID-phone pair has to move.
 CREATE INDEX idx_messages_lid_sender ON messages (session_id, from_number) WHERE from_number LIKE '%@lid';
 CREATE INDEX idx_messages_lid_recipient ON messages (session_id, to_number) WHERE to_number LIKE '%@lid';

@@ -1,0 +1,106 @@
+//! Opening, and retention while a writer is at work.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use openwa_store::policy::retention::Windows;
+use openwa_store::{NewMessage, RetentionOptions, Store, Timestamp};
+
+use crate::saves::{message, open, samples};
+use crate::yardstick::{Sample, Yardstick};
+use crate::{Folder, Options, rate, single, versus};
+
+pub fn run(options: &Options) {
+    opening(options);
+    retention(options);
+}
+
+fn opening(options: &Options) {
+    let folder = Folder::new("open");
+    let (store, session) = open(&folder);
+    let messages = samples(20_000);
+    store.messages().save_many(session, messages.iter().map(message).collect()).wait().expect("saved");
+    store.close().expect("closed");
+    single(options, "opening an existing store", "ms", "< 20 ms", || {
+        let start = Instant::now();
+        let store = Store::open(folder.path()).expect("open");
+        let took = start.elapsed().as_secs_f64() * 1e3;
+        drop(store);
+        took
+    });
+}
+
+/// Ten times `--rows` messages, the older half out of the window.
+fn retention(options: &Options) {
+    if options.only.as_ref().is_some_and(|only| !"retention".contains(only.as_str())) {
+        return;
+    }
+    let messages = samples(options.rows * 10);
+    let cutoff = messages[messages.len() / 2].at;
+    let mut waits = Vec::new();
+    let once = Options { rounds: 1, rows: options.rows, only: None };
+    versus(
+        &once,
+        "retention deletes half, beside a writer / one DELETE",
+        0.33,
+        || ours(&messages, cutoff, &mut waits),
+        || theirs(&messages, cutoff),
+    );
+    single(&once, "  longest wait of that writer", "ms", "< 50 ms", || {
+        waits.iter().copied().max().unwrap_or_default().as_secs_f64() * 1e3
+    });
+}
+
+fn ours(messages: &[Sample], cutoff: Timestamp, waits: &mut Vec<Duration>) -> f64 {
+    let folder = Folder::new("retention");
+    let (store, session) = open(&folder);
+    for part in messages.chunks(1000) {
+        let rows = part.iter().map(|m| NewMessage { created_at: Some(m.at), ..message(m) }).collect();
+        store.messages().save_many(session, rows).wait().expect("saved");
+    }
+    let size = || std::fs::metadata(folder.path().join("data.sqlite")).expect("file").len();
+    let before = size();
+    let done = AtomicBool::new(false);
+    let window = Duration::from_secs(30 * 86_400);
+    let goes = RetentionOptions {
+        windows: Windows { messages: Some(window), ..Windows::default() },
+        now: Some(cutoff.plus(window)),
+        force: true,
+    };
+    let speed = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let (fresh, mut waits) = (samples(1), Vec::new());
+            for i in 0.. {
+                if done.load(Ordering::Acquire) {
+                    break;
+                }
+                let m = NewMessage { wa_message_id: Some(format!("FRESH{i}").into()), ..message(&fresh[0]) };
+                let start = Instant::now();
+                store.messages().save(session, m).wait().expect("saved");
+                waits.push(start.elapsed());
+            }
+            waits
+        });
+        let speed = rate(|| store.run_retention(&goes, None).expect("retention").rows() as usize);
+        done.store(true, Ordering::Release);
+        waits.extend(writer.join().expect("writer"));
+        speed
+    });
+    store.close().expect("closed");
+    eprintln!(
+        "  file: {} MB before, {} MB after; {} saves meanwhile",
+        before >> 20,
+        size() >> 20,
+        waits.len()
+    );
+    speed
+}
+
+fn theirs(messages: &[Sample], cutoff: Timestamp) -> f64 {
+    let folder = Folder::new("retention-yardstick");
+    let y = Yardstick::open(folder.path());
+    y.insert_batches(messages, 1000);
+    rate(|| {
+        y.conn.execute("DELETE FROM messages WHERE created_at < ?1", [cutoff.to_string()]).expect("delete")
+    })
+}

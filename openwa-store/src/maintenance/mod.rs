@@ -1,0 +1,3 @@
+//! Upkeep of an open store.
+
+pub(crate) mod retention;

@@ -1,0 +1,501 @@
+//! Retention: what is older than its window goes, in small transactions, so that no writer waits long for it.
+
+use std::fs::File;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use crate::db::Conn;
+use crate::entity::{BatchStatus, Database, Session};
+use crate::error::{Error, Result};
+use crate::json::Json;
+use crate::policy::retention::{self as rules, Windows};
+use crate::repo::logs::{self, AuditFilter, NewAuditLog};
+use crate::repo::paging::PageRequest;
+use crate::repo::sessions;
+use crate::schema;
+use crate::store::Store;
+use crate::text::Text;
+use crate::time::Timestamp;
+use crate::value::{Column, Value};
+
+/// What a run of retention goes by.
+#[derive(Clone, Debug, Default)]
+pub struct RetentionOptions {
+    /// How long each kind of row is kept. A session may have its own window for messages in its settings
+    /// (`{"retention": {"messages": 90}}`, in days).
+    pub windows: Windows,
+    /// Stands for the present; `None`: the store's clock.
+    pub now: Option<Timestamp>,
+    /// Runs although the clock looks as if it had jumped.
+    pub force: bool,
+}
+
+/// What a run of retention did, or would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RetentionReport {
+    /// Rows deleted per table.
+    pub tables: Vec<(&'static str, u64)>,
+    /// Bytes by which the databases shrank.
+    pub bytes_freed: u64,
+    /// Another process is at it; this one did nothing.
+    pub already_running: bool,
+    /// The callback stopped it. What was deleted so far stays deleted.
+    pub stopped: bool,
+}
+
+impl RetentionReport {
+    /// Rows deleted in all tables.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.tables.iter().map(|(_, n)| n).sum()
+    }
+
+    fn add(&mut self, table: &'static str, rows: u64) {
+        match self.tables.iter_mut().find(|(t, _)| *t == table) {
+            Some((_, n)) => *n += rows,
+            None => self.tables.push((table, rows)),
+        }
+    }
+}
+
+/// Hears after each transaction which table is being cleaned and how many of its rows are gone.
+pub type RetentionProgress<'a> = &'a mut dyn FnMut(&'static str, u64) -> ControlFlow<()>;
+
+/// How long one transaction should take: a writer that comes just behind it waits that long, plus its own commit.
+const SLICE: Duration = Duration::from_millis(8);
+/// Rows of the first transaction; later ones follow from how long it took.
+const FIRST_ROWS: u64 = 100;
+/// The most rows of one transaction.
+const MOST_ROWS: u64 = 5000;
+/// The guard against a jumped clock takes shorter windows for this long, or a gateway that was off for a long
+/// weekend would need a person to clean its 24-hour tables.
+const GUARDED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// The action under which a run is audited; the last one tells when retention last ran.
+const ACTION: &str = "retention.run";
+
+/// One kind of rows that grow old.
+struct Rule {
+    database: Database,
+    table: &'static str,
+    /// The primary key, as SQL.
+    key: &'static str,
+    /// The column that says how old a row is.
+    time: &'static str,
+    window: fn(&Windows) -> Option<Duration>,
+}
+
+/// Everything but messages and bulk jobs, which have rules of their own.
+const RULES: &[Rule] = &[
+    Rule {
+        database: Database::Data,
+        table: "session_logs",
+        key: "id",
+        time: "created_at",
+        window: |w| w.session_logs,
+    },
+    Rule {
+        database: Database::Data,
+        table: "webhook_logs",
+        key: "id",
+        time: "created_at",
+        window: |w| w.webhook_logs,
+    },
+    Rule {
+        database: Database::Data,
+        table: "webhook_idempotency",
+        key: "webhook_id, idempotency_key",
+        time: "processed_at",
+        window: |w| w.webhook_idempotency,
+    },
+    Rule {
+        database: Database::Data,
+        table: "pending_changes",
+        key: "id",
+        time: "created_at",
+        window: |w| w.pending_changes,
+    },
+    Rule {
+        database: Database::Main,
+        table: "api_key_logs",
+        key: "id",
+        time: "created_at",
+        window: |w| w.api_key_logs,
+    },
+    Rule {
+        database: Database::Main,
+        table: "audit_logs",
+        key: "id",
+        time: "created_at",
+        window: |w| w.audit_logs,
+    },
+];
+
+/// The jobs that have ended.
+const ENDED: [BatchStatus; 3] = [BatchStatus::Completed, BatchStatus::Cancelled, BatchStatus::Failed];
+
+/// A set of rows to be deleted: the WHERE clause that an index answers, and its values.
+struct Old<'a> {
+    database: Database,
+    table: &'static str,
+    key: &'static str,
+    time: &'static str,
+    filter: String,
+    values: Vec<Value<'a>>,
+}
+
+impl Rule {
+    fn old(&self, cutoff: Timestamp) -> Old<'static> {
+        Old {
+            database: self.database,
+            table: self.table,
+            key: self.key,
+            time: self.time,
+            filter: format!("{} < ?1", self.time),
+            values: vec![Value::Time(cutoff)],
+        }
+    }
+}
+
+/// A session's old messages. A row is stored after it was sent, so the session's time index finds what is old
+/// enough; the partial index holds the few that claim otherwise.
+fn old_messages(session: Uuid, cutoff: Timestamp) -> [Old<'static>; 2] {
+    let old = |filter: &str| Old {
+        database: Database::Data,
+        table: "messages",
+        key: "id",
+        time: "created_at",
+        filter: filter.to_owned(),
+        values: vec![Value::Uuid(session), Value::Time(cutoff)],
+    };
+    [
+        old("session_id = ?1 AND wa_timestamp < ?2 AND created_at < ?2"),
+        old("session_id = ?1 AND created_at < ?2 AND created_at < wa_timestamp"),
+    ]
+}
+
+fn old_jobs(cutoff: Timestamp) -> [Old<'static>; 3] {
+    ENDED.map(|status| Old {
+        database: Database::Data,
+        table: "batch_jobs",
+        key: "id",
+        time: "completed_at",
+        filter: "status = ?1 AND completed_at < ?2".to_owned(),
+        values: vec![Value::Text(status.name()), Value::Time(cutoff)],
+    })
+}
+
+/// What is to be deleted, and by which window.
+struct Plan {
+    old: Vec<(Old<'static>, Duration)>,
+    /// Sessions and the time before which their messages go.
+    cutoffs: Vec<(Uuid, Timestamp)>,
+}
+
+fn plan(windows: &Windows, sessions: &[Session], now: Timestamp) -> Result<Plan> {
+    let mut plan = Plan { old: Vec::new(), cutoffs: Vec::new() };
+    for session in sessions {
+        let own = rules::message_window(&session.config).map_err(|e| e.with("session", session.id))?;
+        if let Some(window) = own.or(windows.messages) {
+            let cutoff = rules::cutoff(now, window);
+            plan.cutoffs.push((session.id, cutoff));
+            plan.old.extend(old_messages(session.id, cutoff).map(|old| (old, window)));
+        }
+    }
+    if let Some(window) = windows.batches {
+        plan.old.extend(old_jobs(rules::cutoff(now, window)).map(|old| (old, window)));
+    }
+    for rule in RULES {
+        if let Some(window) = (rule.window)(windows) {
+            plan.old.push((rule.old(rules::cutoff(now, window)), window));
+        }
+    }
+    Ok(plan)
+}
+
+impl Store {
+    /// Counts what [`run_retention`](Self::run_retention) would delete, and deletes nothing.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a session whose settings have a window that makes no sense, and those of the database.
+    pub fn retention_preview(&self, options: &RetentionOptions) -> Result<RetentionReport> {
+        let (plan, _) = self.retention_plan(options).map_err(|e| e.during("retention.preview"))?;
+        let mut report = RetentionReport::default();
+        let mut seen_twice = 0;
+        for (old, _) in &plan.old {
+            let sql = format!("SELECT count(*) FROM {} WHERE {}", old.table, old.filter);
+            let n = self.database(old.database).read(|conn| conn.integer(&sql, &old.values))?;
+            // A message may be found by both of its indexes; it is counted by the second.
+            if old.table == "messages" && !old.filter.contains("created_at < wa_timestamp") {
+                let both = format!("{sql} AND created_at < wa_timestamp");
+                seen_twice = self.database(old.database).read(|conn| conn.integer(&both, &old.values))?;
+            }
+            report.add(old.table, u64::try_from(n - std::mem::take(&mut seen_twice)).unwrap_or(0));
+        }
+        Ok(report)
+    }
+
+    /// Deletes what is older than its window, in transactions of a few milliseconds, and gives the space back. Of
+    /// several processes one runs, the others answer `already_running`.
+    ///
+    /// # Errors
+    /// `ClockJump` when the clock seems to have jumped and `force` is not set, `InvalidArgument` for settings that
+    /// make no sense, and those of the database.
+    pub fn run_retention(
+        &self,
+        options: &RetentionOptions,
+        progress: Option<RetentionProgress<'_>>,
+    ) -> Result<RetentionReport> {
+        self.retention(options, progress).map_err(|e| e.during("retention.run"))
+    }
+
+    fn retention(
+        &self,
+        options: &RetentionOptions,
+        progress: Option<RetentionProgress<'_>>,
+    ) -> Result<RetentionReport> {
+        let Some(_turn) = Turn::take(self)? else {
+            return Ok(RetentionReport { already_running: true, ..RetentionReport::default() });
+        };
+        let (plan, now) = self.retention_plan(options)?;
+        if !options.force {
+            self.guard_clock(&plan, now)?;
+        }
+        let before = self.size()?;
+        self.note_cutoffs(plan.cutoffs)?;
+        let mut run = Run { store: self, rows: FIRST_ROWS, report: RetentionReport::default(), progress };
+        for (old, _) in &plan.old {
+            if run.clean(old)?.is_break() {
+                break;
+            }
+        }
+        if !run.report.stopped {
+            run.give_back()?;
+        }
+        let mut report = run.report;
+        report.bytes_freed = before.saturating_sub(self.size()?);
+        self.audit_run(&report, now)?;
+        Ok(report)
+    }
+
+    fn retention_plan(&self, options: &RetentionOptions) -> Result<(Plan, Timestamp)> {
+        let now = options.now.unwrap_or_else(|| self.env().now());
+        let all = self.database(Database::Data).read(sessions::all)?;
+        Ok((plan(&options.windows, &all, now)?, now))
+    }
+
+    /// Refuses a clock that would delete more than the windows allow.
+    fn guard_clock(&self, plan: &Plan, now: Timestamp) -> Result<()> {
+        let last = self.last_retention()?;
+        for (old, window) in &plan.old {
+            let sql = format!("SELECT max({}) FROM {} WHERE {}", old.time, old.table, old.filter);
+            let newest = self.database(old.database).read(|conn| {
+                conn.first(&sql, &old.values, |row| Ok(Option::<Timestamp>::read(row.get(0)).flatten()))
+            })?;
+            if let Some(newest) = newest.flatten() {
+                rules::guard(now, last, Some(newest), (*window).max(GUARDED))
+                    .map_err(|e| e.with("table", old.table))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// When retention last ran; before the first run, when the database was made.
+    fn last_retention(&self) -> Result<Option<Timestamp>> {
+        self.database(Database::Main).read(|conn| {
+            let request = PageRequest { limit: Some(1), after: None };
+            let last = logs::audited(conn, &AuditFilter::Action(ACTION.into()), &request)?;
+            match last.items.first() {
+                Some(run) => Ok(Some(run.created_at)),
+                None => Ok(schema::status(conn, Database::Main)?.first().and_then(|step| step.applied_at)),
+            }
+        })
+    }
+
+    /// Notes from where on each session's messages are kept, so that history sync does not bring back what goes.
+    fn note_cutoffs(&self, cutoffs: Vec<(Uuid, Timestamp)>) -> Result<()> {
+        self.write("retention.run", move |conn, _| {
+            for (session, cutoff) in &cutoffs {
+                conn.execute(
+                    "UPDATE sessions SET retained_from = ?2
+                      WHERE id = ?1 AND (retained_from IS NULL OR retained_from < ?2)",
+                    &[Value::Uuid(*session), Value::Time(*cutoff)],
+                )?;
+            }
+            Ok(())
+        })
+        .wait()
+    }
+
+    fn size(&self) -> Result<u64> {
+        let mut bytes = 0;
+        for which in [Database::Main, Database::Data] {
+            bytes += self.database(which).read(|conn| {
+                Ok(conn.integer("PRAGMA page_count", &[])? * conn.integer("PRAGMA page_size", &[])?)
+            })?;
+        }
+        Ok(u64::try_from(bytes).unwrap_or(0))
+    }
+
+    fn audit_run(&self, report: &RetentionReport, now: Timestamp) -> Result<()> {
+        let rows: serde_json::Map<String, serde_json::Value> =
+            report.tables.iter().map(|(table, n)| ((*table).to_owned(), (*n).into())).collect();
+        let metadata =
+            serde_json::json!({ "rows": rows, "bytesFreed": report.bytes_freed, "stopped": report.stopped });
+        let entry = NewAuditLog {
+            action: Text::from(ACTION),
+            metadata: Some(Json::from(metadata)),
+            ..NewAuditLog::default()
+        };
+        self.write_main("retention.run", move |conn, env| logs::audit(conn, &env.ids, &entry, now)).wait()?;
+        Ok(())
+    }
+}
+
+/// A run under way.
+struct Run<'a, 'b> {
+    store: &'a Store,
+    /// Rows of the next transaction.
+    rows: u64,
+    report: RetentionReport,
+    progress: Option<RetentionProgress<'b>>,
+}
+
+impl Run<'_, '_> {
+    /// Deletes one set of rows, transaction by transaction.
+    fn clean(&mut self, old: &Old<'static>) -> Result<ControlFlow<()>> {
+        loop {
+            let (limit, start) = (self.rows, Instant::now());
+            let done = delete_some(self.store, old, limit)?;
+            self.pace(start.elapsed());
+            self.report.add(old.table, done.rows);
+            if self.tell(old.table).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            if done.finished {
+                return Ok(ControlFlow::Continue(()));
+            }
+        }
+    }
+
+    /// Chooses the size of the next transaction by how long this one took.
+    fn pace(&mut self, took: Duration) {
+        let wanted = self.rows as f64 * SLICE.as_secs_f64() / took.as_secs_f64().max(1e-6);
+        // At most double: one quick transaction proves little.
+        self.rows = (wanted as u64).clamp(10, self.rows * 2).min(MOST_ROWS);
+    }
+
+    fn tell(&mut self, table: &'static str) -> ControlFlow<()> {
+        let gone = self.report.tables.iter().find(|(t, _)| *t == table).map_or(0, |(_, n)| *n);
+        let flow = self.progress.as_mut().map_or(ControlFlow::Continue(()), |tell| tell(table, gone));
+        self.report.stopped |= flow.is_break();
+        flow
+    }
+
+    /// Gives free pages back to the file system, a few at a time.
+    fn give_back(&mut self) -> Result<()> {
+        for which in [Database::Main, Database::Data] {
+            let writer = self.store.database(which).writer()?;
+            let mut pages = FIRST_ROWS;
+            loop {
+                let (start, this) = (Instant::now(), pages);
+                let left = writer.with_conn(|conn| {
+                    conn.batch(&format!("PRAGMA incremental_vacuum({this})"))?;
+                    (conn as &dyn Conn).integer("PRAGMA freelist_count", &[])
+                })?;
+                if left == 0 {
+                    break;
+                }
+                let wanted = pages as f64 * SLICE.as_secs_f64() / start.elapsed().as_secs_f64().max(1e-6);
+                pages = (wanted as u64).clamp(10, pages * 2).min(MOST_ROWS);
+                if self.tell("free pages").is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Deleted {
+    rows: u64,
+    finished: bool,
+}
+
+fn delete_some(store: &Store, old: &Old<'static>, limit: u64) -> Result<Deleted> {
+    let (table, key, filter, values) = (old.table, old.key, old.filter.clone(), old.values.clone());
+    let some = format!("SELECT {key} FROM {table} WHERE {filter} LIMIT {limit}");
+    let delete = format!("DELETE FROM {table} WHERE ({key}) IN ({some})");
+    let work = move |conn: &dyn Conn, _: &crate::store::Env| {
+        if table == "messages" {
+            delete_reactions(conn, &filter, &values, limit)?;
+        }
+        if table == "batch_jobs" {
+            // A job may have a hundred thousand messages; they go before it, a few at a time.
+            if delete_job_messages(conn, &filter, &values, limit)? == limit {
+                return Ok(Deleted { rows: 0, finished: false });
+            }
+        }
+        let rows = conn.execute(&delete, &values)?;
+        Ok(Deleted { rows, finished: rows < limit })
+    };
+    match old.database {
+        Database::Main => store.write_main("retention.run", work).wait(),
+        Database::Data => store.write("retention.run", work).wait(),
+    }
+}
+
+/// The reactions of the messages that go with this transaction.
+fn delete_reactions(conn: &dyn Conn, filter: &str, values: &[Value<'_>], limit: u64) -> Result<()> {
+    let any = "SELECT 1 FROM message_reactions WHERE session_id = ?1 LIMIT 1";
+    if conn.first(any, &values[..1], |_| Ok(()))?.is_some() {
+        let sql = format!(
+            "DELETE FROM message_reactions WHERE session_id = ?1 AND wa_message_id IN (
+               SELECT wa_message_id FROM messages WHERE id IN (SELECT id FROM messages WHERE {filter} LIMIT {limit}))"
+        );
+        conn.execute(&sql, values)?;
+    }
+    Ok(())
+}
+
+fn delete_job_messages(conn: &dyn Conn, filter: &str, values: &[Value<'_>], limit: u64) -> Result<u64> {
+    let sql = format!(
+        "DELETE FROM batch_job_messages WHERE id IN (
+           SELECT id FROM batch_job_messages WHERE batch_job_id IN (
+             SELECT id FROM batch_jobs WHERE {filter} LIMIT {limit}) LIMIT {limit})"
+    );
+    conn.execute(&sql, values)
+}
+
+/// The right to run, held by one process at a time: a file lock, which a crash releases.
+enum Turn<'a> {
+    File(#[allow(dead_code)] File),
+    Memory(&'a AtomicBool),
+}
+
+impl<'a> Turn<'a> {
+    fn take(store: &'a Store) -> Result<Option<Self>> {
+        let Some(path) = &store.database(Database::Data).file().path else {
+            let taken = store.retention_turn().swap(true, Ordering::AcqRel);
+            return Ok((!taken).then(|| Turn::Memory(store.retention_turn())));
+        };
+        let path = path.with_extension("retention.lock");
+        let file = File::options().create(true).append(true).open(&path);
+        let file = file.map_err(|e| Error::from(e).with("path", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Turn::File(file))),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+            Err(std::fs::TryLockError::Error(e)) => Err(Error::from(e).with("path", path.display())),
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if let Turn::Memory(flag) = self {
+            flag.store(false, Ordering::Release);
+        }
+    }
+}
