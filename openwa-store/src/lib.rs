@@ -38,6 +38,7 @@ pub use repo::paging::{Page, PageRequest};
 pub use repo::sessions::{NewSession, SessionFilter, SessionUpdate, Transition};
 pub use repo::webhooks::{Begin, NewDelivery, NewWebhook, WebhookUpdate};
 pub use schema::Applied;
+pub use store::migrations;
 pub use store::{
     ApiKeys, Ask, Audit, Auth, Authorization, Batches, CheckReport, Contacts, CreatedKey, DatabaseStatus,
     Messages, Scan, Sessions, Status, Store, Webhooks,

@@ -1,6 +1,7 @@
 //! The answer to a write, to be waited for or awaited.
 
 use std::future::{Future, IntoFuture};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
@@ -228,7 +229,10 @@ impl<T> Task<T> {
 
 impl<T: Send> Job for Task<T> {
     fn run(&mut self, conn: &dyn Conn) -> bool {
-        let out = (self.write)(conn);
+        // The host's code runs in here (its clock, its trace). A panic of it must not take down the writer, which
+        // works for everybody; what it had written is rolled back like that of any failed write.
+        let out = catch_unwind(AssertUnwindSafe(|| (self.write)(conn)))
+            .unwrap_or_else(|_| Err(Error::new(Kind::Internal, "the write panicked")));
         let ok = out.is_ok();
         self.out = Some(out);
         ok

@@ -11,7 +11,8 @@ pub use data::*;
 pub use main_tables::*;
 
 use crate::error::{Error, Kind, Result};
-use crate::value::{ColumnKind, Row, Value};
+pub use crate::value::ColumnKind;
+use crate::value::{Row, Value};
 
 /// Which of the two databases a table lives in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

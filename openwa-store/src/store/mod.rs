@@ -11,6 +11,7 @@ mod batches;
 mod contacts;
 mod events;
 mod messages;
+pub mod migrations;
 mod sessions;
 mod upkeep;
 mod webhooks;
@@ -294,6 +295,7 @@ fn open_database(env: &Arc<Env>, which: entity::Database) -> Result<Arc<Database
     {
         std::fs::create_dir_all(folder).map_err(|e| at(e.into()))?;
     }
+    schema::refuse_foreign(&file).map_err(at)?;
     let conn = file.open_writer().map_err(at)?;
     schema::migrate(&conn, which, None, env.now()).map_err(at)?;
     let limits = Limits { queue: config.queue.max(1), group: config.group.max(1) };

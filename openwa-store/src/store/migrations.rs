@@ -1,0 +1,76 @@
+//! Moving the schema of one database, up or down, without opening a store (which always moves it up).
+
+use std::path::PathBuf;
+
+use super::sqlite_file;
+use crate::config::Config;
+use crate::db::SqliteFile;
+use crate::entity::Database;
+use crate::error::{Error, Kind, Result};
+use crate::schema;
+
+pub use crate::schema::{Applied, latest};
+
+/// Every step that this library knows, and whether it is applied. Creates nothing.
+///
+/// # Errors
+/// `NotFound` when there is no such file; `ForeignDatabase`, `SchemaTooNew`, `SchemaChanged`.
+pub fn status(config: &Config, database: Database) -> Result<Vec<Applied>> {
+    let (file, path) = on_disk(config, database)?;
+    let at = |e: Error| e.with("path", path.display()).during("migrations.status");
+    if !path.exists() {
+        return Err(at(Error::new(Kind::NotFound, format!("there is no {} database", database.name()))));
+    }
+    let conn = file.open_reader().map_err(at)?;
+    schema::status(&conn, database).map_err(at)
+}
+
+/// Brings a database to version `target`; `None`: the latest. Going down drops tables with what is in them;
+/// version 0 is the empty database. Says how many steps it took. Each is one transaction.
+///
+/// # Errors
+/// `InvalidArgument` for a version that does not exist; those of [`Store::open_with`](crate::Store::open_with).
+pub fn migrate(config: &Config, database: Database, target: Option<i64>) -> Result<usize> {
+    let (file, path) = on_disk(config, database)?;
+    let at = |e: Error| e.with("path", path.display()).during("migrations.migrate");
+    if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(|e| at(e.into()))?;
+    }
+    let conn = file.open_writer().map_err(at)?;
+    schema::migrate(&conn, database, target, config.clock.now()).map_err(at)
+}
+
+fn on_disk(config: &Config, database: Database) -> Result<(SqliteFile, PathBuf)> {
+    let file = sqlite_file(config, database);
+    let path = file.path.clone();
+    let path = path.ok_or_else(|| Error::new(Kind::InvalidArgument, "a store in memory has no file"))?;
+    Ok((file, path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{NewSession, Store};
+
+    #[test]
+    fn down_and_up_again_gives_an_empty_store() {
+        let dir = std::env::temp_dir().join(format!("openwa-migrations-{}", uuid::Uuid::now_v7()));
+        let config = Config::new(&dir);
+        assert_eq!(status(&config, Database::Data).unwrap_err().kind(), Kind::NotFound);
+        assert!(!dir.exists(), "asking creates nothing");
+        let store = Store::open(&dir).unwrap();
+        store.sessions().create(NewSession { name: "s".into(), ..Default::default() }).wait().unwrap();
+        store.close().unwrap();
+
+        let applied = |config| status(config, Database::Data).unwrap().iter().all(|s| s.applied_at.is_some());
+        assert!(applied(&config));
+        let steps = usize::try_from(latest(Database::Data)).unwrap();
+        assert_eq!(migrate(&config, Database::Data, Some(0)).unwrap(), steps);
+        assert!(!applied(&config));
+        assert_eq!(migrate(&config, Database::Data, None).unwrap(), steps);
+        assert_eq!(Store::open(&dir).unwrap().sessions().find("s").unwrap(), None);
+        let wrong = migrate(&config, Database::Data, Some(99)).unwrap_err();
+        assert_eq!(wrong.kind(), Kind::InvalidArgument);
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+}
