@@ -72,11 +72,15 @@ fn a_credential_on_a_damaged_page_is_unreadable_not_missing() {
 
 #[test]
 fn a_value_that_makes_no_sense_names_table_column_and_row() {
-    for (column, value) in [("created_at", "'yesterday'"), ("from_me", "7"), ("id", "'x'"), ("ack", "'read'")] {
+    for (column, value) in [("created_at", "'yesterday'"), ("from_me", "7"), ("id", "'x'"), ("ack", "'read'")]
+    {
         let (dir, session) = store();
         tamper(dir.path(), "messages", &format!("UPDATE messages SET {column} = {value}"));
         let store = Store::open(dir.path()).unwrap();
-        let e = refused(store.messages().list(session, &Default::default(), &PageRequest::default()), Kind::Unreadable);
+        let e = refused(
+            store.messages().list(session, &Default::default(), &PageRequest::default()),
+            Kind::Unreadable,
+        );
         assert_eq!((e.context("table"), e.context("column")), (Some("messages"), Some(column)));
         assert!(e.context("row").is_some());
         assert_eq!(e.operation(), Some("messages.list"));

@@ -46,7 +46,8 @@ fn what_was_acknowledged_survives_a_crash() {
         let kept = messages(dir.path());
         let torn = kept.iter().find(|(id, body)| body.replace(id.as_str(), "") != "");
         assert_eq!(torn, None, "round {round}: a message is there in part");
-        let batches = raw::rows(&raw::open(dir.path(), Database::Data), "SELECT 'batch ' || batch_id FROM batch_jobs");
+        let batches =
+            raw::rows(&raw::open(dir.path(), Database::Data), "SELECT 'batch ' || batch_id FROM batch_jobs");
         let batches: HashSet<String> = batches.concat().into_iter().collect();
         let lost = acknowledged.iter().find(|id| !kept.contains_key(*id) && !batches.contains(*id));
         assert_eq!(lost, None, "round {round}: an acknowledged write is gone");

@@ -93,7 +93,10 @@ fn a_newer_database_is_refused() {
         );
         tamper(dir.path(), database, &sql);
         let e = refused(Store::open(dir.path()), Kind::SchemaTooNew);
-        assert!(e.message().contains(&next.to_string()) && e.message().contains(&(next - 1).to_string()), "{e}");
+        assert!(
+            e.message().contains(&next.to_string()) && e.message().contains(&(next - 1).to_string()),
+            "{e}"
+        );
         assert!(e.context("path").unwrap().ends_with(".sqlite"));
         refused(migrations::migrate(&config, database, Some(0)), Kind::SchemaTooNew);
     }

@@ -39,7 +39,13 @@ fn apply(store: &Store, session: Uuid, event: &Event) {
     match event {
         Event::Delivery { ack } => save(NewMessage { ack: *ack, ..base() }),
         Event::Placeholder => {
-            save(NewMessage { r#type: "ciphertext".into(), body: None, raw: None, to_number: None, ..base() });
+            save(NewMessage {
+                r#type: "ciphertext".into(),
+                body: None,
+                raw: None,
+                to_number: None,
+                ..base()
+            });
         }
         // The times of edits differ: of two with the same time the last to arrive wins.
         Event::DeliveredEdited { time } => {
@@ -165,8 +171,11 @@ fn take(store: &Store, session: Uuid, i: usize, step: &Step) {
     match *step {
         Step::Message { lid, in_group } => {
             let chat = if in_group { GROUP } else { alice(lid) };
-            let message =
-                NewMessage { chat_id: chat.into(), from_number: alice(lid).into(), ..incoming(&format!("M{i}"), "x") };
+            let message = NewMessage {
+                chat_id: chat.into(),
+                from_number: alice(lid).into(),
+                ..incoming(&format!("M{i}"), "x")
+            };
             store.messages().save(session, message).wait().unwrap();
         }
         Step::Reaction { lid, to } => {
@@ -203,17 +212,21 @@ fn end_when_learned(steps: &[Step], learned: usize) -> End {
             take(&store, session, i, step);
         }
     }
-    let mut messages: Vec<Message> = store.messages().iterate(session, Default::default()).map(Result::unwrap).collect();
-    messages.sort_by(|a, b| a.wa_message_id.as_ref().unwrap().as_stored().cmp(b.wa_message_id.as_ref().unwrap().as_stored()));
+    let mut messages: Vec<Message> =
+        store.messages().iterate(session, Default::default()).map(Result::unwrap).collect();
+    messages.sort_by(|a, b| {
+        a.wa_message_id.as_ref().unwrap().as_stored().cmp(b.wa_message_id.as_ref().unwrap().as_stored())
+    });
     messages.iter_mut().for_each(|m| m.id = Uuid::nil());
     let reactions = (0..6).map(|to| store.messages().reactions(session, format!("M{to}")).unwrap()).collect();
-    let mut contacts = store.contacts().list(session, &Default::default(), &PageRequest::default()).unwrap().items;
+    let mut contacts =
+        store.contacts().list(session, &Default::default(), &PageRequest::default()).unwrap().items;
     contacts.iter_mut().for_each(|c| (c.id, c.updated_at) = (Uuid::nil(), at(0)));
     (messages, reactions, contacts)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_the_order_the_row_ends_the_same((one, other) in two_orders()) {

@@ -100,7 +100,8 @@ fn in_one_group_a_bad_write_fails_alone() {
     let half_bad = NewBatch { batch_id: "b".into(), messages, options: None };
     let (good, half_way, at_once) = while_locked(dir.path(), || {
         // The first may be taken alone; all the others are in the queue when the lock is given back.
-        let mut good: Vec<_> = (0..10).map(|i| save(&store, session, &i.to_string()).submit().unwrap()).collect();
+        let mut good: Vec<_> =
+            (0..10).map(|i| save(&store, session, &i.to_string()).submit().unwrap()).collect();
         let half_way = store.batches().create(session, half_bad).submit().unwrap();
         let at_once = save(&store, Uuid::from_u128(7), "A").submit().unwrap();
         good.extend((10..20).map(|i| save(&store, session, &i.to_string()).submit().unwrap()));
@@ -131,7 +132,8 @@ fn a_future_that_waits_for_room_can_be_dropped() {
         while let Ok(ticket) = save(&store, session, &tickets.len().to_string()).try_submit() {
             tickets.push(ticket);
         }
-        let mut waiting: Vec<_> = (0..4).map(|i| save(&store, session, &format!("w{i}")).into_future()).collect();
+        let mut waiting: Vec<_> =
+            (0..4).map(|i| save(&store, session, &format!("w{i}")).into_future()).collect();
         assert!(waiting.iter_mut().all(|future| poll(future).is_pending()));
         (tickets, waiting)
     });
@@ -168,7 +170,10 @@ fn futures_that_wait_for_room_hear_of_the_end() {
         waiter.join().unwrap()
     });
     for saved in saved {
-        assert!(saved.as_ref().is_ok_and(|s| s.outcome.is_new()) || saved.is_err_and(|e| e.kind() == Kind::Closed));
+        assert!(
+            saved.as_ref().is_ok_and(|s| s.outcome.is_new())
+                || saved.is_err_and(|e| e.kind() == Kind::Closed)
+        );
     }
 }
 

@@ -27,7 +27,9 @@ fn column_type(kind: ColumnKind) -> &'static str {
     match kind {
         ColumnKind::Int | ColumnKind::Bool => "INTEGER",
         ColumnKind::Bytes => "BLOB",
-        ColumnKind::Uuid | ColumnKind::Text | ColumnKind::Enum(_) | ColumnKind::Json | ColumnKind::Time => "TEXT",
+        ColumnKind::Uuid | ColumnKind::Text | ColumnKind::Enum(_) | ColumnKind::Json | ColumnKind::Time => {
+            "TEXT"
+        }
     }
 }
 
@@ -79,7 +81,8 @@ fn the_same_primary_keys() {
 #[test]
 fn the_same_foreign_keys() {
     each_table(|conn, table| {
-        let sql = format!("SELECT \"from\", \"table\", on_delete FROM pragma_foreign_key_list('{}')", table.name);
+        let sql =
+            format!("SELECT \"from\", \"table\", on_delete FROM pragma_foreign_key_list('{}')", table.name);
         let stored = raw::rows(conn, &sql);
         let names: Vec<_> = stored.iter().map(|row| (row[0].as_str(), row[1].as_str())).collect();
         assert_eq!(names, table.references, "{}", table.name);
@@ -115,7 +118,8 @@ fn no_index_is_the_left_part_of_another() {
         );
         let indexes = raw::rows(conn, &sql);
         for a in &indexes {
-            let contains_a = |b: &&Vec<String>| b[0] != a[0] && format!("{},", b[1]).starts_with(&format!("{},", a[1]));
+            let contains_a =
+                |b: &&Vec<String>| b[0] != a[0] && format!("{},", b[1]).starts_with(&format!("{},", a[1]));
             assert_eq!(indexes.iter().find(contains_a), None, "{} makes {} needless", a[0], a[0]);
         }
     });

@@ -13,8 +13,8 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use openwa_store::{
-    ApiKeyUpdate, Ask, AuthEntry, Kind, MessageFilter, NewApiKey, NewBatch, NewBatchMessage, NewMessage, NewSession,
-    PageRequest, Store,
+    ApiKeyUpdate, Ask, AuthEntry, Kind, MessageFilter, NewApiKey, NewBatch, NewBatchMessage, NewMessage,
+    NewSession, PageRequest, Store,
 };
 use openwa_tests::conformance::{ALICE, BOB, in_threads, incoming};
 use openwa_tests::process::PATIENCE;
