@@ -210,7 +210,7 @@ fn an_entry_is_listed_once(cx: &Context) {
     }
     let rows = store.api_keys().whitelist(key).unwrap();
     assert_eq!(rows.len(), 3);
-    assert!(rows.iter().all(|r| r.active && r.description.as_ref().unwrap() == &"office"));
+    assert!(rows.iter().all(|r| r.active && *r.description.as_ref().unwrap() == "office"));
     assert!(!store.api_keys().set_address_active(Uuid::from_u128(7), true).wait().unwrap());
     refused(store.api_keys().allow_address(Uuid::from_u128(7), entry(None)).wait(), Kind::NotFound);
 }
