@@ -115,11 +115,15 @@ impl Config {
         Ok(config)
     }
 
-    pub(crate) fn main_path(&self) -> Option<PathBuf> {
+    /// The file of the Main database; `None`: it is in memory.
+    #[must_use]
+    pub fn main_path(&self) -> Option<PathBuf> {
         self.main.clone().or_else(|| Some(self.dir.as_ref()?.join("main.sqlite")))
     }
 
-    pub(crate) fn data_path(&self) -> Option<PathBuf> {
+    /// The file of the Data database; `None`: it is in memory.
+    #[must_use]
+    pub fn data_path(&self) -> Option<PathBuf> {
         match &self.data {
             DataDatabase::SqliteFile(path) => Some(path.clone()),
             DataDatabase::Sqlite => Some(self.dir.as_ref()?.join("data.sqlite")),

@@ -16,8 +16,10 @@ pub mod entity;
 pub mod error;
 pub mod json;
 pub mod policy;
+pub mod replay;
 pub mod text;
 pub mod time;
+pub mod transfer;
 
 pub use config::{Config, DataDatabase};
 pub use db::{Durability, Pending, Ticket, Trace, Writing};
@@ -45,3 +47,12 @@ pub use store::{
 };
 pub use text::Text;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
+pub use transfer::{
+    Difference, Differing, ExportOptions, ExportReport, ImportOptions, ImportReport, ImportedTable,
+    MAX_DIFFERENCES, MAX_ROW_BYTES, Missing, Mode, OnProgress, Progress, compare,
+};
+
+/// The README's code is compiled with the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -197,7 +197,7 @@ impl fmt::Debug for Text {
 
 impl PartialEq<str> for Text {
     fn eq(&self, other: &str) -> bool {
-        if needs_escape(other) { *self == Text::from(other) } else { self.0 == other }
+        if needs_escape(other) { self.0 == Text::from(other).0 } else { self.0 == other }
     }
 }
 

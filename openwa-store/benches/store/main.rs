@@ -7,8 +7,10 @@
 #![allow(missing_docs, clippy::expect_used)]
 
 mod authorize;
+mod pages;
 mod reads;
 mod saves;
+mod transfer;
 mod upkeep;
 mod yardstick;
 
@@ -93,7 +95,7 @@ pub fn single(options: &Options, name: &str, unit: &str, goal: &str, mut ours: i
 pub struct Random(pub u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -122,5 +124,7 @@ fn main() {
     saves::run(&options);
     reads::run(&options);
     authorize::run(&options);
+    transfer::run(&options);
     upkeep::run(&options);
+    pages::run(&options);
 }

@@ -16,8 +16,8 @@ pub fn samples(count: usize) -> Vec<Sample> {
     let body = "x".repeat(300);
     (0..count)
         .map(|i| Sample {
-            wa_message_id: format!("3EB0{:016X}", random.next()),
-            chat_id: format!("1202555{:04}@s.whatsapp.net", random.next() % 500),
+            wa_message_id: format!("3EB0{:016X}", random.draw()),
+            chat_id: format!("1202555{:04}@s.whatsapp.net", random.draw() % 500),
             body: body.clone(),
             at: Timestamp::from_millis(1_767_600_000_000 + i as i64 * 1000).expect("time"),
         })

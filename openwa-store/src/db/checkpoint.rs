@@ -2,10 +2,10 @@
 //!
 //! SQLite by default checkpoints inside the commit that crosses a threshold, which stalls that writer for
 //! milliseconds. Here a thread of its own does it. It cannot finish while a writer keeps appending, so when the
-//! log has grown long it asks the next leader to move the last pages, which are few by then; after that the log
+//! log has grown long it holds the writer back for the last pages, which are few by then; after that the log
 //! starts over from its beginning and its file is reused instead of growing.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,10 +15,15 @@ use crate::error::{Error, Result};
 
 /// Pages in the log from which a checkpoint is worth its sync: SQLite's own default, about 4 MB.
 const WORTH_IT: u32 = 1000;
-/// Pages in the log from which the writer is asked to help, about 16 MB. A longer log saves page writes (a
+/// Pages in the log from which it should start over, about 16 MB. A longer log saves page writes (a
 /// page that changed ten times is written once), a shorter one stays in the page cache and is cheap to recover.
 const TOO_LONG: u32 = 4000;
-/// How often a checkpoint runs after the writer before it leaves the rest to it.
+/// Pages that the writer can move in a millisecond or two.
+const FEW: u32 = 500;
+/// Pages in the log from which the writer is held back however much is left, about 128 MB: only a writer that
+/// outruns the disk gets there, and it has to be slowed down.
+const FAR_TOO_LONG: u32 = 32_000;
+/// How often a checkpoint runs after a writer that goes on, before it stops or holds the writer back.
 const ROUNDS: u32 = 4;
 /// How long the log may stay unchecked when writes come too slowly to reach the threshold.
 const IDLE: Duration = Duration::from_secs(5);
@@ -35,7 +40,6 @@ struct State {
     due: AtomicU32,
     wake: Mutex<Wake>,
     signal: Condvar,
-    finish_log: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -45,20 +49,29 @@ struct Wake {
 }
 
 impl Checkpointer {
-    pub(super) fn start(file: &SqliteFile, finish_log: Arc<AtomicBool>) -> Result<Self> {
+    pub(super) fn new() -> Self {
         let state = Arc::new(State {
             pages: AtomicU32::new(0),
             due: AtomicU32::new(WORTH_IT),
             wake: Mutex::default(),
             signal: Condvar::new(),
-            finish_log,
         });
-        let (theirs, file) = (Arc::clone(&state), file.clone());
+        Checkpointer { state, thread: Mutex::new(None) }
+    }
+
+    /// Starts the thread. `hold_back` runs its argument while no write is under way.
+    pub(super) fn start(
+        &self,
+        file: &SqliteFile,
+        hold_back: impl Fn(&dyn Fn()) + Send + 'static,
+    ) -> Result<()> {
+        let (state, file) = (Arc::clone(&self.state), file.clone());
         let thread = std::thread::Builder::new()
             .name("openwa-checkpoint".to_owned())
-            .spawn(move || theirs.work(&file))
+            .spawn(move || state.work(&file, &hold_back))
             .map_err(Error::from)?;
-        Ok(Checkpointer { state, thread: Mutex::new(Some(thread)) })
+        *lock(&self.thread) = Some(thread);
+        Ok(())
     }
 
     /// Hears from the writer how long the log is.
@@ -90,7 +103,7 @@ impl Checkpointer {
 }
 
 impl State {
-    fn work(&self, file: &SqliteFile) {
+    fn work(&self, file: &SqliteFile, hold_back: &dyn Fn(&dyn Fn())) {
         let mut conn = None;
         loop {
             let mut wake = lock(&self.wake);
@@ -119,13 +132,14 @@ impl State {
                 conn = file.open_checkpointer().ok();
             }
             if let Some(conn) = &conn {
-                self.checkpoint(conn);
+                self.checkpoint(conn, hold_back);
             }
         }
     }
 
     /// Errors are left for the next round: a checkpoint that fails loses nothing.
-    fn checkpoint(&self, conn: &SqliteConn) {
+    fn checkpoint(&self, conn: &SqliteConn, hold_back: &dyn Fn(&dyn Fn())) {
+        let mut behind = 0;
         for _ in 0..ROUNDS {
             let Ok((_, moved)) = conn.checkpoint() else { return };
             // SQLite answers for the log as it was when it began; the writer has gone on since.
@@ -134,12 +148,18 @@ impl State {
                 self.pages.store(0, Ordering::Relaxed);
                 return;
             }
-            if pages - moved < WORTH_IT {
+            behind = pages - moved;
+            if behind < FEW {
                 break;
             }
         }
-        if self.pages.load(Ordering::Relaxed) >= TOO_LONG {
-            self.finish_log.store(true, Ordering::Release);
+        let pages = self.pages.load(Ordering::Relaxed);
+        if (pages >= TOO_LONG && behind < FEW) || pages >= FAR_TOO_LONG {
+            hold_back(&|| {
+                if conn.checkpoint().is_ok() {
+                    self.pages.store(0, Ordering::Relaxed);
+                }
+            });
         }
     }
 }

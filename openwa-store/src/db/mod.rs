@@ -5,11 +5,13 @@
 //! [`Database`] decides where a call runs: reads on the caller's own thread with a pooled read-only
 //! connection, writes through the [`writer`] that shares commits.
 
+mod bulk;
 mod checkpoint;
 mod sqlite;
 mod ticket;
 mod writer;
 
+pub(crate) use bulk::{Bulk, Indexes};
 pub use sqlite::{Durability, Trace};
 pub(crate) use sqlite::{SqliteConn, SqliteFile};
 pub use ticket::{Pending, Ticket, Writing};
@@ -154,7 +156,7 @@ impl Database {
     pub(crate) fn snapshot<T>(&self, f: impl FnOnce(&dyn Conn) -> Result<T>) -> Result<T> {
         self.usable()?;
         let conn = if self.file.in_memory() {
-            self.writer.with_conn(|conn| conn.copy_to_memory())?
+            self.writer.with_conn(SqliteConn::copy_to_memory)?
         } else {
             self.file.open_reader()?
         };

@@ -210,6 +210,8 @@ struct Task<T> {
 }
 
 impl<T: Send + 'static> Task<T> {
+    /// The task as the queue takes it, and the ticket for its answer.
+    #[allow(clippy::new_ret_no_self)]
     fn new(operation: &'static str, write: Write<T>) -> (Box<dyn Job>, Ticket<T>) {
         let slot = Arc::new(Slot(Mutex::new(State::Open(None))));
         (Box::new(Task { operation, write, out: None, slot: Some(Arc::clone(&slot)) }), Ticket(slot))

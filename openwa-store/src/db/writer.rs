@@ -10,8 +10,8 @@
 //! page once per job, for a case that hardly ever happens.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, TryLockError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::Waker;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -50,8 +50,6 @@ struct Shared {
     guests: AtomicUsize,
     /// Size of the last group.
     last_group: AtomicUsize,
-    /// The log should be finished off by the next leader.
-    finish_log: Arc<AtomicBool>,
     checkpointer: Option<Checkpointer>,
     limits: Limits,
 }
@@ -73,9 +71,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn start(file: &SqliteFile, conn: SqliteConn, limits: Limits) -> Result<Self> {
-        let finish_log = Arc::new(AtomicBool::new(false));
-        let checkpointer =
-            if file.in_memory() { None } else { Some(Checkpointer::start(file, Arc::clone(&finish_log))?) };
+        let checkpointer = (!file.in_memory()).then(Checkpointer::new);
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             work: Condvar::new(),
@@ -83,10 +79,17 @@ impl Writer {
             conn: Mutex::new(Some(conn)),
             guests: AtomicUsize::new(0),
             last_group: AtomicUsize::new(1),
-            finish_log,
             checkpointer,
             limits,
         });
+        if let Some(checkpointer) = &shared.checkpointer {
+            let paused = Arc::clone(&shared);
+            checkpointer.start(file, move |work| {
+                let guard = paused.enter();
+                work();
+                paused.leave(guard);
+            })?;
+        }
         let background = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("openwa-writer".to_owned())
@@ -98,6 +101,10 @@ impl Writer {
     /// Queues a job and works until it is answered or somebody else is at it.
     pub(crate) fn run(&self, job: Box<dyn Job>, answered: &dyn Fn() -> bool) -> Result<()> {
         self.shared.push(job, false)?;
+        if self.shared.guests.load(Ordering::Acquire) > 0 {
+            self.shared.wake_background_if_needed();
+            return Ok(());
+        }
         let guard = match self.shared.conn.try_lock() {
             Ok(guard) => guard,
             Err(TryLockError::Poisoned(p)) => p.into_inner(),
@@ -148,9 +155,7 @@ impl Writer {
 
     /// Has the connection to itself, between two groups.
     pub(crate) fn with_conn<T>(&self, f: impl FnOnce(&SqliteConn) -> Result<T>) -> Result<T> {
-        self.shared.guests.fetch_add(1, Ordering::AcqRel);
-        let guard = lock(&self.shared.conn);
-        self.shared.guests.fetch_sub(1, Ordering::AcqRel);
+        let guard = self.shared.enter();
         let out = match guard.as_ref() {
             Some(conn) => {
                 let out = f(conn);
@@ -162,8 +167,7 @@ impl Writer {
             }
             None => Err(closed()),
         };
-        drop(guard);
-        self.shared.wake_background_if_needed();
+        self.shared.leave(guard);
         out
     }
 
@@ -206,7 +210,7 @@ impl Shared {
         Ok(())
     }
 
-    fn append(&self, mut queue: std::sync::MutexGuard<'_, Queue>, job: Box<dyn Job>, wake: bool) {
+    fn append(&self, mut queue: MutexGuard<'_, Queue>, job: Box<dyn Job>, wake: bool) {
         queue.jobs.push_back(job);
         let wake = wake && queue.background_sleeps;
         drop(queue);
@@ -252,17 +256,25 @@ impl Shared {
             return false;
         }
         self.last_group.store(group.len(), Ordering::Relaxed);
-        if self.finish_log.swap(false, Ordering::AcqRel) {
-            // Beside a busy writer the checkpointer never catches up; this moves the little that is left, so
-            // that the log starts over. An error here costs only a longer log.
-            let _ = conn.checkpoint();
-        }
         let failed = commit_group(conn, &mut group).err();
         self.note_log(conn);
         for job in &mut group {
             job.finish(failed.as_ref());
         }
         true
+    }
+
+    /// Takes the connection between two groups, before any leader that is still to come.
+    fn enter(&self) -> MutexGuard<'_, Option<SqliteConn>> {
+        self.guests.fetch_add(1, Ordering::AcqRel);
+        let guard = lock(&self.conn);
+        self.guests.fetch_sub(1, Ordering::AcqRel);
+        guard
+    }
+
+    fn leave(&self, guard: MutexGuard<'_, Option<SqliteConn>>) {
+        drop(guard);
+        self.wake_background_if_needed();
     }
 
     fn gather(&self) {

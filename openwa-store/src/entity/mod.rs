@@ -5,6 +5,7 @@
 //! `migrations/` is compared with it by a test, column by column.
 
 mod data;
+mod json;
 mod main_tables;
 
 pub use data::*;
@@ -161,6 +162,14 @@ macro_rules! entity {
                 key: &$key,
                 references: &$references,
             };
+        }
+
+        impl $name {
+            /// The row as a JSON object, with the columns as keys. Secret columns are left out.
+            #[must_use]
+            pub fn to_json(&self) -> $crate::json::Json {
+                $crate::entity::json::object(Self::TABLE, &$crate::entity::Entity::values(self))
+            }
         }
 
         impl $crate::entity::Entity for $name {

@@ -65,7 +65,7 @@ impl RetentionReport {
 pub type RetentionProgress<'a> = &'a mut dyn FnMut(&'static str, u64) -> ControlFlow<()>;
 
 /// How long one transaction should take: a writer that comes just behind it waits that long, plus its own commit.
-const SLICE: Duration = Duration::from_millis(8);
+const SLICE: Duration = Duration::from_millis(15);
 /// Rows of the first transaction; later ones follow from how long it took.
 const FIRST_ROWS: u64 = 100;
 /// The most rows of one transaction.
@@ -402,8 +402,10 @@ impl Run<'_, '_> {
             loop {
                 let (start, this) = (Instant::now(), pages);
                 let left = writer.with_conn(|conn| {
-                    conn.batch(&format!("PRAGMA incremental_vacuum({this})"))?;
-                    (conn as &dyn Conn).integer("PRAGMA freelist_count", &[])
+                    let conn: &dyn Conn = conn;
+                    // Every step of this statement gives one page back.
+                    conn.all(&format!("PRAGMA incremental_vacuum({this})"), &[], |_| Ok(()))?;
+                    conn.integer("PRAGMA freelist_count", &[])
                 })?;
                 if left == 0 {
                     break;

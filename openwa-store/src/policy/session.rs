@@ -84,6 +84,13 @@ pub const fn needs_engine(status: SessionStatus) -> bool {
     matches!(status, Initializing | QrReady | Authenticating | Ready)
 }
 
+/// Whether a session has to have been started before an engine could report `to`, and nobody told: engines
+/// other than Baileys have no event for their start.
+#[must_use]
+pub const fn started_unseen(from: SessionStatus, to: SessionStatus) -> bool {
+    matches!(from, Created | Disconnected) && matches!(to, QrReady | Authenticating | Ready)
+}
+
 /// Whether a session in this status should run again after a start of the gateway: one that ran, or that had
 /// lost its connection; not one that was never started, nor one that is broken.
 #[must_use]

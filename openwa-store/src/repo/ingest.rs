@@ -3,12 +3,12 @@
 use uuid::Uuid;
 
 use super::messages::{self, Changed, Context, Outcome, Saved};
-use super::{contacts, identities, sessions};
+use super::{contacts, identities, logs, sessions};
 use crate::db::Conn;
 use crate::engine::{AddressedTo, Change, Skipped};
-use crate::entity::Session;
+use crate::entity::{Session, SessionStatus};
 use crate::error::{Error, Kind, Result};
-use crate::policy::address;
+use crate::policy::{address, session as life};
 use crate::text::Text;
 
 /// What one event did.
@@ -33,7 +33,7 @@ pub struct Ingested {
     /// Contacts that were new or changed.
     pub contacts: u64,
     /// The session's new status, if it changed.
-    pub status: Option<crate::entity::SessionStatus>,
+    pub status: Option<SessionStatus>,
     /// Names of events that the library does not know.
     pub unknown: Vec<String>,
 }
@@ -53,16 +53,21 @@ impl Ingested {
     }
 }
 
-/// Applies the changes of one event, in order.
+/// Applies the changes of one event, in order. `past`: it is an event of the past, which may have been applied
+/// before.
 pub(crate) fn apply(
     conn: &dyn Conn,
     cx: &Context<'_>,
     session: Uuid,
     changes: &[Change],
+    past: bool,
 ) -> Result<Ingested> {
     let mut session = sessions::get(conn, session)?;
     let mut out = Ingested::default();
     for change in changes {
+        if past && is_old_status(conn, cx, session.id, change)? {
+            continue;
+        }
         match one(conn, cx, &mut session, change, &mut out) {
             Ok(()) => {}
             // Arguments are checked before anything is written, so what this refuses has left no trace.
@@ -71,6 +76,12 @@ pub(crate) fn apply(
         }
     }
     Ok(out)
+}
+
+/// A status of the past that the session has had, or has left behind.
+fn is_old_status(conn: &dyn Conn, cx: &Context<'_>, session: Uuid, change: &Change) -> Result<bool> {
+    let Change::Status { status, .. } = change else { return Ok(false) };
+    logs::has_status_since(conn, session, *status, cx.now)
 }
 
 fn subject(change: &Change) -> Text {
@@ -134,6 +145,10 @@ fn one(
             }
         }
         Change::Status { status, reason } => {
+            if life::started_unseen(session.status, *status) {
+                let started = SessionStatus::Initializing;
+                *session = sessions::transition(conn, cx.ids, id, started, None, cx.now)?.session;
+            }
             match sessions::transition(conn, cx.ids, id, *status, reason.as_ref(), cx.now) {
                 Ok(done) if done.changed => {
                     out.status = Some(*status);

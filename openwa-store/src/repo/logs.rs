@@ -34,6 +34,22 @@ pub(crate) fn session_event(
     Ok(row)
 }
 
+/// The event of a session's log that tells a step in its life.
+pub(crate) const STATUS: &str = "session.status";
+
+/// Whether the session's log has this status at `at`, or any later step.
+pub(crate) fn has_status_since(
+    conn: &dyn Conn,
+    session: Uuid,
+    status: SessionStatus,
+    at: Timestamp,
+) -> Result<bool> {
+    let sql = "SELECT 1 FROM session_logs WHERE session_id = ?1 AND event = ?2 AND created_at >= ?3
+                  AND (created_at > ?3 OR status = ?4)";
+    let params = [Value::Uuid(session), Value::Text(STATUS), Value::Time(at), status.bind()];
+    Ok(conn.first(sql, &params, |_| Ok(()))?.is_some())
+}
+
 /// A request made with an API key, to be logged.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewApiKeyLog {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::identities::canonical;
 use super::messages::Changed;
-use super::{Ids, insert, sql};
+use super::{Ids, insert, sql, update};
 use crate::db::Conn;
 use crate::entity::{Message, MessageReaction, PendingChange, PendingKind};
 use crate::error::{Error, Kind, Result};
@@ -84,6 +84,17 @@ impl Change {
         })
     }
 
+    /// The same change with the address under which its author is kept now: a pair may have become known while
+    /// it waited.
+    fn resolved(self, conn: &dyn Conn, session: Uuid) -> Result<Self> {
+        match self {
+            Change::Reaction { sender, emoji, at } if sender != "me" => {
+                Ok(Change::Reaction { sender: canonical(conn, session, &sender)?, emoji, at })
+            }
+            other => Ok(other),
+        }
+    }
+
     /// Applies the change to a row; false if that changes nothing. A reaction is not part of the row.
     pub(crate) fn apply(&self, message: &mut Message) -> bool {
         match self {
@@ -137,15 +148,27 @@ pub(crate) fn keep(
     change: &Change,
     now: Timestamp,
 ) -> Result<Changed> {
+    let withdrawal = matches!(change, Change::Reaction { emoji, .. } if emoji.is_empty());
     for older in waiting_for(conn, session, id)? {
-        let there = Change::read(&older)?;
+        let there = Change::read(&older)?.resolved(conn, session)?;
         if !change.competes(&there) {
             continue;
         }
         if there == *change || !change.replaces(&there) {
             return Ok(Changed::Unchanged);
         }
-        remove(conn, older.id)?;
+        if withdrawal {
+            remove(conn, older.id)?;
+            return Ok(Changed::Updated);
+        }
+        // The row is changed in place, so that the same changes again end in the same row. Its place among
+        // the others does not matter: changes that do not compete may be applied in any order.
+        update(conn, &PendingChange { payload: change.payload(), created_at: now, ..older })?;
+        return Ok(Changed::Waiting);
+    }
+    if withdrawal {
+        // Nothing is there, and nothing waits, that it could withdraw.
+        return Ok(Changed::Unchanged);
     }
     let row = PendingChange {
         id: ids.mint(now),
@@ -164,10 +187,8 @@ pub(crate) fn apply(conn: &dyn Conn, message: &mut Message) -> Result<bool> {
     let Some(id) = message.wa_message_id.clone() else { return Ok(false) };
     let mut changed = false;
     for row in waiting_for(conn, message.session_id, &id)? {
-        match Change::read(&row)? {
+        match Change::read(&row)?.resolved(conn, message.session_id)? {
             Change::Reaction { sender, emoji, at } => {
-                let sender =
-                    if sender == "me" { sender } else { canonical(conn, message.session_id, &sender)? };
                 write_reaction(conn, message.session_id, &id, &sender, &emoji, at)?;
             }
             change => changed |= change.apply(message),

@@ -193,7 +193,7 @@ pub(crate) fn transition(
     let data =
         reason.map(|r| Json::from(serde_json::json!({ "from": from.name(), "reason": r.as_stored() })));
     let data = data.or_else(|| Some(Json::from(serde_json::json!({ "from": from.name() }))));
-    logs::session_event(conn, ids, id, "session.status", Some(to), data, now)?;
+    logs::session_event(conn, ids, id, logs::STATUS, Some(to), data, now)?;
     Ok(Transition { changed: true, from, session })
 }
 
@@ -231,7 +231,7 @@ pub(crate) fn restore(conn: &dyn Conn, ids: &Ids, now: Timestamp) -> Result<Vec<
         let (id, from) = (session.id, session.status);
         let session = put_status(conn, session, SessionStatus::Disconnected, now)?;
         let data = Json::from(serde_json::json!({ "from": from.name(), "reason": "restart" }));
-        logs::session_event(conn, ids, id, "session.status", Some(session.status), Some(data), now)?;
+        logs::session_event(conn, ids, id, logs::STATUS, Some(session.status), Some(data), now)?;
         out.push(session);
     }
     Ok(out)

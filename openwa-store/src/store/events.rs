@@ -2,7 +2,7 @@ use uuid::Uuid;
 
 use super::Store;
 use crate::db::Pending;
-use crate::engine::{self, Engine};
+use crate::engine::{self, Change, Engine};
 use crate::error::Result;
 use crate::json;
 use crate::repo::ingest::{self, Ingested};
@@ -20,7 +20,8 @@ impl Store {
         self.ingest_at(engine, session, event, None)
     }
 
-    /// [`ingest`](Self::ingest) for an event of the past: `at` stands for the present.
+    /// [`ingest`](Self::ingest) for an event of the past: `at` stands for the present. Such an event may have been
+    /// applied before, so a status is left out if the session's log has it, or a later one.
     pub fn ingest_at(
         &self,
         engine: Engine,
@@ -46,11 +47,22 @@ impl Store {
                 unknown.push(event.name.to_owned());
             }
         }
-        Ok(self.write("ingest", move |conn, env| {
+        Ok(self.ingest_changes(session, changes, unknown, at))
+    }
+
+    /// Applies the changes of one event map in one commit; `unknown` names the events that could not be read.
+    pub(crate) fn ingest_changes(
+        &self,
+        session: Uuid,
+        changes: Vec<Change>,
+        unknown: Vec<String>,
+        at: Option<Timestamp>,
+    ) -> Pending<Ingested> {
+        self.write("ingest", move |conn, env| {
             let cx = env.context(at.unwrap_or_else(|| env.now()));
-            let mut done = ingest::apply(conn, &cx, session, &changes)?;
+            let mut done = ingest::apply(conn, &cx, session, &changes, at.is_some())?;
             done.unknown.clone_from(&unknown);
             Ok(done)
-        }))
+        })
     }
 }

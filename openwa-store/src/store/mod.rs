@@ -13,6 +13,7 @@ mod events;
 mod messages;
 pub mod migrations;
 mod sessions;
+mod transfer;
 mod upkeep;
 mod webhooks;
 
