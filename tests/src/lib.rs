@@ -1,1 +1,8 @@
-//! What the test programs share.
+//! What the test programs share: the conformance cases, and helpers to make stores, rows and child processes.
+
+// A test, and whatever only tests call, may panic: that is how it fails.
+#![allow(clippy::unwrap_used)]
+
+pub mod conformance;
+pub mod process;
+pub mod raw;

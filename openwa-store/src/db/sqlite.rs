@@ -79,13 +79,14 @@ impl SqliteFile {
             Durability::Full => "FULL",
             Durability::Normal => "NORMAL",
         };
+        // `auto_vacuum` takes effect only while the file is empty, so it comes before the change to write-ahead
+        // logging, which writes the first page.
+        conn.batch("PRAGMA auto_vacuum=INCREMENTAL")?;
+        conn.use_wal()?;
         // A statement that deletes many rows journals every page it touches; in memory that costs a copy, in a
         // temporary file it cost a seventh of a retention run.
-        // `auto_vacuum` takes effect only while the file is empty, so it comes before `journal_mode`, which
-        // writes the first page.
         conn.batch(&format!(
-            "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; \
-             PRAGMA foreign_keys=ON; PRAGMA cache_size=-{WRITER_CACHE_KIB}; \
+            "PRAGMA synchronous={synchronous}; PRAGMA foreign_keys=ON; PRAGMA cache_size=-{WRITER_CACHE_KIB}; \
              PRAGMA journal_size_limit={WAL_KEPT_BYTES}; PRAGMA temp_store=MEMORY"
         ))?;
         conn.conn.wal_hook(Some(remember_wal_pages));
@@ -158,6 +159,18 @@ impl SqliteConn {
     /// Runs statements without parameters and results.
     pub(crate) fn batch(&self, sql: &str) -> Result<()> {
         self.conn.execute_batch(sql).map_err(|e| self.failure(&e))
+    }
+
+    /// Switches to write-ahead logging. SQLite does not ask the busy handler while it changes the mode, so
+    /// several openers of a new file have to try again by themselves.
+    fn use_wal(&self) -> Result<()> {
+        let mut tries = 0;
+        loop {
+            match self.batch("PRAGMA journal_mode=WAL") {
+                Err(e) if e.kind() == Kind::Busy && wait_for_lock(tries) => tries += 1,
+                done => return done,
+            }
+        }
     }
 
     /// Starts a transaction that may write, waiting for other processes.

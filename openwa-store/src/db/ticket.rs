@@ -1,6 +1,7 @@
 //! The answer to a write, to be waited for or awaited.
 
 use std::future::{Future, IntoFuture};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
@@ -49,7 +50,8 @@ impl<T: Send + 'static> Pending<T> {
     pub fn wait(self) -> Result<T> {
         let Prepared { database, operation, write } = self.0?;
         let (job, ticket) = Task::new(operation, write);
-        database.writer()?.run(job, &|| ticket.is_done())?;
+        let named = |e: Error| e.during(operation);
+        database.writer().map_err(named)?.run(job, &|| ticket.is_done()).map_err(named)?;
         ticket.wait()
     }
 
@@ -60,7 +62,7 @@ impl<T: Send + 'static> Pending<T> {
     pub fn submit(self) -> Result<Ticket<T>> {
         let Prepared { database, operation, write } = self.0?;
         let (job, ticket) = Task::new(operation, write);
-        database.writer()?.submit(job)?;
+        database.writer().and_then(|writer| writer.submit(job)).map_err(|e| e.during(operation))?;
         Ok(ticket)
     }
 
@@ -71,7 +73,8 @@ impl<T: Send + 'static> Pending<T> {
     pub fn try_submit(self) -> Result<Ticket<T>> {
         let Prepared { database, operation, write } = self.0?;
         let (job, ticket) = Task::new(operation, write);
-        database.writer()?.try_submit(job).map_err(|(_, e)| e)?;
+        let queued = database.writer().and_then(|writer| writer.try_submit(job).map_err(|(_, e)| e));
+        queued.map_err(|e| e.during(operation))?;
         Ok(ticket)
     }
 }
@@ -85,7 +88,7 @@ impl<T: Send + 'static> IntoFuture for Pending<T> {
             Err(e) => Stage::Refused(Some(e)),
             Ok(Prepared { database, operation, write }) => {
                 let (job, ticket) = Task::new(operation, write);
-                Stage::Queueing { database, job: Some(job), ticket: Some(ticket) }
+                Stage::Queueing { database, operation, job: Some(job), ticket: Some(ticket) }
             }
         })
     }
@@ -96,7 +99,12 @@ pub struct Writing<T>(Stage<T>);
 
 enum Stage<T> {
     Refused(Option<Error>),
-    Queueing { database: Arc<Database>, job: Option<Box<dyn Job>>, ticket: Option<Ticket<T>> },
+    Queueing {
+        database: Arc<Database>,
+        operation: &'static str,
+        job: Option<Box<dyn Job>>,
+        ticket: Option<Ticket<T>>,
+    },
     Queued(Ticket<T>),
 }
 
@@ -104,19 +112,15 @@ impl<T: Send + 'static> Future for Writing<T> {
     type Output = Result<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
-        if let Stage::Queueing { database, job, ticket } = &mut self.0 {
+        if let Stage::Queueing { database, operation, job, ticket } = &mut self.0 {
             let Some(next) = job.take() else { return Poll::Ready(Err(polled_again())) };
-            let writer = match database.writer() {
-                Ok(writer) => writer,
-                Err(e) => return Poll::Ready(Err(e)),
-            };
-            match writer.submit_or_wake(next, cx.waker()) {
+            match database.writer().and_then(|writer| writer.submit_or_wake(next, cx.waker())) {
                 Ok(None) => {}
                 Ok(Some(refused)) => {
                     *job = Some(refused);
                     return Poll::Pending;
                 }
-                Err(e) => return Poll::Ready(Err(e)),
+                Err(e) => return Poll::Ready(Err(e.during(operation))),
             }
             let Some(ticket) = ticket.take() else { return Poll::Ready(Err(polled_again())) };
             self.0 = Stage::Queued(ticket);
@@ -227,7 +231,10 @@ impl<T> Task<T> {
 
 impl<T: Send> Job for Task<T> {
     fn run(&mut self, conn: &dyn Conn) -> bool {
-        let out = (self.write)(conn);
+        // The host's code runs in here (its clock, its trace). A panic of it must not take down the writer, which
+        // works for everybody; what it had written is rolled back like that of any failed write.
+        let out = catch_unwind(AssertUnwindSafe(|| (self.write)(conn)))
+            .unwrap_or_else(|_| Err(Error::new(Kind::Internal, "the write panicked")));
         let ok = out.is_ok();
         self.out = Some(out);
         ok

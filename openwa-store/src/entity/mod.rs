@@ -12,7 +12,8 @@ pub use data::*;
 pub use main_tables::*;
 
 use crate::error::{Error, Kind, Result};
-use crate::value::{ColumnKind, Row, Value};
+pub use crate::value::ColumnKind;
+use crate::value::{Row, Value};
 
 /// Which of the two databases a table lives in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -83,14 +84,17 @@ impl Table {
         format!("INSERT INTO {} ({}) VALUES ({})", self.name, self.column_list(), marks.join(", "))
     }
 
-    /// `UPDATE t SET a = ?1, b = ?2 WHERE key = ?n`: every column, found by the key.
+    /// `UPDATE t SET b = ?2 WHERE a = ?1`: every column but the key, found by the key. A key that is written,
+    /// even with the value it has, makes the database look at every row that belongs to this one.
     #[must_use]
     pub fn update(&self) -> String {
-        let sets: Vec<String> =
-            self.columns.iter().enumerate().map(|(i, c)| format!("{} = ?{}", c.name, i + 1)).collect();
-        let keys: Vec<String> =
-            self.key.iter().filter_map(|k| Some(format!("{k} = ?{}", self.index_of(k)? + 1))).collect();
-        format!("UPDATE {} SET {} WHERE {}", self.name, sets.join(", "), keys.join(" AND "))
+        let (keys, others): (Vec<_>, Vec<_>) =
+            self.columns.iter().enumerate().partition(|(_, c)| self.key.contains(&c.name));
+        let equal = |list: Vec<(usize, &ColumnDef)>, glue: &str| {
+            let each = list.iter().map(|(i, c)| format!("{} = ?{}", c.name, i + 1));
+            each.collect::<Vec<_>>().join(glue)
+        };
+        format!("UPDATE {} SET {} WHERE {}", self.name, equal(others, ", "), equal(keys, " AND "))
     }
 
     /// The position of a column.

@@ -150,6 +150,8 @@ pub fn revoke(row: &mut Message, at: Timestamp) -> bool {
     row.body = None;
     row.media = None;
     row.raw = None;
+    // Else the row would tell in which order an edit and the deletion came.
+    row.edited_at = None;
     true
 }
 

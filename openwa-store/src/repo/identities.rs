@@ -90,26 +90,33 @@ fn move_rows(conn: &dyn Conn, session: Uuid, lid: &Text, pn: &Text) -> Result<u6
           WHERE session_id = ?1 AND from_number = ?2 AND from_number LIKE '%@lid'",
         "UPDATE messages SET to_number = ?3
           WHERE session_id = ?1 AND to_number = ?2 AND to_number LIKE '%@lid'",
-        // Of two reactions of one person to one message the later one stays.
-        "DELETE FROM message_reactions AS gone
-          WHERE session_id = ?1 AND sender = ?3 AND wa_message_id IN (
-            SELECT wa_message_id FROM message_reactions AS r
-             WHERE r.session_id = ?1 AND r.sender = ?2 AND r.sender LIKE '%@lid' AND r.reacted_at > gone.reacted_at
-               AND r.wa_message_id = gone.wa_message_id)",
-        "DELETE FROM message_reactions AS gone
-          WHERE session_id = ?1 AND sender = ?2 AND sender LIKE '%@lid' AND EXISTS (
-            SELECT 1 FROM message_reactions AS r
-             WHERE r.session_id = ?1 AND r.wa_message_id = gone.wa_message_id AND r.sender = ?3)",
-        "UPDATE message_reactions SET sender = ?3
-          WHERE session_id = ?1 AND sender = ?2 AND sender LIKE '%@lid'",
     ] {
-        let used = if sql.contains("?3") { 3 } else { 2 };
-        let changed = conn.execute(sql, &params[..used])?;
-        if sql.starts_with("UPDATE") {
-            moved += changed;
-        }
+        moved += conn.execute(sql, &params)?;
     }
-    Ok(moved)
+    Ok(moved + move_reactions(conn, &params)?)
+}
+
+/// Of two reactions of one person to one message the later one stays. The messages are looked up by themselves
+/// because only then the planner takes the partial index; else it reads every reaction of the session.
+fn move_reactions(conn: &dyn Conn, params: &[Value<'_>; 3]) -> Result<u64> {
+    conn.execute(
+        "INSERT INTO message_reactions (session_id, wa_message_id, sender, emoji, reacted_at)
+         SELECT session_id, wa_message_id, ?3, emoji, reacted_at FROM message_reactions
+          WHERE session_id = ?1 AND sender = ?2 AND wa_message_id IN (
+            SELECT wa_message_id FROM message_reactions
+             WHERE session_id = ?1 AND sender = ?2 AND sender LIKE '%@lid')
+             ON CONFLICT (session_id, wa_message_id, sender) DO UPDATE
+            SET emoji = excluded.emoji, reacted_at = excluded.reacted_at
+          WHERE excluded.reacted_at > message_reactions.reacted_at",
+        params,
+    )?;
+    conn.execute(
+        "DELETE FROM message_reactions
+          WHERE session_id = ?1 AND sender = ?2 AND wa_message_id IN (
+            SELECT wa_message_id FROM message_reactions
+             WHERE session_id = ?1 AND sender = ?2 AND sender LIKE '%@lid')",
+        &params[..2],
+    )
 }
 
 /// Every known pair of a session: LID and phone address.

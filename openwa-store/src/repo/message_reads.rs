@@ -108,10 +108,11 @@ impl MessageFilter {
         if let Some(chat) = &resolved.chat {
             c.and("chat_id = {}", chat.bind());
         }
-        if let Some(from) = self.from {
+        let (from, until) = self.bounds(after);
+        if let Some(from) = from {
             c.and("wa_timestamp >= {}", Value::Time(from));
         }
-        if let Some(until) = self.until {
+        if let Some(until) = until {
             c.and("wa_timestamp < {}", Value::Time(until));
         }
         if let Some(k) = after {
@@ -136,6 +137,16 @@ impl MessageFilter {
 }
 
 impl MessageFilter {
+    /// The time range, without the bound that a cursor has passed: of two on one side the planner would seek to
+    /// either, and behind the farther one lie all the pages before.
+    fn bounds(&self, after: Option<&Keyset>) -> (Option<Timestamp>, Option<Timestamp>) {
+        let Some(k) = after else { return (self.from, self.until) };
+        match self.order {
+            Order::Newest => (self.from, self.until.filter(|until| k.at >= *until)),
+            Order::Oldest => (self.from.filter(|from| k.at < *from), self.until),
+        }
+    }
+
     /// Which way time and id run. Ties are broken the way the index that serves the list runs: a chat's index
     /// runs back in time with rising ids, a session's runs forward in both.
     fn directions(&self) -> (&'static str, &'static str) {

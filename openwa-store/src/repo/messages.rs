@@ -91,7 +91,8 @@ fn gate(conn: &dyn Conn, session: Uuid) -> Result<Gate> {
     let sql = "SELECT config, retained_from, phone FROM sessions WHERE id = ?1";
     conn.first(sql, &[Value::Uuid(session)], |row| {
         let history = match row.get(0) {
-            Value::Text(config) if config.contains("history") => {
+            // Neither `history` nor `storeHistory` is named by most; those need not be parsed.
+            Value::Text(config) if config.contains("istory") => {
                 serde_json::from_str(config).map_or(true, |c| schemas::history_enabled(&c))
             }
             _ => true,
@@ -217,7 +218,7 @@ fn row(conn: &dyn Conn, cx: &Context<'_>, session: Uuid, gate: &Gate, new: &NewM
         from_me: new.from_me,
         wa_timestamp: new.wa_timestamp.unwrap_or(cx.now),
         created_at,
-        edited_at: new.edited_at,
+        edited_at: if revoked { None } else { new.edited_at },
         revoked_at: new.revoked_at,
         raw: if revoked { None } else { new.raw.clone() },
     };
@@ -301,6 +302,9 @@ pub(crate) fn react(
 ) -> Result<Changed> {
     let sender = if *sender == "me" { sender.clone() } else { canonical(conn, session, sender)? };
     if !exists(conn, session, id)? {
+        // What could not be applied would later keep its message from being stored.
+        crate::entity::check_limit("sender", sender.chars(), 255)?;
+        crate::entity::check_limit("emoji", emoji.chars(), 50)?;
         let change = pending::Change::Reaction { sender, emoji: emoji.clone(), at };
         return wait(conn, cx, session, id, &change);
     }
@@ -314,6 +318,9 @@ fn wait(
     id: &Text,
     change: &pending::Change,
 ) -> Result<Changed> {
+    if id.is_empty() {
+        return Err(Error::invalid("wa_message_id", "wa_message_id may not be empty"));
+    }
     crate::entity::check_limit("wa_message_id", id.chars(), 255)?;
     // Where nothing is kept, nothing can be waited for.
     if !cx.history || !gate(conn, session)?.history || pending::was_seen(conn, session, id)? {

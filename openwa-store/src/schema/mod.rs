@@ -6,7 +6,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::db::{Conn, SqliteConn};
+use crate::db::{Conn, SqliteConn, SqliteFile};
 use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
 use crate::time::Timestamp;
@@ -137,6 +137,17 @@ fn check(database: Database, entries: &[Entry]) -> Result<usize> {
         }
     }
     Ok(entries.len())
+}
+
+/// Refuses a file that is not this library's, or not of this version, before anything in it is changed: opening
+/// it for writing would already switch it to another journal mode.
+pub(crate) fn refuse_foreign(file: &SqliteFile) -> Result<()> {
+    let Some(path) = &file.path else { return Ok(()) };
+    if std::fs::metadata(path).map_or(0, |m| m.len()) == 0 {
+        return Ok(());
+    }
+    let conn = file.open_reader()?;
+    ledger(&conn)?.map_or(Ok(0), |entries| check(file.database, &entries)).map(drop)
 }
 
 /// Brings a database to `target` (the latest version if `None`), up or down, and says how many steps that took.

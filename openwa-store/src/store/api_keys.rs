@@ -66,7 +66,11 @@ impl ApiKeys<'_> {
     ///
     /// Errors: `InvalidArgument` naming the column.
     pub fn create(&self, new: NewApiKey) -> Pending<CreatedKey> {
-        Pending::checked(rules::generate().map(|key| self.store_key(new, key.into_string())))
+        Pending::checked(
+            rules::generate()
+                .map(|key| self.store_key(new, key.into_string()))
+                .map_err(|e| e.during("api_keys.create")),
+        )
     }
 
     /// Registers a given string as a key, such as a bootstrap secret from the environment.
@@ -74,7 +78,8 @@ impl ApiKeys<'_> {
     /// Errors: `AlreadyExists` when it is registered, `InvalidArgument`.
     pub fn register(&self, key: impl Into<String>, new: NewApiKey) -> Pending<CreatedKey> {
         let key = key.into();
-        Pending::checked(rules::check(&key).map(str::to_owned).map(|key| self.store_key(new, key)))
+        let checked = rules::check(&key).map(str::to_owned).map_err(|e| e.during("api_keys.create"));
+        Pending::checked(checked.map(|key| self.store_key(new, key)))
     }
 
     fn store_key(&self, new: NewApiKey, key: String) -> Pending<CreatedKey> {

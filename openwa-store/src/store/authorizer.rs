@@ -16,6 +16,7 @@ use super::api_keys::{Ask, Authorization};
 use crate::db::{Database, SqliteConn, lock};
 use crate::entity::ApiKey;
 use crate::error::{Kind, Result};
+use crate::policy::address;
 use crate::policy::authorize::{self, Decision, KeyRules, Request};
 use crate::policy::keys as rules;
 use crate::repo::keys;
@@ -73,12 +74,14 @@ impl Authorizer {
         let Some(known) = state.known.get_mut(&digest) else {
             return Ok(Authorization { decision: Decision::UnknownKey, api_key: None });
         };
+        // Scopes hold addresses in their stored form. LIDs are not resolved: keys work without the Data database.
+        let chat = ask.chat.map(address::normalize);
         let request = Request {
             permission: ask.permission,
             ip: ask.ip,
             session: ask.session,
             session_alias: None,
-            chat: ask.chat,
+            chat: chat.as_deref(),
             now,
         };
         let decision = authorize::decide(&known.rules, &request);

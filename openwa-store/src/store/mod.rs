@@ -78,6 +78,13 @@ struct Inner {
     retention_turn: AtomicBool,
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Nobody is left to hear of an error. The databases close themselves.
+        let _ = self.authorizer.flush();
+    }
+}
+
 /// What writes need beside their connection. Jobs in the queue share it; they never own the store itself, or
 /// the writer's thread could be the one to drop it.
 pub(crate) struct Env {
@@ -289,6 +296,7 @@ fn open_database(env: &Arc<Env>, which: entity::Database) -> Result<Arc<Database
     {
         std::fs::create_dir_all(folder).map_err(|e| at(e.into()))?;
     }
+    schema::refuse_foreign(&file).map_err(at)?;
     let conn = file.open_writer().map_err(at)?;
     schema::migrate(&conn, which, None, env.now()).map_err(at)?;
     let limits = Limits { queue: config.queue.max(1), group: config.group.max(1) };

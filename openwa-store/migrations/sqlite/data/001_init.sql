@@ -78,7 +78,7 @@ CREATE TABLE contacts (
   updated_at      TEXT NOT NULL,
   UNIQUE (session_id, wa_contact_id)
 ) STRICT;
-CREATE INDEX idx_contacts_phone ON contacts (session_id, phone);
+CREATE INDEX idx_contacts_phone ON contacts (session_id, phone, wa_contact_id);
 
 CREATE TABLE session_logs (
   id         TEXT NOT NULL PRIMARY KEY,

@@ -1,0 +1,98 @@
+//! Crashes, competition between processes, and a full disk.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic: that is how it fails")]
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use openwa_store::Store;
+use openwa_store::entity::Database;
+use openwa_tests::process::{Program, program, text};
+use openwa_tests::raw;
+
+/// A number from the environment, for long runs (`make crash`).
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |value| value.parse().unwrap())
+}
+
+/// Id and body of every message in the file.
+fn messages(dir: &Path) -> HashMap<String, String> {
+    let rows = raw::rows(&raw::open(dir, Database::Data), "SELECT wa_message_id, body FROM messages");
+    rows.into_iter().map(|mut row| (row.remove(0), row.pop().unwrap())).collect()
+}
+
+fn random_millis(below: u64) -> Duration {
+    Duration::from_millis(RandomState::new().hash_one(0) % below)
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_crash() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut acknowledged = HashSet::new();
+    for round in 0..setting("OPENWA_CRASH_ROUNDS", 8) {
+        let child = Program::saver(&["crash", text(dir.path()), &round.to_string()]);
+        // From before the store is open to well into its work.
+        std::thread::sleep(random_millis(400));
+        acknowledged.extend(child.kill());
+
+        // Opening must repair what the crash left.
+        let store = Store::open(dir.path()).unwrap();
+        assert_eq!(store.check().unwrap().problems, Vec::<String>::new(), "round {round}");
+        drop(store);
+        raw::assert_sound(dir.path());
+        let kept = messages(dir.path());
+        let torn = kept.iter().find(|(id, body)| !body.replace(id.as_str(), "").is_empty());
+        assert_eq!(torn, None, "round {round}: a message is there in part");
+        let batches =
+            raw::rows(&raw::open(dir.path(), Database::Data), "SELECT 'batch ' || batch_id FROM batch_jobs");
+        let batches: HashSet<String> = batches.concat().into_iter().collect();
+        let lost = acknowledged.iter().find(|id| !kept.contains_key(*id) && !batches.contains(*id));
+        assert_eq!(lost, None, "round {round}: an acknowledged write is gone");
+    }
+    assert!(!acknowledged.is_empty(), "no round came far enough to prove anything");
+}
+
+#[test]
+fn two_processes_of_eight_threads_share_one_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let seconds = setting("OPENWA_STRESS_SECONDS", 5).to_string();
+    let start = |name, other| Program::saver(&["compete", text(dir.path()), name, other, &seconds]);
+    let children = [start("one", "two"), start("two", "one")];
+    // A child that meets any error fails, and so does `finish`.
+    let new: Vec<String> = children.into_iter().flat_map(Program::finish).collect();
+    let kept = messages(dir.path());
+    let once: HashSet<&String> = new.iter().collect();
+    assert_eq!(once.len(), new.len(), "a message was new in both processes");
+    assert_eq!(once.len(), kept.len());
+    assert!(once.iter().all(|id| kept.contains_key(*id)), "an acknowledged row is not there");
+    assert!(kept.keys().any(|id| id.starts_with("both-")));
+    assert_eq!(Store::open(dir.path()).unwrap().check().unwrap().problems, Vec::<String>::new());
+    raw::assert_sound(dir.path());
+}
+
+#[test]
+fn a_full_disk_loses_nothing_and_writing_resumes() {
+    let dir = tempfile::tempdir().unwrap();
+    // A file size limit is a full disk that needs no root. The signal that comes with it is ignored, as a host
+    // with other large files would; what is ignored stays so in the program.
+    let limited = "trap '' XFSZ; ulimit -S -f 1500; exec \"$0\" fill \"$1\"";
+    let child =
+        Program::start(Command::new("bash").args(["-c", limited, text(&program("saver")), text(dir.path())]));
+    let mut lines = child.read_until(|line| line.starts_with("error"));
+    assert_eq!(lines.pop().unwrap(), "error DISK_FULL messages.save");
+    assert!(lines.len() > 10, "the limit came too early to prove anything");
+    let read = child.read_until(|line| line.starts_with("read")).pop().unwrap();
+    assert_eq!(read, format!("read {}", lines.len()), "reads go on, and see what was acknowledged");
+
+    let raised = ["--pid", &child.id().to_string(), "--fsize=unlimited:"];
+    assert!(Command::new("prlimit").args(raised).status().unwrap().success());
+    lines.extend(child.finish());
+    assert_eq!(lines.last().unwrap(), "after-499", "writing resumed");
+    let kept = messages(dir.path());
+    assert_eq!(lines.len(), kept.len());
+    assert!(lines.iter().all(|id| kept.contains_key(id)), "an acknowledged row is not there");
+    raw::assert_sound(dir.path());
+}
