@@ -16,9 +16,7 @@ help:
 # All that is needed is Rust; Cargo fetches the rest, and SQLite and zstd are built in.
 setup:
 	@command -v $(CARGO) >/dev/null || { \
-	  echo "Rust is missing. Install it from https://rustup.rs, then open a new shell:"; \
-	  echo "  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y"; \
-	  exit 1; }
+	  echo "Rust 1.90 or newer is missing: install it with rustup, then open a new shell."; exit 1; }
 	@command -v cc >/dev/null || { \
 	  echo "A C compiler is missing. On Debian or Ubuntu: sudo apt-get install build-essential"; exit 1; }
 

@@ -13,16 +13,17 @@ use std::time::Duration;
 use super::{SqliteConn, SqliteFile, lock};
 use crate::error::{Error, Result};
 
-/// Pages in the log from which a checkpoint is worth its sync: SQLite's own default, about 4 MB.
-const WORTH_IT: u32 = 1000;
-/// Pages in the log from which it should start over, about 16 MB. A longer log saves page writes (a
-/// page that changed ten times is written once), a shorter one stays in the page cache and is cheap to recover.
-const TOO_LONG: u32 = 4000;
-/// Pages that the writer can move in a millisecond or two.
-const FEW: u32 = 500;
-/// Pages in the log from which the writer is held back however much is left, about 128 MB: only a writer that
+/// Pages in the log from which a checkpoint is worth its sync, about 6 MB. A longer log saves page writes (a page that
+/// changed ten times is written once), but SQLite syncs the file only in the pass that catches up, so all its pages
+/// are waited for at once: 4,000 held a writer back for 32 ms, these for 10.
+const WORTH_IT: u32 = 1500;
+/// Pages in the log at which work that can wait should, about 16 MB.
+const BEHIND: u32 = 4_000;
+/// Pages in the log from which the writer is held back however much is left, about 160 MB: only a writer that
 /// outruns the disk gets there, and it has to be slowed down.
-const FAR_TOO_LONG: u32 = 32_000;
+const FAR_TOO_LONG: u32 = 40_000;
+/// Pages left that are worth holding the writer back for.
+const FEW: u32 = 1000;
 /// How often a checkpoint runs after a writer that goes on, before it stops or holds the writer back.
 const ROUNDS: u32 = 4;
 /// How long the log may stay unchecked when writes come too slowly to reach the threshold.
@@ -77,8 +78,8 @@ impl Checkpointer {
     /// Hears from the writer how long the log is.
     pub(super) fn note(&self, pages: u32) {
         let before = self.state.pages.swap(pages, Ordering::Relaxed);
-        if pages < before {
-            // The log has started over.
+        if pages < WORTH_IT {
+            // The log is short again.
             self.state.due.store(WORTH_IT, Ordering::Relaxed);
         }
         let due = pages >= self.state.due.load(Ordering::Relaxed);
@@ -94,7 +95,7 @@ impl Checkpointer {
 
     /// Whether the log is longer than the disk keeps up with. Work that can wait should.
     pub(super) fn is_behind(&self) -> bool {
-        self.state.pages.load(Ordering::Relaxed) > TOO_LONG + TOO_LONG / 2
+        self.state.pages.load(Ordering::Relaxed) > BEHIND
     }
 
     pub(super) fn stop(&self) {
@@ -159,7 +160,7 @@ impl State {
             }
         }
         let pages = self.pages.load(Ordering::Relaxed);
-        if (pages >= TOO_LONG && behind < FEW) || pages >= FAR_TOO_LONG {
+        if behind < FEW || pages >= FAR_TOO_LONG {
             hold_back(&|| {
                 if conn.checkpoint().is_ok() {
                     self.pages.store(0, Ordering::Relaxed);

@@ -141,11 +141,11 @@ fn create_private(_path: &Path) -> Result<()> {
 
 thread_local! {
     /// Pages in the log after this thread's last commit, as SQLite's hook reports them.
-    static WAL_PAGES: Cell<u32> = const { Cell::new(0) };
+    static WAL_PAGES: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
 fn remember_wal_pages(_: &rusqlite::hooks::Wal, pages: std::ffi::c_int) -> rusqlite::Result<()> {
-    WAL_PAGES.set(u32::try_from(pages).unwrap_or(0));
+    WAL_PAGES.set(u32::try_from(pages).ok());
     Ok(())
 }
 
@@ -199,9 +199,10 @@ impl SqliteConn {
         self.conn.total_changes()
     }
 
-    /// Pages in the log after the last commit of the calling thread.
-    pub(crate) fn wal_pages(&self) -> u32 {
-        WAL_PAGES.get()
+    /// Pages in the log after the commits since the last call, which must come from the same thread. `None`: nothing
+    /// was written.
+    pub(crate) fn take_wal_pages(&self) -> Option<u32> {
+        WAL_PAGES.take()
     }
 
     /// A number that changes whenever another connection, of any process, changes the database.

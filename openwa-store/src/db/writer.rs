@@ -307,8 +307,8 @@ impl Shared {
     }
 
     fn note_log(&self, conn: &SqliteConn) {
-        if let Some(checkpointer) = &self.checkpointer {
-            checkpointer.note(conn.wal_pages());
+        if let (Some(checkpointer), Some(pages)) = (&self.checkpointer, conn.take_wal_pages()) {
+            checkpointer.note(pages);
         }
     }
 }

@@ -1,3 +1,6 @@
 //! Upkeep of an open store.
 
+mod delete;
+mod old;
 pub(crate) mod retention;
+mod turn;

@@ -1,15 +1,16 @@
 //! Retention: what is older than its window goes, in small transactions, so that no writer waits long for it.
 
-use std::fs::File;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use super::delete;
+use super::old::{Old, Plan, plan};
+use super::turn::Turn;
 use crate::db::Conn;
-use crate::entity::{BatchStatus, Database, Session};
-use crate::error::{Error, Result};
+use crate::entity::Database;
+use crate::error::Result;
 use crate::json::Json;
 use crate::policy::retention::{self as rules, Windows};
 use crate::repo::logs::{self, AuditFilter, NewAuditLog};
@@ -65,7 +66,7 @@ impl RetentionReport {
 pub type RetentionProgress<'a> = &'a mut dyn FnMut(&'static str, u64) -> ControlFlow<()>;
 
 /// How long one transaction should take: a writer that comes just behind it waits that long, plus its own commit.
-const SLICE: Duration = Duration::from_millis(15);
+const SLICE: Duration = Duration::from_millis(6);
 /// How long a run waits for the disk before its next transaction.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// Rows of the first transaction; later ones follow from how long it took.
@@ -77,145 +78,6 @@ const MOST_ROWS: u64 = 5000;
 const GUARDED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The action under which a run is audited; the last one tells when retention last ran.
 const ACTION: &str = "retention.run";
-
-/// One kind of rows that grow old.
-struct Rule {
-    database: Database,
-    table: &'static str,
-    /// The primary key, as SQL.
-    key: &'static str,
-    /// The column that says how old a row is.
-    time: &'static str,
-    window: fn(&Windows) -> Option<Duration>,
-}
-
-/// Everything but messages and bulk jobs, which have rules of their own.
-const RULES: &[Rule] = &[
-    Rule {
-        database: Database::Data,
-        table: "session_logs",
-        key: "id",
-        time: "created_at",
-        window: |w| w.session_logs,
-    },
-    Rule {
-        database: Database::Data,
-        table: "webhook_logs",
-        key: "id",
-        time: "created_at",
-        window: |w| w.webhook_logs,
-    },
-    Rule {
-        database: Database::Data,
-        table: "webhook_idempotency",
-        key: "webhook_id, idempotency_key",
-        time: "processed_at",
-        window: |w| w.webhook_idempotency,
-    },
-    Rule {
-        database: Database::Data,
-        table: "pending_changes",
-        key: "id",
-        time: "created_at",
-        window: |w| w.pending_changes,
-    },
-    Rule {
-        database: Database::Main,
-        table: "api_key_logs",
-        key: "id",
-        time: "created_at",
-        window: |w| w.api_key_logs,
-    },
-    Rule {
-        database: Database::Main,
-        table: "audit_logs",
-        key: "id",
-        time: "created_at",
-        window: |w| w.audit_logs,
-    },
-];
-
-/// The jobs that have ended.
-const ENDED: [BatchStatus; 3] = [BatchStatus::Completed, BatchStatus::Cancelled, BatchStatus::Failed];
-
-/// A set of rows to be deleted: the WHERE clause that an index answers, and its values.
-struct Old<'a> {
-    database: Database,
-    table: &'static str,
-    key: &'static str,
-    time: &'static str,
-    filter: String,
-    values: Vec<Value<'a>>,
-}
-
-impl Rule {
-    fn old(&self, cutoff: Timestamp) -> Old<'static> {
-        Old {
-            database: self.database,
-            table: self.table,
-            key: self.key,
-            time: self.time,
-            filter: format!("{} < ?1", self.time),
-            values: vec![Value::Time(cutoff)],
-        }
-    }
-}
-
-/// A session's old messages. A row is stored after it was sent, so the session's time index finds what is old
-/// enough; the partial index holds the few that claim otherwise.
-fn old_messages(session: Uuid, cutoff: Timestamp) -> [Old<'static>; 2] {
-    let old = |filter: &str| Old {
-        database: Database::Data,
-        table: "messages",
-        key: "id",
-        time: "created_at",
-        filter: filter.to_owned(),
-        values: vec![Value::Uuid(session), Value::Time(cutoff)],
-    };
-    [
-        old("session_id = ?1 AND wa_timestamp < ?2 AND created_at < ?2"),
-        old("session_id = ?1 AND created_at < ?2 AND created_at < wa_timestamp"),
-    ]
-}
-
-fn old_jobs(cutoff: Timestamp) -> [Old<'static>; 3] {
-    ENDED.map(|status| Old {
-        database: Database::Data,
-        table: "batch_jobs",
-        key: "id",
-        time: "completed_at",
-        filter: "status = ?1 AND completed_at < ?2".to_owned(),
-        values: vec![Value::Text(status.name()), Value::Time(cutoff)],
-    })
-}
-
-/// What is to be deleted, and by which window.
-struct Plan {
-    old: Vec<(Old<'static>, Duration)>,
-    /// Sessions and the time before which their messages go.
-    cutoffs: Vec<(Uuid, Timestamp)>,
-}
-
-fn plan(windows: &Windows, sessions: &[Session], now: Timestamp) -> Result<Plan> {
-    let mut plan = Plan { old: Vec::new(), cutoffs: Vec::new() };
-    for session in sessions {
-        let own = rules::message_window(&session.config).map_err(|e| e.with("session", session.id))?;
-        if let Some(window) = own.or(windows.messages) {
-            let cutoff = rules::cutoff(now, window);
-            plan.cutoffs.push((session.id, cutoff));
-            plan.old.extend(old_messages(session.id, cutoff).map(|old| (old, window)));
-        }
-    }
-    if let Some(window) = windows.batches {
-        plan.old.extend(old_jobs(rules::cutoff(now, window)).map(|old| (old, window)));
-    }
-    for rule in RULES {
-        if let Some(window) = (rule.window)(windows) {
-            plan.old.push((rule.old(rules::cutoff(now, window)), window));
-        }
-    }
-    Ok(plan)
-}
 
 impl Store {
     /// Counts what [`run_retention`](Self::run_retention) would delete, and deletes nothing.
@@ -368,10 +230,11 @@ struct Run<'a, 'b> {
 impl Run<'_, '_> {
     /// Deletes one set of rows, transaction by transaction.
     fn clean(&mut self, old: &Old<'static>) -> Result<ControlFlow<()>> {
+        let mut so_far = delete::Progress::default();
         loop {
             self.let_the_disk_catch_up(old.database)?;
             let (limit, start) = (self.rows, Instant::now());
-            let done = delete_some(self.store, old, limit)?;
+            let done = delete::some(self.store, old, limit, &mut so_far)?;
             self.pace(start.elapsed());
             self.report.add(old.table, done.rows);
             if self.tell(old.table).is_break() {
@@ -410,17 +273,16 @@ impl Run<'_, '_> {
     /// Gives free pages back to the file system, a few at a time.
     fn give_back(&mut self) -> Result<()> {
         for which in [Database::Main, Database::Data] {
-            let writer = self.store.database(which).writer()?;
             let mut pages = FIRST_ROWS;
             loop {
                 self.let_the_disk_catch_up(which)?;
                 let (start, this) = (Instant::now(), pages);
-                let left = writer.with_conn(|conn| {
-                    let conn: &dyn Conn = conn;
+                let left = self.store.write_to(which, "retention.run", move |conn, _| {
                     // Every step of this statement gives one page back.
                     conn.all(&format!("PRAGMA incremental_vacuum({this})"), &[], |_| Ok(()))?;
                     conn.integer("PRAGMA freelist_count", &[])
-                })?;
+                });
+                let left = left.wait()?;
                 if left == 0 {
                     break;
                 }
@@ -432,86 +294,5 @@ impl Run<'_, '_> {
             }
         }
         Ok(())
-    }
-}
-
-struct Deleted {
-    rows: u64,
-    finished: bool,
-}
-
-fn delete_some(store: &Store, old: &Old<'static>, limit: u64) -> Result<Deleted> {
-    let (table, key, filter, values) = (old.table, old.key, old.filter.clone(), old.values.clone());
-    let some = format!("SELECT {key} FROM {table} WHERE {filter} LIMIT {limit}");
-    let delete = format!("DELETE FROM {table} WHERE ({key}) IN ({some})");
-    let work = move |conn: &dyn Conn, _: &crate::store::Env| {
-        if table == "messages" {
-            delete_reactions(conn, &filter, &values, limit)?;
-        }
-        if table == "batch_jobs" {
-            // A job may have a hundred thousand messages; they go before it, a few at a time.
-            if delete_job_messages(conn, &filter, &values, limit)? == limit {
-                return Ok(Deleted { rows: 0, finished: false });
-            }
-        }
-        let rows = conn.execute(&delete, &values)?;
-        Ok(Deleted { rows, finished: rows < limit })
-    };
-    match old.database {
-        Database::Main => store.write_main("retention.run", work).wait(),
-        Database::Data => store.write("retention.run", work).wait(),
-    }
-}
-
-/// The reactions of the messages that go with this transaction.
-fn delete_reactions(conn: &dyn Conn, filter: &str, values: &[Value<'_>], limit: u64) -> Result<()> {
-    let any = "SELECT 1 FROM message_reactions WHERE session_id = ?1 LIMIT 1";
-    if conn.first(any, &values[..1], |_| Ok(()))?.is_some() {
-        let sql = format!(
-            "DELETE FROM message_reactions WHERE session_id = ?1 AND wa_message_id IN (
-               SELECT wa_message_id FROM messages WHERE id IN (SELECT id FROM messages WHERE {filter} LIMIT {limit}))"
-        );
-        conn.execute(&sql, values)?;
-    }
-    Ok(())
-}
-
-fn delete_job_messages(conn: &dyn Conn, filter: &str, values: &[Value<'_>], limit: u64) -> Result<u64> {
-    let sql = format!(
-        "DELETE FROM batch_job_messages WHERE id IN (
-           SELECT id FROM batch_job_messages WHERE batch_job_id IN (
-             SELECT id FROM batch_jobs WHERE {filter} LIMIT {limit}) LIMIT {limit})"
-    );
-    conn.execute(&sql, values)
-}
-
-/// The right to run, held by one process at a time: a file lock, which a crash releases.
-enum Turn<'a> {
-    File(#[allow(dead_code)] File),
-    Memory(&'a AtomicBool),
-}
-
-impl<'a> Turn<'a> {
-    fn take(store: &'a Store) -> Result<Option<Self>> {
-        let Some(path) = &store.database(Database::Data).file().path else {
-            let taken = store.retention_turn().swap(true, Ordering::AcqRel);
-            return Ok((!taken).then(|| Turn::Memory(store.retention_turn())));
-        };
-        let path = path.with_extension("retention.lock");
-        let file = File::options().create(true).append(true).open(&path);
-        let file = file.map_err(|e| Error::from(e).with("path", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Turn::File(file))),
-            Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-            Err(std::fs::TryLockError::Error(e)) => Err(Error::from(e).with("path", path.display())),
-        }
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        if let Turn::Memory(flag) = self {
-            flag.store(false, Ordering::Release);
-        }
     }
 }

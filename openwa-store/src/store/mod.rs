@@ -258,7 +258,8 @@ impl Store {
         self.write_to(entity::Database::Main, operation, f)
     }
 
-    fn write_to<T: Send + 'static>(
+    /// A write to one of the two.
+    pub(crate) fn write_to<T: Send + 'static>(
         &self,
         which: entity::Database,
         operation: &'static str,
