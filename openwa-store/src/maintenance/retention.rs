@@ -8,7 +8,6 @@ use uuid::Uuid;
 use super::delete;
 use super::old::{Old, Plan, plan};
 use super::turn::Turn;
-use crate::db::Conn;
 use crate::entity::Database;
 use crate::error::Result;
 use crate::json::Json;
