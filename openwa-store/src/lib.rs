@@ -51,6 +51,8 @@ pub use transfer::{
     Difference, Differing, ExportOptions, ExportReport, ImportOptions, ImportReport, ImportedTable,
     MAX_DIFFERENCES, MAX_ROW_BYTES, Missing, Mode, OnProgress, Progress, compare,
 };
+/// Ids are UUIDs of this type.
+pub use uuid::Uuid;
 
 /// The README's code is compiled with the documentation tests.
 #[cfg(doctest)]

@@ -60,6 +60,7 @@ fn ours(messages: &[Sample], cutoff: Timestamp, waits: &mut Vec<Duration>) -> f6
     }
     let size = || std::fs::metadata(folder.path().join("data.sqlite")).expect("file").len();
     let before = size();
+    settle();
     let done = AtomicBool::new(false);
     let window = Duration::from_secs(30 * 86_400);
     let goes = RetentionOptions {
@@ -103,4 +104,10 @@ fn theirs(messages: &[Sample], cutoff: Timestamp) -> f64 {
     rate(|| {
         y.conn.execute("DELETE FROM messages WHERE created_at < ?1", [cutoff.to_string()]).expect("delete")
     })
+}
+
+/// Lets the system write out what filling the databases has left behind, a gigabyte: its own stall of seconds would
+/// drown what is measured.
+fn settle() {
+    let _ = std::process::Command::new("sync").status();
 }

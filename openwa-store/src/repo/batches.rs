@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 
-use super::paging::{Keyset, Page, PageRequest, page};
+use super::paging::{Listing, Page, PageRequest, Way};
 use super::{Ids, insert, sql, update};
-use crate::db::{Conn, Flow};
-use crate::entity::{BatchJob, BatchJobMessage, BatchMessageStatus, BatchStatus, Entity};
+use crate::db::Conn;
+use crate::entity::{BatchJob, BatchJobMessage, BatchMessageStatus, BatchStatus};
 use crate::error::{Error, Kind, Result};
 use crate::json::Json;
 use crate::policy::batch::{self as rules, Counts};
@@ -120,21 +120,10 @@ pub(crate) fn by_batch_id(conn: &dyn Conn, session: Uuid, batch_id: &Text) -> Re
 }
 
 pub(crate) fn list(conn: &dyn Conn, session: Uuid, request: &PageRequest) -> Result<Page<BatchJob>> {
-    let limit = request.limit()?;
     let after = request.keyset()?;
-    let mut text = sql!(BatchJob, "SELECT {} FROM batch_jobs WHERE session_id = ?1").to_owned();
-    let mut values = vec![Value::Uuid(session)];
-    if let Some(k) = &after {
-        text.push_str(" AND (created_at, id) < (?2, ?3)");
-        values.extend([Value::Time(k.at), Value::Text(&k.key)]);
-    }
-    text.push_str(&format!(" ORDER BY created_at DESC, id DESC LIMIT {}", limit + 1));
-    let mut rows = Vec::new();
-    conn.query(&text, &values, &mut |row| {
-        rows.push(BatchJob::from_row(row)?);
-        Ok(Flow::Continue(()))
-    })?;
-    Ok(page(rows, limit, |j| Keyset { at: j.created_at, key: j.id.to_string() }))
+    let mut listing = Listing::default();
+    listing.and("session_id = {}", Value::Uuid(session));
+    listing.by_creation(conn, Way::Falling, request, after.as_ref(), |j: &BatchJob| (j.created_at, j.id))
 }
 
 /// The messages of a job in sending order, from `from` on, at most `limit`.

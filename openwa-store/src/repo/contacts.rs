@@ -3,11 +3,11 @@
 use uuid::Uuid;
 
 use super::identities::canonical;
-use super::paging::{Keyset, Page, PageRequest, page};
+use super::paging::{Keyset, Listing, Page, PageRequest};
 use super::{Ids, insert, sql, update};
-use crate::db::{Conn, Flow};
+use crate::db::Conn;
 use crate::engine::ContactChange;
-use crate::entity::{Contact, Entity};
+use crate::entity::Contact;
 use crate::error::{Error, Result};
 use crate::policy::address;
 use crate::text::Text;
@@ -119,31 +119,22 @@ pub(crate) fn list(
     filter: &ContactFilter,
     request: &PageRequest,
 ) -> Result<Page<Contact>> {
-    let limit = request.limit()?;
     let after = request.keyset()?;
-    let mut text = sql!(Contact, "SELECT {} FROM contacts WHERE session_id = ?1").to_owned();
-    let mut values = vec![Value::Uuid(session)];
-    let mut and = |condition: &str, value| {
-        values.push(value);
-        text.push_str(&format!(" AND {condition} ?{}", values.len()));
-    };
+    let mut listing = Listing::default();
+    listing.and("session_id = {}", Value::Uuid(session));
     if let Some(phone) = &filter.phone {
-        and("phone =", phone.bind());
+        listing.and("phone = {}", phone.bind());
     }
     if let Some(blocked) = filter.blocked {
-        and("is_blocked =", Value::Bool(blocked));
+        listing.and("is_blocked = {}", Value::Bool(blocked));
     }
     if let Some(k) = &after {
-        and("wa_contact_id >", Value::Text(&k.key));
+        listing.and("wa_contact_id > {}", Value::Text(&k.key));
     }
-    text.push_str(&format!(" ORDER BY wa_contact_id LIMIT {}", limit + 1));
-    let mut rows = Vec::new();
-    conn.query(&text, &values, &mut |row| {
-        rows.push(Contact::from_row(row)?);
-        Ok(Flow::Continue(()))
-    })?;
-    let place = |c: &Contact| Keyset { at: c.created_at, key: c.wa_contact_id.as_stored().to_owned() };
-    Ok(page(rows, limit, place))
+    listing.page(conn, "wa_contact_id", request.limit()?, |c: &Contact| Keyset {
+        at: c.created_at,
+        key: c.wa_contact_id.as_stored().to_owned(),
+    })
 }
 
 pub(crate) fn delete(conn: &dyn Conn, session: Uuid, id: &Text) -> Result<bool> {

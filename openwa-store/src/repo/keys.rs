@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::paging::{Keyset, Page, PageRequest, page};
+use super::paging::{Listing, Page, PageRequest, Way};
 use super::{Ids, insert, sql, update};
-use crate::db::{Conn, Flow};
-use crate::entity::{ApiKey, Entity, IpWhitelistEntry};
+use crate::db::Conn;
+use crate::entity::{ApiKey, IpWhitelistEntry};
 use crate::error::{Error, Kind, Result};
 use crate::json::Json;
 use crate::policy::address;
@@ -128,21 +128,9 @@ pub(crate) fn by_hash(conn: &dyn Conn, key_hash: &str) -> Result<Option<ApiKey>>
 }
 
 pub(crate) fn list(conn: &dyn Conn, request: &PageRequest) -> Result<Page<ApiKey>> {
-    let limit = request.limit()?;
     let after = request.keyset()?;
-    let mut text = sql!(ApiKey, "SELECT {} FROM api_keys").to_owned();
-    let mut values = Vec::new();
-    if let Some(k) = &after {
-        text.push_str(" WHERE (created_at, id) > (?1, ?2)");
-        values.extend([Value::Time(k.at), Value::Text(&k.key)]);
-    }
-    text.push_str(&format!(" ORDER BY created_at, id LIMIT {}", limit + 1));
-    let mut rows = Vec::new();
-    conn.query(&text, &values, &mut |row| {
-        rows.push(ApiKey::from_row(row)?);
-        Ok(Flow::Continue(()))
-    })?;
-    Ok(page(rows, limit, |k| Keyset { at: k.created_at, key: k.id.to_string() }))
+    Listing::default()
+        .by_creation(conn, Way::Rising, request, after.as_ref(), |k: &ApiKey| (k.created_at, k.id))
 }
 
 /// Whether a key opens everything: usable, all permissions, no scope.

@@ -2,9 +2,9 @@
 
 use uuid::Uuid;
 
-use super::paging::{Keyset, Page, PageRequest, page};
+use super::paging::{Listing, Page, PageRequest, Way};
 use super::{Ids, insert};
-use crate::db::{Conn, Flow};
+use crate::db::Conn;
 use crate::entity::{ApiKeyLog, AuditLog, Entity, SessionLog, SessionStatus, Severity, WebhookLog};
 use crate::error::Result;
 use crate::json::Json;
@@ -170,36 +170,19 @@ pub(crate) fn audit(conn: &dyn Conn, ids: &Ids, new: &NewAuditLog, now: Timestam
     Ok(row)
 }
 
-/// One page of a log, newest first. `filter` is an equality the log has an index for.
+/// One page of a log, newest first. `filter` is a list of equalities that the log has an index for.
 fn newest<E: Entity>(
     conn: &dyn Conn,
     filter: &[(&str, Value<'_>)],
     request: &PageRequest,
-    place: impl Fn(&E) -> Keyset,
+    place: impl Fn(&E) -> (Timestamp, Uuid),
 ) -> Result<Page<E>> {
-    let limit = request.limit()?;
     let after = request.keyset()?;
-    let mut values: Vec<Value<'_>> = filter.iter().map(|(_, v)| *v).collect();
-    let mut conditions: Vec<String> =
-        filter.iter().enumerate().map(|(i, (column, _))| format!("{column} = ?{}", i + 1)).collect();
-    if let Some(k) = &after {
-        values.extend([Value::Time(k.at), Value::Text(&k.key)]);
-        conditions.push(format!("(created_at, id) < (?{}, ?{})", values.len() - 1, values.len()));
+    let mut listing = Listing::default();
+    for (column, value) in filter {
+        listing.and(&format!("{column} = {{}}"), *value);
     }
-    let filter =
-        if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
-    let text = format!(
-        "SELECT {} FROM {} {filter} ORDER BY created_at DESC, id DESC LIMIT {}",
-        E::TABLE.column_list(),
-        E::TABLE.name,
-        limit + 1
-    );
-    let mut rows = Vec::new();
-    conn.query(&text, &values, &mut |row| {
-        rows.push(E::from_row(row)?);
-        Ok(Flow::Continue(()))
-    })?;
-    Ok(page(rows, limit, place))
+    listing.by_creation(conn, Way::Falling, request, after.as_ref(), place)
 }
 
 pub(crate) fn of_session(
@@ -210,12 +193,12 @@ pub(crate) fn of_session(
 ) -> Result<Page<SessionLog>> {
     let mut filter = vec![("session_id", Value::Uuid(session))];
     filter.extend(event.map(|e| ("event", e.bind())));
-    newest(conn, &filter, request, |r: &SessionLog| Keyset { at: r.created_at, key: r.id.to_string() })
+    newest(conn, &filter, request, |r: &SessionLog| (r.created_at, r.id))
 }
 
 pub(crate) fn of_webhook(conn: &dyn Conn, webhook: Uuid, request: &PageRequest) -> Result<Page<WebhookLog>> {
     let filter = [("webhook_id", Value::Uuid(webhook))];
-    newest(conn, &filter, request, |r: &WebhookLog| Keyset { at: r.created_at, key: r.id.to_string() })
+    newest(conn, &filter, request, |r: &WebhookLog| (r.created_at, r.id))
 }
 
 pub(crate) fn of_api_key(
@@ -224,7 +207,7 @@ pub(crate) fn of_api_key(
     request: &PageRequest,
 ) -> Result<Page<ApiKeyLog>> {
     let filter: Vec<_> = key.map(|k| ("api_key_id", Value::Uuid(k))).into_iter().collect();
-    newest(conn, &filter, request, |r: &ApiKeyLog| Keyset { at: r.created_at, key: r.id.to_string() })
+    newest(conn, &filter, request, |r: &ApiKeyLog| (r.created_at, r.id))
 }
 
 pub(crate) fn audited(conn: &dyn Conn, which: &AuditFilter, request: &PageRequest) -> Result<Page<AuditLog>> {
@@ -234,5 +217,5 @@ pub(crate) fn audited(conn: &dyn Conn, which: &AuditFilter, request: &PageReques
         AuditFilter::Session(id) => vec![("session_id", Value::Uuid(*id))],
         AuditFilter::ApiKey(id) => vec![("api_key_id", Value::Uuid(*id))],
     };
-    newest(conn, &filter, request, |r: &AuditLog| Keyset { at: r.created_at, key: r.id.to_string() })
+    newest(conn, &filter, request, |r: &AuditLog| (r.created_at, r.id))
 }

@@ -1,14 +1,12 @@
 //! Reading messages: pages by keyset, counts, chats.
 
-use std::fmt::Write;
-
 use uuid::Uuid;
 
 use super::identities::canonical;
-use super::paging::{Keyset, Page, PageRequest, page};
+use super::paging::{Keyset, Listing, Page, PageRequest, page};
 use super::sql;
 use crate::db::{Conn, Flow};
-use crate::entity::{Entity, Message, MessageReaction};
+use crate::entity::{Message, MessageReaction};
 use crate::error::Result;
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -61,21 +59,6 @@ pub struct Chat {
 /// Where counting unread messages stops.
 const UNREAD_MOST: u32 = 1000;
 
-/// A WHERE clause under construction, with its values.
-struct Clause<'a> {
-    text: String,
-    values: Vec<Value<'a>>,
-}
-
-impl<'a> Clause<'a> {
-    /// Adds ` AND <condition>`, where `{}` is the place of the value.
-    fn and(&mut self, condition: &str, value: Value<'a>) {
-        self.values.push(value);
-        let mark = format!("?{}", self.values.len());
-        let _ = write!(self.text, " AND {}", condition.replace("{}", &mark));
-    }
-}
-
 /// The LIKE pattern for "contains".
 fn contains(text: &Text) -> String {
     let mut pattern = String::from("%");
@@ -103,8 +86,14 @@ impl MessageFilter {
         })
     }
 
-    fn clause<'a>(&'a self, session: Uuid, resolved: &'a Resolved, after: Option<&'a Keyset>) -> Clause<'a> {
-        let mut c = Clause { text: "session_id = ?1".to_owned(), values: vec![Value::Uuid(session)] };
+    fn listing<'a>(
+        &'a self,
+        session: Uuid,
+        resolved: &'a Resolved,
+        after: Option<&'a Keyset>,
+    ) -> Listing<'a> {
+        let mut c = Listing::default();
+        c.and("session_id = {}", Value::Uuid(session));
         if let Some(chat) = &resolved.chat {
             c.and("chat_id = {}", chat.bind());
         }
@@ -119,8 +108,7 @@ impl MessageFilter {
             // The first condition is one an index can seek to; the second cuts the rows of that same instant.
             let (time, id) = self.directions();
             let (seek, later) = if time == ">" { (">=", ">") } else { ("<=", "<") };
-            c.and(&format!("wa_timestamp {seek} {{}}"), Value::Time(k.at));
-            let at = c.values.len();
+            let at = c.and(&format!("wa_timestamp {seek} {{}}"), Value::Time(k.at));
             c.and(&format!("(wa_timestamp {later} ?{at} OR id {id} {{}})"), Value::Text(&k.key));
         }
         if let Some(kind) = &self.r#type {
@@ -179,27 +167,15 @@ pub(crate) fn list(
     let limit = request.limit()?;
     let after = request.keyset()?;
     let resolved = filter.resolve(conn, session)?;
-    let clause = filter.clause(session, &resolved, after.as_ref());
-    let text = format!(
-        "{} WHERE {} ORDER BY {} LIMIT {}",
-        sql!(Message, "SELECT {} FROM messages"),
-        clause.text,
-        filter.order_by(),
-        limit + 1
-    );
-    let mut items = Vec::with_capacity(limit as usize + 1);
-    conn.query(&text, &clause.values, &mut |row| {
-        items.push(Message::from_row(row)?);
-        Ok(Flow::Continue(()))
-    })?;
-    Ok(page(items, limit, place))
+    filter.listing(session, &resolved, after.as_ref()).page(conn, &filter.order_by(), limit, place)
 }
 
 /// How many messages match.
 pub(crate) fn count(conn: &dyn Conn, session: Uuid, filter: &MessageFilter) -> Result<u64> {
     let resolved = filter.resolve(conn, session)?;
-    let clause = filter.clause(session, &resolved, None);
-    let n = conn.integer(&format!("SELECT count(*) FROM messages WHERE {}", clause.text), &clause.values)?;
+    let listing = filter.listing(session, &resolved, None);
+    let (conditions, values) = listing.parts();
+    let n = conn.integer(&format!("SELECT count(*) FROM messages{conditions}"), values)?;
     Ok(u64::try_from(n).unwrap_or(0))
 }
 

@@ -20,7 +20,8 @@ use crate::value::{Column, Value};
 pub enum Outcome {
     /// The message is new. Fire webhooks on this.
     Inserted,
-    /// It was known and something was added. `upgraded`: a placeholder got its content.
+    /// It was known and something was added: a gap was filled, the ack rose, or the message that was only seen while
+    /// history was off is stored now. `upgraded`: a placeholder got its content.
     Updated {
         /// A placeholder got its content.
         upgraded: bool,
@@ -132,10 +133,13 @@ pub(crate) fn save(
 }
 
 fn inserted(conn: &dyn Conn, mut message: Message) -> Result<Saved> {
-    if pending::apply(conn, &mut message)? {
+    let applied = pending::apply(conn, &mut message)?;
+    if applied.changed {
         conn.execute(&UPDATE, &message.values())?;
     }
-    Ok(Saved { outcome: Outcome::Inserted, message })
+    // Told as new once already, while history was off: only its row is new.
+    let outcome = if applied.seen { Outcome::Updated { upgraded: false } } else { Outcome::Inserted };
+    Ok(Saved { outcome, message })
 }
 
 fn merge(conn: &dyn Conn, incoming: &Message) -> Result<Saved> {

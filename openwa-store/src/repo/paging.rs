@@ -4,8 +4,13 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use uuid::Uuid;
+
+use crate::db::{Conn, Flow};
+use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::time::Timestamp;
+use crate::value::Value;
 
 /// Rows of a page unless the caller says otherwise.
 pub const DEFAULT_LIMIT: u32 = 50;
@@ -71,4 +76,88 @@ pub(crate) fn page<T>(mut items: Vec<T>, limit: u32, place: impl Fn(&T) -> Keyse
     items.truncate(limit as usize);
     let next = if more { items.last().map(|row| place(row).encode()) } else { None };
     Page { items, next }
+}
+
+/// A listing under construction: its conditions and their values.
+#[derive(Default)]
+pub(crate) struct Listing<'a> {
+    conditions: String,
+    values: Vec<Value<'a>>,
+}
+
+impl<'a> Listing<'a> {
+    /// Adds a condition, where `{}` is the place of the value; gives the number of that place.
+    pub(crate) fn and(&mut self, condition: &str, value: Value<'a>) -> usize {
+        self.values.push(value);
+        let place = self.values.len();
+        self.conditions.push_str(if place == 1 { " WHERE " } else { " AND " });
+        self.conditions.push_str(&condition.replace("{}", &format!("?{place}")));
+        place
+    }
+
+    /// Only rows behind a cursor over time of creation and id.
+    pub(crate) fn behind(&mut self, after: Option<&'a Keyset>, way: Way) {
+        if let Some(k) = after {
+            let sign = if way == Way::Rising { '>' } else { '<' };
+            let at = self.and(&format!("created_at {sign}= {{}}"), Value::Time(k.at));
+            self.and(&format!("(created_at {sign} ?{at} OR id {sign} {{}})"), Value::Text(&k.key));
+        }
+    }
+
+    /// The WHERE clause and its values.
+    pub(crate) fn parts(&self) -> (&str, &[Value<'a>]) {
+        (&self.conditions, &self.values)
+    }
+
+    /// Runs the listing for one page.
+    pub(crate) fn page<E: Entity>(
+        mut self,
+        conn: &dyn Conn,
+        order: &str,
+        limit: u32,
+        place: impl Fn(&E) -> Keyset,
+    ) -> Result<Page<E>> {
+        // The limit is a value, so that pages of every size share one prepared statement.
+        self.values.push(Value::Int(i64::from(limit) + 1));
+        let (table, last) = (E::TABLE, self.values.len());
+        let text = format!(
+            "SELECT {} FROM {}{} ORDER BY {order} LIMIT ?{last}",
+            table.column_list(),
+            table.name,
+            self.conditions
+        );
+        let mut rows = Vec::with_capacity(limit as usize + 1);
+        conn.query(&text, &self.values, &mut |row| {
+            rows.push(E::from_row(row)?);
+            Ok(Flow::Continue(()))
+        })?;
+        Ok(page(rows, limit, place))
+    }
+
+    /// [`page`](Self::page) in the order of creation.
+    pub(crate) fn by_creation<E: Entity>(
+        mut self,
+        conn: &dyn Conn,
+        way: Way,
+        request: &'a PageRequest,
+        after: Option<&'a Keyset>,
+        place: impl Fn(&E) -> (Timestamp, Uuid),
+    ) -> Result<Page<E>> {
+        let limit = request.limit()?;
+        self.behind(after, way);
+        let order = if way == Way::Rising { "created_at, id" } else { "created_at DESC, id DESC" };
+        self.page(conn, order, limit, |row| {
+            let (at, id) = place(row);
+            Keyset { at, key: id.to_string() }
+        })
+    }
+}
+
+/// Which way a listing runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Oldest first.
+    Rising,
+    /// Newest first.
+    Falling,
 }

@@ -182,20 +182,30 @@ pub(crate) fn keep(
     Ok(Changed::Waiting)
 }
 
-/// Applies and removes what waited for a message that is now stored. True: the row changed.
-pub(crate) fn apply(conn: &dyn Conn, message: &mut Message) -> Result<bool> {
-    let Some(id) = message.wa_message_id.clone() else { return Ok(false) };
-    let mut changed = false;
+/// Applies and removes what waited for a message that is now stored.
+pub(crate) fn apply(conn: &dyn Conn, message: &mut Message) -> Result<Applied> {
+    let mut applied = Applied::default();
+    let Some(id) = message.wa_message_id.clone() else { return Ok(applied) };
     for row in waiting_for(conn, message.session_id, &id)? {
         match Change::read(&row)?.resolved(conn, message.session_id)? {
             Change::Reaction { sender, emoji, at } => {
                 write_reaction(conn, message.session_id, &id, &sender, &emoji, at)?;
             }
-            change => changed |= change.apply(message),
+            Change::Seen => applied.seen = true,
+            change => applied.changed |= change.apply(message),
         }
         remove(conn, row.id)?;
     }
-    Ok(changed)
+    Ok(applied)
+}
+
+/// What waited for a message.
+#[derive(Default)]
+pub(crate) struct Applied {
+    /// The row changed.
+    pub(crate) changed: bool,
+    /// The message itself was seen before, while history was off.
+    pub(crate) seen: bool,
 }
 
 /// Notes that a message was seen though it is not kept. False: that is known already.

@@ -2,10 +2,10 @@
 
 use uuid::Uuid;
 
-use super::paging::{Keyset, Page, PageRequest, page};
+use super::paging::{Listing, Page, PageRequest, Way};
 use super::{Ids, insert, logs, sql, update};
-use crate::db::{Conn, Flow};
-use crate::entity::{Entity, Session, SessionStatus};
+use crate::db::Conn;
+use crate::entity::{Session, SessionStatus};
 use crate::error::{Error, Kind, Result};
 use crate::json::Json;
 use crate::policy::{config as schemas, session as life};
@@ -109,35 +109,15 @@ pub(crate) fn all(conn: &dyn Conn) -> Result<Vec<Session>> {
 }
 
 pub(crate) fn list(conn: &dyn Conn, filter: &SessionFilter, request: &PageRequest) -> Result<Page<Session>> {
-    let limit = request.limit()?;
     let after = request.keyset()?;
-    let mut text = sql!(Session, "SELECT {} FROM sessions WHERE ").to_owned();
-    let mut values = Vec::new();
-    let mut conditions = Vec::new();
+    let mut listing = Listing::default();
     if let Some(status) = &filter.status {
-        values.push(status.bind());
-        conditions.push(format!("status = ?{}", values.len()));
+        listing.and("status = {}", status.bind());
     }
     if let Some(phone) = &filter.phone {
-        values.push(phone.bind());
-        conditions.push(format!("phone = ?{}", values.len()));
+        listing.and("phone = {}", phone.bind());
     }
-    if let Some(k) = &after {
-        values.push(Value::Time(k.at));
-        values.push(Value::Text(&k.key));
-        conditions.push(format!("(created_at, id) > (?{}, ?{})", values.len() - 1, values.len()));
-    }
-    if conditions.is_empty() {
-        conditions.push("true".to_owned());
-    }
-    text.push_str(&conditions.join(" AND "));
-    text.push_str(&format!(" ORDER BY created_at, id LIMIT {}", limit + 1));
-    let mut rows = Vec::new();
-    conn.query(&text, &values, &mut |row| {
-        rows.push(Session::from_row(row)?);
-        Ok(Flow::Continue(()))
-    })?;
-    Ok(page(rows, limit, |s| Keyset { at: s.created_at, key: s.id.to_string() }))
+    listing.by_creation(conn, Way::Rising, request, after.as_ref(), |s: &Session| (s.created_at, s.id))
 }
 
 pub(crate) fn change(conn: &dyn Conn, id: Uuid, with: &SessionUpdate, now: Timestamp) -> Result<Session> {

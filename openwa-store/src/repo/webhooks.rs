@@ -2,9 +2,9 @@
 
 use uuid::Uuid;
 
-use super::paging::{Keyset, Page, PageRequest, page};
+use super::paging::{Listing, Page, PageRequest, Way};
 use super::{Ids, insert, sql, update};
-use crate::db::{Conn, Flow};
+use crate::db::Conn;
 use crate::entity::{Entity, Webhook, WebhookIdempotency, WebhookLog};
 use crate::error::{Error, Result};
 use crate::json::Json;
@@ -115,21 +115,10 @@ pub(crate) fn get(conn: &dyn Conn, id: Uuid) -> Result<Webhook> {
 }
 
 pub(crate) fn list(conn: &dyn Conn, session: Uuid, request: &PageRequest) -> Result<Page<Webhook>> {
-    let limit = request.limit()?;
     let after = request.keyset()?;
-    let mut text = sql!(Webhook, "SELECT {} FROM webhooks WHERE session_id = ?1").to_owned();
-    let mut values = vec![Value::Uuid(session)];
-    if let Some(k) = &after {
-        text.push_str(" AND (created_at, id) > (?2, ?3)");
-        values.extend([Value::Time(k.at), Value::Text(&k.key)]);
-    }
-    text.push_str(&format!(" ORDER BY created_at, id LIMIT {}", limit + 1));
-    let mut rows = Vec::new();
-    conn.query(&text, &values, &mut |row| {
-        rows.push(Webhook::from_row(row)?);
-        Ok(Flow::Continue(()))
-    })?;
-    Ok(page(rows, limit, |w| Keyset { at: w.created_at, key: w.id.to_string() }))
+    let mut listing = Listing::default();
+    listing.and("session_id = {}", Value::Uuid(session));
+    listing.by_creation(conn, Way::Rising, request, after.as_ref(), |w: &Webhook| (w.created_at, w.id))
 }
 
 /// The active webhooks of a session that want to hear of an event: one indexed read.

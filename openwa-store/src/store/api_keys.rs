@@ -38,8 +38,10 @@ pub struct Ask<'a> {
     pub permission: Option<Permission>,
     /// Address of the client; see [`crate::policy::ip::client_ip`].
     pub ip: Option<IpAddr>,
-    /// Id or name of the session it is about.
+    /// Id (lower case, with hyphens) or name of the session it is about.
     pub session: Option<&'a str>,
+    /// The other one of the two, if known: a key may be confined by either.
+    pub session_alias: Option<&'a str>,
     /// Address of the chat it is about.
     pub chat: Option<&'a str>,
 }

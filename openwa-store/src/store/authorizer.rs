@@ -80,7 +80,7 @@ impl Authorizer {
             permission: ask.permission,
             ip: ask.ip,
             session: ask.session,
-            session_alias: None,
+            session_alias: ask.session_alias,
             chat: chat.as_deref(),
             now,
         };

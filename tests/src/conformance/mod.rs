@@ -24,6 +24,7 @@ pub mod key_admin;
 pub mod keys;
 pub mod messages;
 pub mod paging;
+pub mod retention;
 pub mod sessions;
 pub mod store;
 pub mod text;
@@ -51,7 +52,7 @@ macro_rules! groups {
 /// Every case there is.
 pub const GROUPS: &[Group] = groups![
     store, sessions, messages, changes, history, paging, identities, contacts, webhooks, batches, auth, keys,
-    key_admin, audit, text
+    key_admin, audit, text, retention
 ];
 
 /// A list of cases by the names of their functions.

@@ -1,0 +1,283 @@
+//! Retention: what goes, what stays, and what does not come back.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use openwa_store::entity::PendingKind;
+use openwa_store::policy::retention::Windows;
+use openwa_store::{
+    AuditFilter, BatchResult, Json, Kind, MessageFilter, NewApiKey, NewApiKeyLog, NewBatch, NewBatchMessage,
+    NewDelivery, NewMessage, NewSession, NewWebhook, Outcome, PageRequest, RetentionOptions, Store,
+    Timestamp,
+};
+use uuid::Uuid;
+
+use super::{ALICE, Case, Context, at, cases, incoming, new_session, refused};
+
+/// What holds for every store.
+pub const CASES: &[Case] = cases![
+    messages_go_when_their_window_is_over,
+    a_preview_deletes_nothing_and_counts_what_a_run_deletes,
+    a_message_that_claims_a_later_time_goes_by_when_it_was_stored,
+    an_old_message_that_came_late_stays,
+    reactions_go_with_their_message,
+    a_session_may_keep_its_messages_longer,
+    windows_may_be_off,
+    every_log_has_its_window,
+    a_finished_job_goes_with_its_messages_an_open_one_stays,
+    history_sync_does_not_bring_back_what_went,
+    a_store_that_never_cleaned_takes_all_history,
+    a_clock_that_jumped_is_refused_unless_forced,
+    a_run_can_be_stopped,
+    a_run_is_audited,
+    the_file_gets_smaller,
+];
+/// What needs data that outlives the store.
+pub const PERSISTENT: &[Case] = cases![of_two_processes_one_runs];
+
+const DAY: u64 = 86_400;
+
+fn days(n: u64) -> Option<Duration> {
+    Some(Duration::from_secs(n * DAY))
+}
+
+fn options() -> RetentionOptions {
+    RetentionOptions::default()
+}
+
+/// A message that was stored `days_ago` days before the beginning.
+fn old(id: &str, days_ago: i64) -> NewMessage {
+    let then = at(-days_ago * DAY as i64);
+    NewMessage { wa_timestamp: Some(then), created_at: Some(then), ..incoming(id, "old") }
+}
+
+fn save(store: &Store, session: Uuid, message: NewMessage) {
+    assert_eq!(store.messages().save(session, message).wait().unwrap().outcome, Outcome::Inserted);
+}
+
+fn kept(store: &Store, session: Uuid) -> Vec<String> {
+    let all = store.messages().iterate(session, MessageFilter::default());
+    let mut ids: Vec<String> = all.map(|m| m.unwrap().wa_message_id.unwrap().to_string()).collect();
+    ids.sort();
+    ids
+}
+
+fn run(store: &Store) -> Vec<(&'static str, u64)> {
+    let report = store.run_retention(&options(), None).unwrap();
+    report.tables.into_iter().filter(|(_, n)| *n > 0).collect()
+}
+
+fn messages_go_when_their_window_is_over(cx: &Context) {
+    let (store, session) = cx.session();
+    for (id, age) in [("A", 31), ("B", 30), ("C", 29), ("D", 0)] {
+        save(&store, session, old(id, age));
+    }
+    assert_eq!(run(&store), [("messages", 1)], "a row of exactly 30 days stays");
+    assert_eq!(kept(&store, session), ["B", "C", "D"]);
+    assert_eq!(run(&store), []);
+}
+
+fn a_preview_deletes_nothing_and_counts_what_a_run_deletes(cx: &Context) {
+    let (store, session) = cx.session();
+    (0..250).for_each(|i| save(&store, session, old(&format!("A{i}"), 40)));
+    let late = NewMessage { wa_timestamp: Some(at(500)), ..old("LATE", 35) };
+    save(&store, session, late);
+    let preview = store.retention_preview(&options()).unwrap();
+    assert_eq!((preview.rows(), kept(&store, session).len()), (251, 251));
+    assert_eq!(store.run_retention(&options(), None).unwrap().rows(), 251);
+}
+
+fn a_message_that_claims_a_later_time_goes_by_when_it_was_stored(cx: &Context) {
+    let (store, session) = cx.session();
+    save(&store, session, NewMessage { wa_timestamp: Some(Timestamp::MAX), ..old("A", 40) });
+    assert_eq!(run(&store), [("messages", 1)]);
+}
+
+fn an_old_message_that_came_late_stays(cx: &Context) {
+    let (store, session) = cx.session();
+    save(&store, session, NewMessage { created_at: None, ..old("A", 400) });
+    (0..300).for_each(|i| save(&store, session, old(&format!("B{i}"), 40)));
+    assert_eq!(run(&store), [("messages", 300)]);
+    assert_eq!(kept(&store, session), ["A"]);
+}
+
+fn reactions_go_with_their_message(cx: &Context) {
+    let (store, session) = cx.session();
+    save(&store, session, old("A", 40));
+    save(&store, session, old("B", 1));
+    for id in ["A", "B"] {
+        store.messages().react(session, id, ALICE, "👍", None).wait().unwrap();
+    }
+    run(&store);
+    assert_eq!(store.messages().reactions(session, "A").unwrap(), []);
+    assert_eq!(store.messages().reactions(session, "B").unwrap().len(), 1);
+}
+
+fn a_session_may_keep_its_messages_longer(cx: &Context) {
+    let store = cx.store();
+    let with = |name: &str, config: &str| {
+        let config = Some(Json::parse(config).unwrap());
+        let new = NewSession { name: name.into(), config, ..NewSession::default() };
+        let id = store.sessions().create(new).wait().unwrap().id;
+        save(&store, id, old("A", 60));
+        save(&store, id, old("B", 10));
+        id
+    };
+    let usual = with("usual", "{}");
+    let longer = with("longer", r#"{"retention":{"messages":90}}"#);
+    let shorter = with("shorter", r#"{"retention":{"messages":5}}"#);
+    let forever = with("forever", r#"{"retention":{"messages":null}}"#);
+    assert_eq!(run(&store), [("messages", 3)]);
+    for (session, left) in [(usual, 1), (longer, 2), (shorter, 0), (forever, 2)] {
+        assert_eq!(kept(&store, session).len(), left);
+    }
+}
+
+fn windows_may_be_off(cx: &Context) {
+    let (store, session) = cx.session();
+    save(&store, session, old("A", 4000));
+    let off = RetentionOptions { windows: Windows { messages: None, ..Windows::default() }, ..options() };
+    assert_eq!(store.run_retention(&off, None).unwrap().rows(), 0);
+    assert_eq!(kept(&store, session), ["A"]);
+}
+
+fn every_log_has_its_window(cx: &Context) {
+    let (store, session) = cx.session();
+    let hook = NewWebhook { url: "https://example.com/hook".into(), ..NewWebhook::default() };
+    let hook = store.webhooks().create(session, hook).wait().unwrap().id;
+    store
+        .webhooks()
+        .log(hook, NewDelivery { event: "message.received".into(), ..NewDelivery::default() })
+        .wait()
+        .unwrap();
+    store.webhooks().begin(hook, "key", "message.received").wait().unwrap();
+    store.messages().ack(session, "NOT HERE", 2).wait().unwrap();
+    let key = NewApiKey { name: "ci".into(), ..NewApiKey::default() };
+    let key = store.api_keys().create(key).wait().unwrap().api_key.id;
+    let request = NewApiKeyLog {
+        api_key_id: Some(key),
+        endpoint: "/".into(),
+        method: "GET".into(),
+        status_code: 200,
+        ..NewApiKeyLog::default()
+    };
+    store.api_keys().log(request).wait().unwrap();
+
+    cx.pass(DAY - 1);
+    assert_eq!(run(&store), []);
+    cx.pass(2);
+    assert_eq!(run(&store), [("webhook_idempotency", 1)]);
+    cx.pass(6 * DAY);
+    assert_eq!(run(&store), [("session_logs", 1), ("webhook_logs", 1), ("pending_changes", 1)]);
+    assert_eq!(store.messages().waiting(session, PendingKind::Ack).unwrap(), 0);
+    cx.pass(23 * DAY);
+    assert_eq!(run(&store), [("api_key_logs", 1)]);
+    assert!(store.api_keys().get(key).is_ok(), "keys are kept");
+}
+
+fn a_finished_job_goes_with_its_messages_an_open_one_stays(cx: &Context) {
+    let (store, session) = cx.session();
+    let job = |name: &str| {
+        let message = NewBatchMessage {
+            chat_id: ALICE.into(),
+            message_type: "text".into(),
+            ..NewBatchMessage::default()
+        };
+        let new = NewBatch { batch_id: name.into(), messages: vec![message; 3], options: None };
+        store.batches().create(session, new).wait().unwrap().id
+    };
+    let (done, open) = (job("done"), job("open"));
+    while let Some(next) = store.batches().claim_next(done).wait().unwrap() {
+        store.batches().record(next.id, BatchResult::Sent { wa_message_id: None }).wait().unwrap();
+    }
+    cx.pass(31 * DAY);
+    let deleted = run(&store);
+    assert!(deleted.contains(&("batch_jobs", 1)), "{deleted:?}");
+    refused(store.batches().get(done), Kind::NotFound);
+    assert_eq!(store.batches().messages(done, 0).unwrap(), []);
+    assert_eq!(store.batches().messages(open, 0).unwrap().len(), 3);
+}
+
+fn history_sync_does_not_bring_back_what_went(cx: &Context) {
+    let (store, session) = cx.session();
+    save(&store, session, old("A", 40));
+    run(&store);
+    let answers =
+        store.messages().backfill(session, vec![old("A", 40), old("B", 31), old("C", 29)]).wait().unwrap();
+    let outcomes: Vec<Outcome> = answers.into_iter().map(|a| a.unwrap().outcome).collect();
+    let gone = Outcome::NotStored { new: false };
+    assert_eq!(outcomes, [gone, gone, Outcome::Inserted]);
+    assert_eq!(kept(&store, session), ["C"]);
+}
+
+fn a_store_that_never_cleaned_takes_all_history(cx: &Context) {
+    let (store, session) = cx.session();
+    let answers = store.messages().backfill(session, vec![old("A", 4000)]).wait().unwrap();
+    assert_eq!(answers[0].as_ref().unwrap().outcome, Outcome::Inserted);
+}
+
+fn a_clock_that_jumped_is_refused_unless_forced(cx: &Context) {
+    let (store, session) = cx.session();
+    save(&store, session, incoming("A", "x"));
+    run(&store);
+    cx.pass(400 * DAY);
+    let e = refused(store.run_retention(&options(), None), Kind::ClockJump);
+    assert_eq!(e.operation(), Some("retention.run"));
+    assert_eq!(kept(&store, session), ["A"]);
+    let forced = RetentionOptions { force: true, ..options() };
+    assert!(store.run_retention(&forced, None).unwrap().rows() > 0);
+    assert!(kept(&store, session).is_empty());
+}
+
+fn a_run_can_be_stopped(cx: &Context) {
+    let (store, session) = cx.session();
+    (0..250).for_each(|i| save(&store, session, old(&format!("A{i}"), 40)));
+    let report = store.run_retention(&options(), Some(&mut |_, _| ControlFlow::Break(()))).unwrap();
+    assert!(report.stopped && report.rows() < 250, "{report:?}");
+    assert_eq!(kept(&store, session).len() as u64, 250 - report.rows());
+    run(&store);
+    assert!(kept(&store, session).is_empty(), "the next run does the rest");
+}
+
+fn a_run_is_audited(cx: &Context) {
+    let (store, session) = cx.session();
+    save(&store, session, old("A", 40));
+    run(&store);
+    let trail =
+        store.audit().list(&AuditFilter::Action("retention.run".into()), &PageRequest::default()).unwrap();
+    assert_eq!(trail.items.len(), 1);
+    let metadata = trail.items[0].metadata.as_ref().unwrap().value().unwrap();
+    assert_eq!(metadata["rows"]["messages"], 1);
+}
+
+fn the_file_gets_smaller(cx: &Context) {
+    let (store, session) = cx.session();
+    let body = "x".repeat(10_000);
+    let many = (0..300)
+        .map(|i| NewMessage { body: Some(body.as_str().into()), ..old(&format!("A{i}"), 40) })
+        .collect();
+    store.messages().save_many(session, many).wait().unwrap();
+    let report = store.run_retention(&options(), None).unwrap();
+    assert_eq!(report.rows(), 300);
+    assert!(report.bytes_freed > 2_000_000, "{report:?}");
+}
+
+fn of_two_processes_one_runs(cx: &Context) {
+    let store = cx.store();
+    let other = cx.store();
+    let session = new_session(&store, "shop-1");
+    (0..250).for_each(|i| save(&store, session, old(&format!("A{i}"), 40)));
+    let mut seen = None;
+    let report = store
+        .run_retention(
+            &options(),
+            Some(&mut |_, _| {
+                seen.get_or_insert_with(|| other.run_retention(&options(), None).unwrap());
+                ControlFlow::Continue(())
+            }),
+        )
+        .unwrap();
+    assert_eq!(report.rows(), 250);
+    let seen = seen.unwrap();
+    assert!(seen.already_running && seen.rows() == 0, "{seen:?}");
+}
