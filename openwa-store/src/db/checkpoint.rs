@@ -8,17 +8,26 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{SqliteConn, SqliteFile, lock};
 use crate::error::{Error, Result};
 
-/// Pages in the log from which a checkpoint is worth its sync, about 6 MB. A longer log saves page writes (a page that
-/// changed ten times is written once), but SQLite syncs the file only in the pass that catches up, so all its pages
-/// are waited for at once: 4,000 held a writer back for 32 ms, these for 10.
+/// Pages in the log from which a checkpoint is worth its sync, to begin with. A longer log saves page writes (a page
+/// that changed ten times is written once), but SQLite syncs the file only in the pass that catches up, so all its
+/// pages are waited for at once. How many that may be depends on the disk and on the work, so it follows from how long
+/// the last wait was: 4,000 pages took 1 ms behind a lone saver, and 32 ms behind a run of retention.
 const WORTH_IT: u32 = 1500;
-/// Pages in the log at which work that can wait should, about 16 MB.
-const BEHIND: u32 = 4_000;
+/// The bounds of that, about 2 and 12 MB. A log that is written over and over stays in the processor's caches: a lone
+/// saver is a tenth faster with 6 MB than with 33.
+const LEAST: u32 = 500;
+const MOST: u32 = 3000;
+/// A writer held back for less than this would not mind a longer log …
+const SHORT: Duration = Duration::from_millis(5);
+/// … and for more than this needs a shorter one.
+const LONG: Duration = Duration::from_millis(18);
+/// Pages over what is worth a checkpoint at which work that can wait should, about 10 MB.
+const BEHIND: u32 = 2_500;
 /// Pages in the log from which the writer is held back however much is left, about 160 MB: only a writer that
 /// outruns the disk gets there, and it has to be slowed down.
 const FAR_TOO_LONG: u32 = 40_000;
@@ -37,7 +46,9 @@ pub(super) struct Checkpointer {
 struct State {
     /// Pages in the log after the last commit.
     pages: AtomicU32,
-    /// The length at which the next checkpoint is worth it.
+    /// The length of the log that is worth a checkpoint.
+    worth: AtomicU32,
+    /// The length at which the next checkpoint is due.
     due: AtomicU32,
     wake: Mutex<Wake>,
     signal: Condvar,
@@ -53,6 +64,7 @@ impl Checkpointer {
     pub(super) fn new() -> Self {
         let state = Arc::new(State {
             pages: AtomicU32::new(0),
+            worth: AtomicU32::new(WORTH_IT),
             due: AtomicU32::new(WORTH_IT),
             wake: Mutex::default(),
             signal: Condvar::new(),
@@ -78,15 +90,16 @@ impl Checkpointer {
     /// Hears from the writer how long the log is.
     pub(super) fn note(&self, pages: u32) {
         let before = self.state.pages.swap(pages, Ordering::Relaxed);
-        if pages < WORTH_IT {
+        let worth = self.state.worth.load(Ordering::Relaxed);
+        if pages < worth {
             // The log is short again.
-            self.state.due.store(WORTH_IT, Ordering::Relaxed);
+            self.state.due.store(worth, Ordering::Relaxed);
         }
         let due = pages >= self.state.due.load(Ordering::Relaxed);
         // A first commit after a rest starts the idle clock.
         if due || (before == 0 && pages > 0) {
             if due {
-                self.state.due.store(pages + WORTH_IT, Ordering::Relaxed);
+                self.state.due.store(pages + worth, Ordering::Relaxed);
             }
             lock(&self.state.wake).wanted = true;
             self.state.signal.notify_one();
@@ -95,7 +108,7 @@ impl Checkpointer {
 
     /// Whether the log is longer than the disk keeps up with. Work that can wait should.
     pub(super) fn is_behind(&self) -> bool {
-        self.state.pages.load(Ordering::Relaxed) > BEHIND
+        self.state.pages.load(Ordering::Relaxed) > self.state.worth.load(Ordering::Relaxed) + BEHIND
     }
 
     pub(super) fn stop(&self) {
@@ -131,7 +144,7 @@ impl State {
             }
             let asked = std::mem::take(&mut wake.wanted);
             drop(wake);
-            if asked && self.pages.load(Ordering::Relaxed) < WORTH_IT {
+            if asked && self.pages.load(Ordering::Relaxed) < self.worth.load(Ordering::Relaxed) {
                 continue;
             }
             if conn.is_none() {
@@ -162,10 +175,22 @@ impl State {
         let pages = self.pages.load(Ordering::Relaxed);
         if behind < FEW || pages >= FAR_TOO_LONG {
             hold_back(&|| {
+                let start = Instant::now();
                 if conn.checkpoint().is_ok() {
                     self.pages.store(0, Ordering::Relaxed);
+                    self.learn(start.elapsed());
                 }
             });
         }
+    }
+    /// Adapts the length of the log to how long the writer was held back.
+    fn learn(&self, held: Duration) {
+        let worth = self.worth.load(Ordering::Relaxed);
+        let next = match held {
+            h if h < SHORT => (worth + worth / 4).min(MOST),
+            h if h > LONG => (worth / 2).max(LEAST),
+            _ => worth,
+        };
+        self.worth.store(next, Ordering::Relaxed);
     }
 }

@@ -65,7 +65,7 @@ impl RetentionReport {
 pub type RetentionProgress<'a> = &'a mut dyn FnMut(&'static str, u64) -> ControlFlow<()>;
 
 /// How long one transaction should take: a writer that comes just behind it waits that long, plus its own commit.
-const SLICE: Duration = Duration::from_millis(6);
+const SLICE: Duration = Duration::from_millis(8);
 /// How long a run waits for the disk before its next transaction.
 const PATIENCE: Duration = Duration::from_millis(250);
 /// Rows of the first transaction; later ones follow from how long it took.

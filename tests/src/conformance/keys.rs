@@ -113,6 +113,7 @@ fn each_reason_is_told_in_its_order(cx: &Context) {
     let mut ask = Ask {
         permission: Some(Permission::MessagesSend),
         ip: Some("198.51.100.1".parse().unwrap()),
+        session_alias: None,
         session: Some("shop-2"),
         chat: Some(BOB),
     };

@@ -1,7 +1,6 @@
 //! Retention: what goes, what stays, and what does not come back.
 
 use std::ops::ControlFlow;
-use std::time::Duration;
 
 use openwa_store::entity::PendingKind;
 use openwa_store::policy::retention::Windows;
@@ -36,10 +35,6 @@ pub const CASES: &[Case] = cases![
 pub const PERSISTENT: &[Case] = cases![of_two_processes_one_runs];
 
 const DAY: u64 = 86_400;
-
-fn days(n: u64) -> Option<Duration> {
-    Some(Duration::from_secs(n * DAY))
-}
 
 fn options() -> RetentionOptions {
     RetentionOptions::default()

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::exit::{Exit, Failure, Result};
 use crate::json::Object;
-use crate::options::Options;
+use crate::options::{self, Options};
 use crate::output::Output;
 use crate::pages::{self, Paging};
 use crate::table::{Column, Table};
@@ -233,10 +233,12 @@ impl Check {
         } else {
             &self.key
         };
+        let alias = self.session.as_deref().and_then(|s| other_designation(store, s));
         let ask = Ask {
             permission: self.permission,
             ip: self.ip,
             session: self.session.as_deref(),
+            session_alias: alias.as_deref(),
             chat: self.chat.as_deref(),
         };
         let answer = store.api_keys().authorize(key, &ask)?;
@@ -259,4 +261,11 @@ impl Check {
         store.close()?;
         Ok(if answer.is_allowed() { Exit::Done } else { Exit::Refused })
     }
+}
+
+/// The name of a session given by its id, or the id of one given by its name: a key may be confined by either.
+fn other_designation(store: &Store, wanted: &str) -> Option<String> {
+    let session = options::session(store, wanted).ok()?;
+    let (id, name) = (session.id.to_string(), session.name.to_string());
+    Some(if id == wanted { name } else { id })
 }
