@@ -82,17 +82,22 @@ struct Entry {
 }
 
 fn ledger(conn: &dyn Conn) -> Result<Option<Vec<Entry>>> {
-    let count = |sql| conn.integer(sql, &[]);
-    if count("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'openwa_migrations'")? == 0 {
-        let tables =
-            count("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")?;
-        if tables > 0 {
+    // One statement, so one moment: between two, another opener may have made the ledger and the tables.
+    let found = conn.first(
+        "SELECT count(*), count(*) FILTER (WHERE name = 'openwa_migrations') FROM sqlite_schema
+          WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+        &[],
+        |row| Ok((row.get(0) != Value::Int(0), row.get(1) != Value::Int(0))),
+    )?;
+    match found {
+        Some((_, true)) => {}
+        Some((true, false)) => {
             return Err(Error::new(
                 Kind::ForeignDatabase,
                 "this database has tables but was not made by openwa-store; give another path",
             ));
         }
-        return Ok(None);
+        Some((false, false)) | None => return Ok(None),
     }
     let text = |v: Value<'_>| if let Value::Text(s) = v { s.to_owned() } else { String::new() };
     let sql = "SELECT version, database, name, checksum, applied_at FROM openwa_migrations ORDER BY version";
