@@ -1,6 +1,7 @@
 //! SQLite: files, connections, pragmas, and what its errors mean.
 
 use std::cell::Cell;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +49,9 @@ const WAL_KEPT_BYTES: u32 = 64 << 20;
 /// How long a statement waits for a lock that another process holds.
 const BUSY_TRIES: i32 = 120_000;
 
+/// How often an open is repeated, five milliseconds apart: for ten seconds.
+const OPEN_TRIES: u32 = 2000;
+
 /// Waits for another process's lock. SQLite's own handler sleeps up to 100 ms between tries and loses against a
 /// busy writer, whose gaps are shorter than a millisecond; this one asks every half millisecond, for a minute.
 fn wait_for_lock(tries: i32) -> bool {
@@ -63,6 +67,21 @@ impl SqliteFile {
     /// The path for messages.
     pub(crate) fn shown(&self) -> String {
         self.path.as_deref().map_or_else(|| ":memory:".to_owned(), |p| p.display().to_string())
+    }
+
+    /// Opens after all others that open in the same folder, and repeats what fails only because another process
+    /// closes the file at this moment. While a new file changes its journal mode, and while the last one out removes
+    /// the log, SQLite does not wait but fails.
+    pub(crate) fn among_other_openers<T>(&self, open: impl Fn() -> Result<T>) -> Result<T> {
+        let _turn = self.path.as_deref().and_then(turn_in_folder);
+        let mut tries = 0;
+        loop {
+            match open() {
+                Err(e) if e.kind() == Kind::Busy && tries < OPEN_TRIES => tries += 1,
+                done => return done,
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Opens the connection that writes, creating the file if it is missing (with mode 0600 on Unix).
@@ -121,6 +140,15 @@ impl SqliteFile {
         conn.busy_handler(Some(wait_for_lock)).map_err(|e| failure(&e))?;
         Ok(SqliteConn { conn, file: self.clone() })
     }
+}
+
+/// A lock on the folder of a database, which leaves no file behind and which a crash releases. `None`: this system or
+/// file system has none; then the repetition has to do.
+fn turn_in_folder(path: &Path) -> Option<File> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = File::open(folder).ok()?;
+    folder.lock().ok()?;
+    Some(folder)
 }
 
 #[cfg(unix)]
@@ -343,6 +371,8 @@ fn failure(e: &rusqlite::Error) -> Error {
         ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
             return Error::new(Kind::NotFound, "the row that this one belongs to does not exist");
         }
+        // A file to be deleted was gone, or a lock could not be had: another process closed or opened just now.
+        ffi::SQLITE_IOERR_DELETE_NOENT | ffi::SQLITE_IOERR_RDLOCK => Kind::Busy,
         // A write beyond the process's file size limit, or a full disk that only fsync notices.
         ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_TRUNCATE => Kind::DiskFull,
         other => match other & 0xff {

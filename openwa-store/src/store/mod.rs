@@ -297,9 +297,14 @@ fn open_database(env: &Arc<Env>, which: entity::Database) -> Result<Arc<Database
     {
         std::fs::create_dir_all(folder).map_err(|e| at(e.into()))?;
     }
-    schema::refuse_foreign(&file).map_err(at)?;
-    let conn = file.open_writer().map_err(at)?;
-    schema::migrate(&conn, which, None, env.now()).map_err(at)?;
+    let conn = file
+        .among_other_openers(|| {
+            schema::refuse_foreign(&file)?;
+            let conn = file.open_writer()?;
+            schema::migrate(&conn, which, None, env.now())?;
+            Ok(conn)
+        })
+        .map_err(at)?;
     let limits = Limits { queue: config.queue.max(1), group: config.group.max(1) };
     Database::new(file, conn, limits).map_err(at)
 }
