@@ -127,6 +127,8 @@ pub(crate) trait Entity: Sized {
     const TABLE: &'static Table;
     /// Reads a row that was selected with [`Table::column_list`].
     fn from_row(row: &dyn Row) -> Result<Self>;
+    /// `SELECT a, b FROM t`, built once.
+    fn select() -> &'static str;
     /// The values in column order.
     fn values(&self) -> Vec<Value<'_>>;
     /// Checks the lengths.
@@ -182,6 +184,13 @@ macro_rules! entity {
                     let i = next();
                     $crate::value::Column::read(row.get(i)).ok_or_else(|| Self::TABLE.unreadable(i, row))?
                 },)+ })
+            }
+
+            fn select() -> &'static str {
+                static SQL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+                    format!("SELECT {} FROM {}", $name::TABLE.column_list(), $table)
+                });
+                SQL.as_str()
             }
 
             fn values(&self) -> Vec<$crate::value::Value<'_>> {

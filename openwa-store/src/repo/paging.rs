@@ -1,6 +1,8 @@
 //! Pages by keyset: a cursor names the last row of a page, so rows that come or go meanwhile neither shift nor
 //! repeat anything.
 
+use std::fmt::Write;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -90,8 +92,10 @@ impl<'a> Listing<'a> {
     pub(crate) fn and(&mut self, condition: &str, value: Value<'a>) -> usize {
         self.values.push(value);
         let place = self.values.len();
-        self.conditions.push_str(if place == 1 { " WHERE " } else { " AND " });
-        self.conditions.push_str(&condition.replace("{}", &format!("?{place}")));
+        let (before, after) = condition.split_once("{}").unwrap_or((condition, ""));
+        let word = if place == 1 { "WHERE" } else { "AND" };
+        // Writing to a string does not fail.
+        let _ = write!(self.conditions, " {word} {before}?{place}{after}");
         place
     }
 
@@ -119,13 +123,8 @@ impl<'a> Listing<'a> {
     ) -> Result<Page<E>> {
         // The limit is a value, so that pages of every size share one prepared statement.
         self.values.push(Value::Int(i64::from(limit) + 1));
-        let (table, last) = (E::TABLE, self.values.len());
-        let text = format!(
-            "SELECT {} FROM {}{} ORDER BY {order} LIMIT ?{last}",
-            table.column_list(),
-            table.name,
-            self.conditions
-        );
+        let last = self.values.len();
+        let text = format!("{}{} ORDER BY {order} LIMIT ?{last}", E::select(), self.conditions);
         let mut rows = Vec::with_capacity(limit as usize + 1);
         conn.query(&text, &self.values, &mut |row| {
             rows.push(E::from_row(row)?);
