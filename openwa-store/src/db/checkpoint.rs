@@ -38,6 +38,10 @@ const ROUNDS: u32 = 4;
 /// How long the log may stay unchecked when writes come too slowly to reach the threshold.
 const IDLE: Duration = Duration::from_secs(5);
 
+/// A writer that pauses for this long leaves time to finish a long log without holding anybody back. After a burst a
+/// hundred megabytes may be left to sync.
+const PAUSE: Duration = Duration::from_millis(50);
+
 pub(super) struct Checkpointer {
     state: Arc<State>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -127,15 +131,17 @@ impl State {
         loop {
             let mut wake = lock(&self.wake);
             while !wake.wanted && !wake.stop {
-                let waiting = self.pages.load(Ordering::Relaxed) > 0;
-                if !waiting {
+                let before = self.pages.load(Ordering::Relaxed);
+                if before == 0 {
                     wake = self.signal.wait(wake).unwrap_or_else(PoisonError::into_inner);
                     continue;
                 }
+                let patience = if before < LEAST { IDLE } else { PAUSE };
                 let (next, timeout) =
-                    self.signal.wait_timeout(wake, IDLE).unwrap_or_else(PoisonError::into_inner);
+                    self.signal.wait_timeout(wake, patience).unwrap_or_else(PoisonError::into_inner);
                 wake = next;
-                if timeout.timed_out() {
+                let writer_rests = self.pages.load(Ordering::Relaxed) == before;
+                if timeout.timed_out() && (patience == IDLE || writer_rests) {
                     break;
                 }
             }
