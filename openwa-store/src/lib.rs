@@ -22,6 +22,8 @@ pub mod time;
 pub mod transfer;
 
 pub use config::{Config, DataDatabase};
+#[cfg(feature = "postgres")]
+pub use config::{Postgres, Tls};
 pub use db::{Durability, Pending, Ticket, Trace, Writing};
 pub use engine::{ContactChange, Engine};
 pub use error::{Error, Kind, Result};

@@ -1,5 +1,11 @@
 //! How a store is opened.
 
+#[cfg(feature = "postgres")]
+mod postgres;
+
+#[cfg(feature = "postgres")]
+pub use postgres::{Postgres, Tls};
+
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +22,9 @@ pub enum DataDatabase {
     Sqlite,
     /// SQLite, in this file.
     SqliteFile(PathBuf),
+    /// PostgreSQL, which any number of processes and machines may share.
+    #[cfg(feature = "postgres")]
+    Postgres(Postgres),
 }
 
 /// How a store is opened. Every field has a sensible default: `Config::new("./data")` is enough.
@@ -127,6 +136,8 @@ impl Config {
         match &self.data {
             DataDatabase::SqliteFile(path) => Some(path.clone()),
             DataDatabase::Sqlite => Some(self.dir.as_ref()?.join("data.sqlite")),
+            #[cfg(feature = "postgres")]
+            DataDatabase::Postgres(_) => None,
         }
     }
 }
