@@ -1,0 +1,126 @@
+//! A PostgreSQL database: its writer and its readers.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::bulk::PgBulk;
+use super::ready::{Prepare, Readiness};
+use super::writer::Writer;
+use super::{Core, PgConn};
+use crate::config::Postgres as Options;
+use crate::db::queue::Queue;
+use crate::db::{Bulk, Conn, Limits, Trace, Turn};
+use crate::error::{Kind, Result};
+use crate::value::Value;
+
+pub(crate) struct Postgres {
+    core: Arc<Core>,
+    writer: Writer,
+}
+
+impl Postgres {
+    /// Makes ready what is needed to talk to the server; it need not be there yet.
+    /// `prepare` is run on the first connection.
+    pub(crate) fn new(
+        options: &Options,
+        limits: Limits,
+        trace: Option<Trace>,
+        prepare: Option<Prepare>,
+    ) -> Result<Self> {
+        let core = Core::new(options, trace, Readiness::new(prepare))?;
+        let writer = Writer::start(Arc::clone(&core), limits)?;
+        Ok(Postgres { core, writer })
+    }
+
+    /// Waits until the server answers and the database is ready for use. `tell` hears what is waited for.
+    pub(crate) fn wait(&self, tell: &dyn Fn(&str)) -> Result<()> {
+        let deadline = Instant::now() + self.core.options.wait;
+        let mut pause = Duration::from_millis(50);
+        loop {
+            match self.core.lease(Instant::now()) {
+                Err(e) if e.kind() == Kind::Unavailable && Instant::now() + pause < deadline => {
+                    tell(&e.to_string())
+                }
+                done => return done.map(drop),
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_secs(2));
+        }
+    }
+
+    pub(crate) fn is_partitioned(&self) -> bool {
+        self.core.is_partitioned()
+    }
+
+    /// Looks again which months have a partition.
+    pub(crate) fn forget_months(&self) {
+        self.core.months.forget();
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.core.options
+    }
+
+    /// The schema's name in quotes, for statements that make or remove tables.
+    pub(crate) fn schema(&self) -> &str {
+        self.core.texts.schema()
+    }
+
+    /// A read whose connection turns out to be lost is done again on another one: the server may have been restarted
+    /// since the connection was last used.
+    pub(in crate::db) fn read<T>(&self, mut f: impl FnMut(&dyn Conn) -> Result<T>) -> Result<T> {
+        let deadline = self.core.deadline();
+        loop {
+            let conn = self.core.lease(deadline)?;
+            conn.limit(self.core.options.read_timeout.map(|t| Instant::now() + t));
+            match f(&conn) {
+                Err(e) if e.kind() == Kind::Unavailable && conn.is_lost() && Instant::now() < deadline => {}
+                out => return out,
+            }
+        }
+    }
+
+    pub(in crate::db) fn snapshot<T>(&self, f: impl FnOnce(&dyn Conn) -> Result<T>) -> Result<T> {
+        let conn = self.core.lease(self.core.deadline())?;
+        conn.begin_read();
+        f(&conn)
+    }
+
+    pub(in crate::db) fn bulk<T>(&self, f: impl FnOnce(&mut dyn Bulk) -> Result<T>) -> Result<T> {
+        f(&mut PgBulk::new(&self.core))
+    }
+
+    pub(in crate::db) fn alone<T>(&self, f: impl FnOnce(&dyn Conn) -> Result<T>) -> Result<T> {
+        f(&self.core.lease(self.core.deadline())?)
+    }
+
+    /// Like [`alone`](Self::alone), with what only this engine can do.
+    pub(crate) fn with_conn<T>(&self, f: impl FnOnce(&PgConn) -> Result<T>) -> Result<T> {
+        f(&self.core.lease(self.core.deadline())?)
+    }
+
+    /// A lock that lives as long as a transaction of its own. Locks of a session would outlive it behind a pooler.
+    pub(in crate::db) fn turn(&self, work: &'static str) -> Result<Option<Turn>> {
+        let conn = self.core.lease(self.core.deadline())?;
+        conn.begin_idle();
+        let sql =
+            "SELECT pg_try_advisory_xact_lock(hashtext('openwa ' || ?1::text || ' of ' || this_schema))";
+        let taken = (&conn as &dyn Conn)
+            .first(sql, &[Value::Text(work)], |row| Ok(row.get(0) == Value::Bool(true)))?;
+        Ok(taken.unwrap_or(false).then(|| Turn(Box::new(conn))))
+    }
+
+    pub(in crate::db) fn queue(&self) -> &Queue {
+        self.writer.queue()
+    }
+
+    pub(in crate::db) fn shown(&self) -> String {
+        self.core.connector.shown().to_owned()
+    }
+
+    pub(in crate::db) fn close(&self) -> Result<()> {
+        let out = self.writer.close();
+        self.core.pool.close();
+        out
+    }
+}
