@@ -5,6 +5,10 @@
 //! [`Database`] decides where a call runs: reads on the caller's own thread with a pooled read-only
 //! connection, writes through the [`writer`] that shares commits.
 
+#[cfg(all(feature = "postgres", unix))]
+#[path = "postgres/builtin/mod.rs"]
+#[allow(dead_code)]
+mod builtin;
 mod bulk;
 mod checkpoint;
 mod sqlite;
