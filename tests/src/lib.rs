@@ -6,6 +6,8 @@
 pub mod bouncer;
 pub mod cluster;
 pub mod conformance;
+pub mod full;
+pub mod postgres;
 pub mod process;
 pub mod raw;
 pub mod server;

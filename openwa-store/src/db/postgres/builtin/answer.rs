@@ -103,7 +103,7 @@ fn ask(address: &(String, u16), login: &Login, database: &str, sql: Option<&str>
             || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION =>
         {
             Err(Error::new(
-                Kind::InvalidArgument,
+                Kind::PermissionDenied,
                 "the built-in PostgreSQL server refuses this user and password; it was made with others",
             )
             .with("variable", "DATABASE_PASSWORD")

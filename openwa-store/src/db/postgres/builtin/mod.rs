@@ -73,8 +73,8 @@ impl Builtin {
     ///
     /// # Errors
     /// `Timeout` if it does not answer in time; `Unsupported` if neither Docker nor the programs are here, or they are
-    /// of another version than the data; `InvalidArgument` if the port is taken or the password wrong;
-    /// `PermissionDenied` if the folder cannot be written; `Unavailable` or `Io` with the last words of the server or
+    /// of another version than the data; `InvalidArgument` if the port is taken; `PermissionDenied` if
+    /// the folder cannot be written or the password is wrong; `Unavailable` or `Io` with the last words of the server or
     /// of `initdb`.
     pub(crate) fn start(options: &BuiltinOptions<'_>, tell: &dyn Fn(&str)) -> Result<Self> {
         let deadline = Instant::now() + options.wait;

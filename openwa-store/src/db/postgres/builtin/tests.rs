@@ -118,7 +118,7 @@ fn the_password_stays_what_it_was_made_with() {
     let e = super::answer::wait_for(&again.address(), &wrong, std::time::Instant::now(), &|_| (), || Ok(()));
     assert_eq!(e.unwrap_err().context("variable"), Some("DATABASE_PASSWORD"));
     again.stop().unwrap();
-    let e = refused(&options(dir.path(), port), Kind::InvalidArgument);
+    let e = refused(&options(dir.path(), port), Kind::PermissionDenied);
     assert_eq!(e.context("variable"), Some("DATABASE_PASSWORD"));
     assert!(!runs(dir.path()), "what a failed start began it ends");
 }
