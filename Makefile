@@ -41,8 +41,9 @@ test: lint servers
 	$(CARGO) test --workspace $(FEATURES)
 	$(MAKE) doc
 
-bench: setup
-	$(CARGO) bench -p openwa-store
+bench: setup servers
+	$(CARGO) bench -p openwa-store --bench store
+	$(CARGO) bench -p openwa-tests --bench postgres
 
 crash: setup servers
 	OPENWA_CRASH_ROUNDS=200 OPENWA_STRESS_SECONDS=30 $(CARGO) test --release -p openwa-tests --test faults

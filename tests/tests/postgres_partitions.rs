@@ -69,16 +69,15 @@ fn save(store: &Store, session: Uuid, message: NewMessage) {
 /// Puts `count` messages of the month `year-month` into the default partition, as an older writer would have.
 fn into_default(sql: &Sql, session: Uuid, month: &str, count: u32) {
     sql.run(&format!(
-        "BEGIN;
-         INSERT INTO message_ids (session_id, wa_message_id)
-           SELECT '{session}', '{month}-' || n FROM generate_series(1, {count}) n;
-         INSERT INTO messages (id, session_id, wa_message_id, chat_id, from_number, type, body, from_me, is_group,
-                               wa_timestamp, created_at)
+        "WITH new AS (
+           INSERT INTO messages (id, session_id, wa_message_id, chat_id, from_number, type, body, from_me, is_group,
+                                 wa_timestamp, created_at)
            SELECT gen_random_uuid(), '{session}', '{month}-' || n, '12025550143@s.whatsapp.net',
                   '12025550143@s.whatsapp.net', 'text', 'x', false, false, t, t
            FROM (SELECT n, '{month}-01T00:00:00Z'::timestamptz + n * interval '1 minute' AS t
-                 FROM generate_series(1, {count}) n) rows;
-         COMMIT"
+                 FROM generate_series(1, {count}) n) rows
+           RETURNING session_id, wa_message_id, id, created_at)
+         INSERT INTO message_ids (session_id, wa_message_id, message_id, created_at) SELECT * FROM new"
     ));
 }
 
