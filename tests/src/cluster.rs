@@ -21,7 +21,7 @@ pub const PASSWORD: &str = "a fictional password";
 const PORT_TAKEN: &str = "could not bind";
 
 /// What a cluster is like.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Whether commits reach the disk. What does not ask for durability is faster without.
     pub fsync: bool,
@@ -29,11 +29,13 @@ pub struct Options {
     pub timezone: &'static str,
     /// The most connections it takes.
     pub connections: u32,
+    /// Its certificate and key, in PEM; `None`: it does not encrypt.
+    pub certificate: Option<(String, String)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { fsync: true, timezone: "America/Sao_Paulo", connections: 200 }
+        Options { fsync: true, timezone: "America/Sao_Paulo", connections: 200, certificate: None }
     }
 }
 
@@ -59,13 +61,13 @@ impl Cluster {
     #[must_use]
     pub fn shared() -> &'static Cluster {
         static SHARED: LazyLock<Cluster> =
-            LazyLock::new(|| Cluster::new(Options { fsync: false, ..Options::default() }));
+            LazyLock::new(|| Cluster::new(&Options { fsync: false, ..Options::default() }));
         &SHARED
     }
 
     /// A new one.
     #[must_use]
-    pub fn new(options: Options) -> Self {
+    pub fn new(options: &Options) -> Self {
         // Another program may take the port between the question and the start.
         for _ in 0..5 {
             let port = free_port();
@@ -139,7 +141,7 @@ impl Cluster {
     }
 }
 
-fn prepare(options: Options, port: u16) -> Server {
+fn prepare(options: &Options, port: u16) -> Server {
     let home = Home::new("pg");
     let data = home.path.join("data");
     home.write("password", PASSWORD);
@@ -162,6 +164,16 @@ fn prepare(options: Options, port: u16) -> Server {
         ("full_page_writes", if options.fsync { "on" } else { "off" }.to_owned()),
         ("max_wal_size", "2GB".to_owned()),
     ];
+    let mut settings = settings.to_vec();
+    if let Some((certificate, key)) = &options.certificate {
+        settings.push(("ssl", "on".to_owned()));
+        for (name, file, content) in
+            [("ssl_cert_file", "cert.pem", certificate), ("ssl_key_file", "key.pem", key)]
+        {
+            home.write(file, content);
+            settings.push((name, shown(&home.path.join(file)).to_owned()));
+        }
+    }
     let mut command: Vec<OsString> = vec![find("postgres").into(), "-D".into(), data.into()];
     for (name, value) in settings {
         command.extend(["-c".into(), format!("{name}={value}").into()]);

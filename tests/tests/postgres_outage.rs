@@ -58,7 +58,7 @@ fn batch(store: &Store, session: Uuid, id: &str) -> openwa_store::Result<()> {
 
 #[test]
 fn what_was_acknowledged_survives_the_servers_crashes() {
-    let cluster = Cluster::new(Options::default());
+    let cluster = Cluster::new(&Options::default());
     let (database, dir) = (cluster.database(), tempfile::tempdir().unwrap());
     let store = Store::open_with(config(dir.path(), postgres(&database))).unwrap();
     let session = new_session(&store, "shop-1");
@@ -157,7 +157,7 @@ fn data_is_unavailable(store: &Store, session: Uuid) {
 
 #[test]
 fn keys_and_audit_work_while_the_server_is_down() {
-    let cluster = Cluster::new(Options { fsync: false, ..Options::default() });
+    let cluster = Cluster::new(&Options { fsync: false, ..Options::default() });
     let (database, dir) = (cluster.database(), tempfile::tempdir().unwrap());
     let store = Store::open_with(config(dir.path(), postgres(&database))).unwrap();
     let session = new_session(&store, "shop-1");
@@ -174,7 +174,7 @@ fn keys_and_audit_work_while_the_server_is_down() {
 
 #[test]
 fn a_store_opens_without_the_server_if_it_may() {
-    let cluster = Cluster::new(Options { fsync: false, ..Options::default() });
+    let cluster = Cluster::new(&Options { fsync: false, ..Options::default() });
     let (database, dir) = (cluster.database(), tempfile::tempdir().unwrap());
     cluster.stop(Stop::Fast);
     let begun = Instant::now();
@@ -198,7 +198,7 @@ fn a_store_opens_without_the_server_if_it_may() {
 
 #[test]
 fn opening_waits_for_a_server_that_comes_later() {
-    let cluster = Cluster::new(Options { fsync: false, ..Options::default() });
+    let cluster = Cluster::new(&Options { fsync: false, ..Options::default() });
     let (database, dir) = (cluster.database(), tempfile::tempdir().unwrap());
     cluster.stop(Stop::Fast);
     let patient = Postgres { wait: PATIENCE, ..postgres(&database) };

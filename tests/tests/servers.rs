@@ -30,7 +30,7 @@ fn the_server_is_not_in_utc() {
 
 #[test]
 fn what_was_committed_outlives_a_crash_of_the_server() {
-    let cluster = Cluster::new(Options::default());
+    let cluster = Cluster::new(&Options::default());
     let database = cluster.database();
     let before = database.sql();
     before.run("CREATE TABLE t (x int)");

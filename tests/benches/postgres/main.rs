@@ -37,7 +37,7 @@ impl<'a> Bench<'a> {
 
 fn main() {
     let options = Options { rounds: 3, rows: 100_000, only: None, long: false }.read();
-    let cluster = Cluster::new(cluster::Options { timezone: "UTC", ..cluster::Options::default() });
+    let cluster = Cluster::new(&cluster::Options { timezone: "UTC", ..cluster::Options::default() });
     println!("{}", cluster.sql("postgres").value("SELECT version()"));
     println!("\n| work | ours | yardstick | ratio | at least |\n|---|---|---|---|---|");
     saves::run(&options, &cluster);

@@ -5,7 +5,7 @@ use openwa_tests::bouncer::Bouncer;
 use openwa_tests::cluster::{Cluster, Options};
 
 fn main() {
-    let cluster = Cluster::new(Options { fsync: false, ..Options::default() });
+    let cluster = Cluster::new(&Options { fsync: false, ..Options::default() });
     let bouncer = Bouncer::new(&cluster);
     println!("{} {} {}", cluster.socket(), cluster.port(), bouncer.port());
     // Its parent never writes, so this ends when the parent does.
