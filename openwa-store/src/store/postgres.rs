@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Env, limits};
 use crate::config::Postgres as Options;
-use crate::db::{Conn, Database, Postgres, quoted};
+use crate::db::{Conn, Database, Postgres, Setup, quoted};
 use crate::entity;
 use crate::error::{Error, Kind, Result};
 use crate::maintenance::partitions;
@@ -25,13 +25,18 @@ pub(super) fn open(env: &Arc<Env>, options: &Options) -> Result<Arc<Database>> {
         })
     };
     let named = |e: Error| e.during("open");
-    let engine = Postgres::new(options, limits(&env.config), env.config.trace.clone(), Some(prepare))
-        .map_err(named)?;
     let tell = |text: &str| {
         if let Some(tell) = &env.config.opening {
             tell(text);
         }
     };
+    let setup = Setup {
+        dir: env.config.dir.as_deref(),
+        limits: limits(&env.config),
+        trace: env.config.trace.clone(),
+        prepare: Some(prepare),
+    };
+    let engine = Postgres::new(options, setup, &tell).map_err(named)?;
     match engine.wait(&tell) {
         Err(e) if options.required || e.kind() != Kind::Unavailable => {
             return Err(named(e.with("server", format!("{options:?}"))));

@@ -1,35 +1,61 @@
 //! A PostgreSQL database: its writer and its readers.
 
+use std::path::Path;
 use std::sync::Arc;
+#[cfg(unix)]
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use super::builtin::{Builtin, BuiltinOptions};
 use super::bulk::PgBulk;
 use super::ready::{Prepare, Readiness};
 use super::writer::Writer;
-use super::{Core, PgConn};
+use super::Core;
 use crate::config::Postgres as Options;
 use crate::db::queue::Queue;
+#[cfg(unix)]
+use crate::db::lock;
 use crate::db::{Bulk, Conn, Limits, Trace, Turn};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::value::Value;
 
 pub(crate) struct Postgres {
     core: Arc<Core>,
     writer: Writer,
+    /// The server that was started for this store; it is left last.
+    #[cfg(unix)]
+    server: Mutex<Option<Builtin>>,
+}
+
+/// What an engine needs beside the server's address.
+pub(crate) struct Setup<'a> {
+    /// The store's folder, for a server of its own.
+    pub(crate) dir: Option<&'a Path>,
+    pub(crate) limits: Limits,
+    pub(crate) trace: Option<Trace>,
+    /// Is run on the first connection.
+    pub(crate) prepare: Option<Prepare>,
 }
 
 impl Postgres {
-    /// Makes ready what is needed to talk to the server; it need not be there yet.
-    /// `prepare` is run on the first connection.
-    pub(crate) fn new(
-        options: &Options,
-        limits: Limits,
-        trace: Option<Trace>,
-        prepare: Option<Prepare>,
-    ) -> Result<Self> {
-        let core = Core::new(options, trace, Readiness::new(prepare))?;
-        let writer = Writer::start(Arc::clone(&core), limits)?;
-        Ok(Postgres { core, writer })
+    /// Makes ready what is needed to talk to the server; it need not be there yet, unless it is the store's own, which
+    /// is started. `tell` hears what is waited for.
+    pub(crate) fn new(options: &Options, setup: Setup<'_>, tell: &dyn Fn(&str)) -> Result<Self> {
+        #[cfg(unix)]
+        let (server, options) = start(options, setup.dir, tell)?;
+        #[cfg(not(unix))]
+        if options.builtin {
+            return Err(Error::new(Kind::Unsupported, "this system cannot start a server for the store"));
+        }
+        let core = Core::new(&options, setup.trace, Readiness::new(setup.prepare))?;
+        let writer = Writer::start(Arc::clone(&core), setup.limits)?;
+        Ok(Postgres {
+            core,
+            writer,
+            #[cfg(unix)]
+            server: Mutex::new(server),
+        })
     }
 
     /// Waits until the server answers and the database is ready for use. `tell` hears what is waited for.
@@ -55,15 +81,6 @@ impl Postgres {
     /// Looks again which months have a partition.
     pub(crate) fn forget_months(&self) {
         self.core.months.forget();
-    }
-
-    pub(crate) fn options(&self) -> &Options {
-        &self.core.options
-    }
-
-    /// The schema's name in quotes, for statements that make or remove tables.
-    pub(crate) fn schema(&self) -> &str {
-        self.core.texts.schema()
     }
 
     /// A read whose connection turns out to be lost is done again on another one: the server may have been restarted
@@ -94,11 +111,6 @@ impl Postgres {
         f(&self.core.lease(self.core.deadline())?)
     }
 
-    /// Like [`alone`](Self::alone), with what only this engine can do.
-    pub(crate) fn with_conn<T>(&self, f: impl FnOnce(&PgConn) -> Result<T>) -> Result<T> {
-        f(&self.core.lease(self.core.deadline())?)
-    }
-
     /// A lock that lives as long as a transaction of its own. Locks of a session would outlive it behind a pooler.
     pub(in crate::db) fn turn(&self, work: &'static str) -> Result<Option<Turn>> {
         let conn = self.core.lease(self.core.deadline())?;
@@ -121,6 +133,34 @@ impl Postgres {
     pub(in crate::db) fn close(&self) -> Result<()> {
         let out = self.writer.close();
         self.core.pool.close();
+        #[cfg(unix)]
+        if let Some(server) = lock(&self.server).take() {
+            server.stop()?;
+        }
         out
     }
+}
+
+/// Starts the store's own server if it shall have one, and says where it is.
+#[cfg(unix)]
+fn start(options: &Options, dir: Option<&Path>, tell: &dyn Fn(&str)) -> Result<(Option<Builtin>, Options)> {
+    if !options.builtin {
+        return Ok((None, options.clone()));
+    }
+    let dir = dir.ok_or_else(|| Error::invalid("dir", "a store with a server of its own needs a folder"))?;
+    let server = Builtin::start(
+        &BuiltinOptions {
+            dir,
+            user: &options.user,
+            password: options.password.as_deref(),
+            database: &options.database,
+            port: options.port,
+            wait: options.wait,
+            path: None,
+        },
+        tell,
+    )?;
+    let (host, port) = server.address();
+    let password = Some(server.password().to_owned());
+    Ok((Some(server), Options { host, port, password, ..options.clone() }))
 }

@@ -1,5 +1,7 @@
 //! PostgreSQL as an engine: a private runtime that drives a few connections, which blocking callers wait for.
 
+#[cfg(unix)]
+mod builtin;
 mod bulk;
 mod columns;
 mod conn;
@@ -13,7 +15,7 @@ mod text;
 mod value;
 mod writer;
 
-pub(crate) use database::Postgres;
+pub(crate) use database::{Postgres, Setup};
 pub(crate) use text::quoted;
 
 use std::sync::Arc;
