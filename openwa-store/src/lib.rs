@@ -6,6 +6,7 @@
 mod config;
 mod db;
 mod maintenance;
+mod record;
 mod repo;
 mod schema;
 mod store;
@@ -14,6 +15,7 @@ mod value;
 pub mod engine;
 pub mod entity;
 pub mod error;
+pub mod face;
 pub mod json;
 pub mod policy;
 pub mod replay;

@@ -7,10 +7,12 @@ use super::sql;
 use crate::db::{Conn, Flow};
 use crate::entity::Message;
 use crate::error::Result;
+use crate::record::shape;
 use crate::text::Text;
 use crate::time::Timestamp;
 use crate::value::{Column, Row, Value};
 
+shape! { output:
 /// A chat in the list of a session's chats.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chat {
@@ -24,6 +26,7 @@ pub struct Chat {
     pub unread: u32,
     /// The newest message.
     pub last_message: Message,
+}
 }
 
 /// Where counting unread messages stops.

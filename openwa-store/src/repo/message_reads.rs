@@ -9,20 +9,22 @@ use super::sql;
 use crate::db::Conn;
 use crate::entity::{Message, MessageReaction};
 use crate::error::Result;
+use crate::record::shape;
 use crate::text::Text;
 use crate::time::Timestamp;
-use crate::value::{Column, Value};
+use crate::value::{Column, Value, names};
 
-/// In which order messages are listed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    /// Newest first.
-    #[default]
-    Newest,
-    /// Oldest first.
-    Oldest,
+names! {
+    /// In which order messages are listed.
+    pub enum Order: default Newest {
+        /// Newest first.
+        Newest = "newest",
+        /// Oldest first.
+        Oldest = "oldest",
+    }
 }
 
+shape! { input:
 /// Which messages of a session.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MessageFilter {
@@ -40,6 +42,7 @@ pub struct MessageFilter {
     pub text: Option<Text>,
     /// In which order.
     pub order: Order,
+}
 }
 
 /// The LIKE pattern for "contains".

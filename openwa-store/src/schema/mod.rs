@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::db::{Conn, Dialect, SqliteFile};
 use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
+use crate::record::shape;
 use crate::time::Timestamp;
 use crate::value::{Column, Value};
 
@@ -95,6 +96,7 @@ fn ladder(database: Database, dialect: Dialect) -> &'static [Step] {
     }
 }
 
+shape! { output:
 /// What the ledger says of one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
@@ -104,6 +106,7 @@ pub struct Applied {
     pub name: String,
     /// When it was applied; `None`: not yet.
     pub applied_at: Option<Timestamp>,
+}
 }
 
 /// The version that this library brings a database to, on either engine.

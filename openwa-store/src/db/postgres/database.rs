@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use super::Core;
 #[cfg(unix)]
 use super::builtin::{Builtin, BuiltinOptions};
 use super::bulk::PgBulk;
 use super::ready::{Prepare, Readiness};
 use super::writer::Writer;
-use super::Core;
 use crate::config::Postgres as Options;
-use crate::db::queue::Queue;
 #[cfg(unix)]
 use crate::db::lock;
+use crate::db::queue::Queue;
 use crate::db::{Bulk, Conn, Limits, Trace, Turn};
 use crate::error::{Error, Kind, Result};
 use crate::value::Value;
