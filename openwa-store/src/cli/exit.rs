@@ -1,12 +1,11 @@
 //! How the command ends: exit codes, and errors that say what to do.
 
 use std::io;
-use std::process::ExitCode;
 
-use openwa_store::{Error, Json, Kind, Text};
+use crate::{Error, Json, Kind, Text};
 use serde_json::json;
 
-use crate::json::Object;
+use super::json::Object;
 
 pub type Result<T> = std::result::Result<T, Failure>;
 
@@ -41,12 +40,6 @@ Exit codes:
   5  a database or document cannot be used: foreign, too new, or damaged
   6  try again later: the database is busy or out of reach, or the disk is full
   7  a file or folder may not be read or written";
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        ExitCode::from(exit as u8)
-    }
-}
 
 /// Why a command was not done.
 pub enum Failure {

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use crate::entity::Session;
+use crate::{Config, Error, Store};
 use clap::Args;
-use openwa_store::entity::Session;
-use openwa_store::{Config, Error, Store};
 use uuid::Uuid;
 
-use crate::exit::{Exit, Failure, Result};
+use super::exit::{Exit, Failure, Result};
 
 const DEFAULT_DIR: &str = "./data";
 
@@ -78,7 +78,7 @@ pub fn session(store: &Store, wanted: &str) -> Result<Session> {
     }
     match wanted.parse::<Uuid>().map(|id| store.sessions().get(id)) {
         Ok(Ok(session)) => Ok(session),
-        Ok(Err(e)) if e.kind() != openwa_store::Kind::NotFound => Err(e.into()),
+        Ok(Err(e)) if e.kind() != crate::Kind::NotFound => Err(e.into()),
         _ => Err(Failure::not_found(
             format!("no session {wanted:?}"),
             "`openwa sessions list` shows the sessions of the store",

@@ -1,6 +1,6 @@
 //! JSON documents made of the library's own, so that text and numbers come out as they were stored.
 
-use openwa_store::Json;
+use crate::Json;
 use serde_json::Value;
 
 /// A JSON object under construction.

@@ -1,14 +1,14 @@
 use std::path::PathBuf;
 
+use crate::{Difference, Differing, Json, MAX_DIFFERENCES, Text};
 use clap::Args;
-use openwa_store::{Difference, Differing, Json, MAX_DIFFERENCES, Text};
 use serde_json::json;
 
-use crate::exit::{Exit, Result};
-use crate::json::{Object, array};
-use crate::options::Options;
-use crate::output::Output;
-use crate::table::{Column, Table};
+use super::exit::{Exit, Result};
+use super::json::{Object, array};
+use super::options::Options;
+use super::output::Output;
+use super::table::{Column, Table};
 
 /// Compare two stores row by row (exit code 1 if they differ)
 #[derive(Args)]
@@ -20,7 +20,7 @@ pub struct Compare {
 impl Compare {
     pub fn run(&self, options: &Options, out: &mut Output) -> Result<Exit> {
         let (one, other) = (options.open()?, options.open_at(&self.other)?);
-        let found = openwa_store::compare(&one, &other)?;
+        let found = crate::compare(&one, &other)?;
         let exit = if found.is_empty() { Exit::Done } else { Exit::Failed };
         if out.is_json() {
             let same = json!(found.is_empty());

@@ -1,10 +1,10 @@
 //! Pages of long lists.
 
+use crate::{Json, Page, PageRequest};
 use clap::Args;
-use openwa_store::{Json, Page, PageRequest};
 use serde_json::json;
 
-use crate::json::{Object, array};
+use super::json::{Object, array};
 
 /// Which page.
 #[derive(Args)]
@@ -36,9 +36,9 @@ pub fn footer<T>(page: &Page<T>) -> Option<String> {
 
 /// Every row of a list, a thousand at a time.
 pub fn every<T>(
-    mut list: impl FnMut(&PageRequest) -> openwa_store::Result<Page<T>>,
+    mut list: impl FnMut(&PageRequest) -> crate::Result<Page<T>>,
     mut each: impl FnMut(T),
-) -> openwa_store::Result<()> {
+) -> crate::Result<()> {
     let mut request = PageRequest { limit: Some(1000), after: None };
     loop {
         let page = list(&request)?;

@@ -1,8 +1,8 @@
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
-use crate::exit::{Exit, Result};
-use crate::output::Output;
+use super::exit::{Exit, Result};
+use super::output::Output;
 
 /// Print the completions for a shell
 ///
@@ -16,7 +16,7 @@ pub struct Completions {
 impl Completions {
     pub fn run(&self, out: &mut Output) -> Result<Exit> {
         let mut text = Vec::new();
-        clap_complete::generate(self.shell, &mut crate::Cli::command(), "openwa", &mut text);
+        clap_complete::generate(self.shell, &mut super::Cli::command(), "openwa", &mut text);
         std::io::Write::write_all(out.writer(), &text)?;
         Ok(Exit::Done)
     }

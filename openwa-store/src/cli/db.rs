@@ -1,14 +1,14 @@
+use crate::entity::Database;
+use crate::{Applied, Config, Json, Kind, Text, migrations};
 use clap::{Args, Subcommand, ValueEnum};
-use openwa_store::entity::Database;
-use openwa_store::{Applied, Config, Json, Kind, Text, migrations};
 use serde_json::json;
 
-use crate::compare::Compare;
-use crate::exit::{Exit, Failure, Result};
-use crate::json::{Object, array};
-use crate::options::Options;
-use crate::output::Output;
-use crate::table::{Column, Table};
+use super::compare::Compare;
+use super::exit::{Exit, Failure, Result};
+use super::json::{Object, array};
+use super::options::Options;
+use super::output::Output;
+use super::table::{Column, Table};
 
 /// Look after the databases: versions, migrations, checks, comparison
 #[derive(Subcommand)]

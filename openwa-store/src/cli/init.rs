@@ -1,11 +1,11 @@
+use crate::Text;
 use clap::Args;
-use openwa_store::Text;
 use serde_json::json;
 
-use crate::exit::{Exit, Result};
-use crate::json::Object;
-use crate::options::Options;
-use crate::output::Output;
+use super::exit::{Exit, Result};
+use super::json::Object;
+use super::options::Options;
+use super::output::Output;
 
 /// Make a new store, or bring an old one to this version
 ///

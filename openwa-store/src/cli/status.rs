@@ -1,13 +1,13 @@
+use crate::{DatabaseStatus, Json, Text};
 use clap::Args;
 use indicatif::{HumanBytes, HumanCount};
-use openwa_store::{DatabaseStatus, Json, Text};
 use serde_json::json;
 
-use crate::exit::{Exit, Result};
-use crate::json::{Object, array};
-use crate::options::Options;
-use crate::output::Output;
-use crate::table::{Column, Table};
+use super::exit::{Exit, Result};
+use super::json::{Object, array};
+use super::options::Options;
+use super::output::Output;
+use super::table::{Column, Table};
 
 /// Show sizes, versions and row counts of the store
 #[derive(Args)]

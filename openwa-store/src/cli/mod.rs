@@ -1,4 +1,5 @@
-//! `openwa`: a store of a WhatsApp gateway from the command line.
+//! `openwa`: a store of a WhatsApp gateway from the command line, as a function. The command calls it, and so does
+//! whoever wants to offer it under another name, such as the Python package.
 
 mod chats;
 mod compare;
@@ -21,7 +22,7 @@ mod summary;
 mod table;
 mod transfer;
 
-use std::process::ExitCode;
+use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
@@ -77,14 +78,23 @@ impl Command {
     }
 }
 
-fn main() -> ExitCode {
-    let cli = Cli::parse();
+/// Runs the command with `args`, the first of which is its name, and gives its exit code. It reads and writes the
+/// process's own standard streams.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help and version come this way too. Nobody is left to hear that the stream is closed.
+            let _ = e.print();
+            return u8::try_from(e.exit_code()).unwrap_or(Exit::Usage as u8);
+        }
+    };
     let mut out = Output::new(cli.options.json);
     let done = cli.command.run(&cli.options, &mut out);
     // What was written is shown before what went wrong.
     let done = out.flush().map_err(Into::into).and(done);
     match done {
-        Ok(exit) => exit.into(),
-        Err(failure) => failure.report(cli.options.json).into(),
+        Ok(exit) => exit as u8,
+        Err(failure) => failure.report(cli.options.json) as u8,
     }
 }

@@ -1,17 +1,17 @@
 use std::net::IpAddr;
 
+use crate::entity::ApiKey;
+use crate::policy::permissions::Permission;
+use crate::{Ask, Json, NewApiKey, NewWhitelistEntry, Store, Text, Timestamp};
 use clap::{Args, Subcommand};
-use openwa_store::entity::ApiKey;
-use openwa_store::policy::permissions::Permission;
-use openwa_store::{Ask, Json, NewApiKey, NewWhitelistEntry, Store, Text, Timestamp};
 use serde_json::json;
 
-use crate::exit::{Exit, Failure, Result};
-use crate::json::Object;
-use crate::options::{self, Options};
-use crate::output::Output;
-use crate::pages::{self, Paging};
-use crate::table::{Column, Table};
+use super::exit::{Exit, Failure, Result};
+use super::json::Object;
+use super::options::{self, Options};
+use super::output::Output;
+use super::pages::{self, Paging};
+use super::table::{Column, Table};
 
 /// Create, list, revoke and check API keys
 #[derive(Subcommand)]

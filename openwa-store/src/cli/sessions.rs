@@ -1,14 +1,14 @@
+use crate::entity::{Session, SessionStatus};
+use crate::{SessionFilter, Timestamp};
 use clap::{Args, Subcommand};
-use openwa_store::entity::{Session, SessionStatus};
-use openwa_store::{SessionFilter, Timestamp};
 
-use crate::exit::{Exit, Result};
-use crate::json::Object;
-use crate::options::{self, Options};
-use crate::output::Output;
-use crate::pages::{self, Paging};
-use crate::summary::Summary;
-use crate::table::{Column, Table};
+use super::exit::{Exit, Result};
+use super::json::Object;
+use super::options::{self, Options};
+use super::output::Output;
+use super::pages::{self, Paging};
+use super::summary::Summary;
+use super::table::{Column, Table};
 
 /// List sessions, or show one
 #[derive(Args)]
@@ -120,7 +120,7 @@ impl Show {
     }
 }
 
-fn text(text: Option<&openwa_store::Text>) -> String {
+fn text(text: Option<&crate::Text>) -> String {
     text.map_or_else(|| "-".to_owned(), ToString::to_string)
 }
 

@@ -1,19 +1,19 @@
 use std::path::{Path, PathBuf};
 
+use crate::engine::Skipped;
+use crate::replay::{self, ReplayReport, SessionReplay};
+use crate::{Json, Store, Text};
 use clap::Args;
 use indicatif::HumanCount;
-use openwa_store::engine::Skipped;
-use openwa_store::replay::{self, ReplayReport, SessionReplay};
-use openwa_store::{Json, Store, Text};
 use serde_json::json;
 
-use crate::exit::{Exit, Failure, Result};
-use crate::json::{Object, array};
-use crate::meter::{Meter, Metered};
-use crate::options::{self, Options};
-use crate::output::Output;
-use crate::summary::Summary;
-use crate::table::{Column, Table};
+use super::exit::{Exit, Failure, Result};
+use super::json::{Object, array};
+use super::meter::{Meter, Metered};
+use super::options::{self, Options};
+use super::output::Output;
+use super::summary::Summary;
+use super::table::{Column, Table};
 
 /// Apply logs of engine events to the store
 ///
@@ -117,8 +117,8 @@ fn show(store: &Store, log: &Path, report: &ReplayReport, out: &mut Output) -> R
 
 fn promise(store: &Store) -> &'static str {
     match store.config().durability {
-        openwa_store::Durability::Full => "durable",
-        openwa_store::Durability::Normal => "synced at checkpoints",
+        crate::Durability::Full => "durable",
+        crate::Durability::Normal => "synced at checkpoints",
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::io::{self, BufWriter, Stdout, Write};
 
-use openwa_store::Json;
+use crate::Json;
 
-use crate::table::Table;
+use super::table::Table;
 
 pub struct Output {
     to: BufWriter<Stdout>,

@@ -1,13 +1,13 @@
+use crate::{Chat, Json};
 use clap::Args;
-use openwa_store::{Chat, Json};
 use serde_json::json;
 
-use crate::exit::{Exit, Result};
-use crate::json::Object;
-use crate::options::{self, Options};
-use crate::output::Output;
-use crate::pages::{self, Paging};
-use crate::table::{Column, Table};
+use super::exit::{Exit, Result};
+use super::json::Object;
+use super::options::{self, Options};
+use super::output::Output;
+use super::pages::{self, Paging};
+use super::table::{Column, Table};
 
 /// List the chats of a session, the one with the newest message first
 #[derive(Args)]
@@ -60,7 +60,7 @@ impl Chats {
 fn document(chat: &Chat) -> Json {
     Object::new()
         .put("chat_id", json!(chat.chat_id.as_stored()))
-        .put("name", json!(chat.name.as_ref().map(openwa_store::Text::as_stored)))
+        .put("name", json!(chat.name.as_ref().map(crate::Text::as_stored)))
         .put("is_group", json!(chat.is_group))
         .put("unread", json!(chat.unread))
         .put("last_message", chat.last_message.to_json())

@@ -1,12 +1,12 @@
 //! What a store has of a session, in numbers.
 
-use openwa_store::entity::PendingKind;
-use openwa_store::{ContactFilter, Json, MessageFilter, Result, Store};
+use crate::entity::PendingKind;
+use crate::{ContactFilter, Json, MessageFilter, Result, Store};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::json::Object;
-use crate::pages;
+use super::json::Object;
+use super::pages;
 
 pub struct Summary {
     pub messages: u64,

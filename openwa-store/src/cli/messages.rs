@@ -1,13 +1,13 @@
+use crate::entity::Message;
+use crate::{MessageFilter, Store, Text, Timestamp};
 use clap::{Args, ValueEnum};
-use openwa_store::entity::Message;
-use openwa_store::{MessageFilter, Store, Text, Timestamp};
 use uuid::Uuid;
 
-use crate::exit::{Exit, Result};
-use crate::options::{self, Options};
-use crate::output::Output;
-use crate::pages::{self, Paging};
-use crate::table::{Column, Table};
+use super::exit::{Exit, Result};
+use super::options::{self, Options};
+use super::output::Output;
+use super::pages::{self, Paging};
+use super::table::{Column, Table};
 
 /// List the messages of a session, filtered, a page at a time or all
 ///
@@ -125,8 +125,8 @@ impl Messages {
             from_me: (self.from_me || self.incoming).then_some(self.from_me),
             text: text(&self.text),
             order: match self.order {
-                Order::Newest => openwa_store::Order::Newest,
-                Order::Oldest => openwa_store::Order::Oldest,
+                Order::Newest => crate::Order::Newest,
+                Order::Oldest => crate::Order::Oldest,
             },
         }
     }

@@ -3,17 +3,17 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use crate::{ExportOptions, ExportReport, ImportOptions, ImportReport, Missing, Mode, Progress, Text};
 use clap::Args;
 use indicatif::{HumanBytes, HumanCount};
-use openwa_store::{ExportOptions, ExportReport, ImportOptions, ImportReport, Missing, Mode, Progress, Text};
 use serde_json::json;
 
-use crate::exit::{Exit, Failure, Result};
-use crate::json::{Object, array};
-use crate::meter::Meter;
-use crate::options::Options;
-use crate::output::Output;
-use crate::table::{Column, Table};
+use super::exit::{Exit, Failure, Result};
+use super::json::{Object, array};
+use super::meter::Meter;
+use super::options::Options;
+use super::output::Output;
+use super::table::{Column, Table};
 
 /// Write the store as one JSON document
 ///
@@ -128,8 +128,8 @@ impl Import {
 /// Runs `work` with a progress callback that moves a meter.
 fn metered<T>(
     what: &str,
-    work: impl FnOnce(&mut dyn FnMut(Progress) -> ControlFlow<()>) -> openwa_store::Result<T>,
-) -> openwa_store::Result<T> {
+    work: impl FnOnce(&mut dyn FnMut(Progress) -> ControlFlow<()>) -> crate::Result<T>,
+) -> crate::Result<T> {
     let mut meter = Meter::rows(what);
     let done = work(&mut |at: Progress| {
         meter.at(at.table, at.rows, at.total);
@@ -146,7 +146,7 @@ fn left_out(redacted: &[String], out: &mut Output) -> Result<()> {
     Ok(())
 }
 
-fn export_document(file: &Path, report: &ExportReport) -> openwa_store::Json {
+fn export_document(file: &Path, report: &ExportReport) -> crate::Json {
     let tables = report.tables.iter().fold(Object::new(), |o, (name, rows)| o.put(name, json!(rows)));
     Object::new()
         .put("file", json!(Text::from(file.display().to_string()).as_stored()))
@@ -158,7 +158,7 @@ fn export_document(file: &Path, report: &ExportReport) -> openwa_store::Json {
         .done()
 }
 
-fn import_document(report: &ImportReport) -> openwa_store::Json {
+fn import_document(report: &ImportReport) -> crate::Json {
     let tables = report.tables.iter().map(|t| {
         Object::new()
             .put("table", json!(t.table))

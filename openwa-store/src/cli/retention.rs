@@ -2,18 +2,18 @@ use std::ops::ControlFlow;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::policy::retention::{DAY, MAX_DAYS, Windows};
+use crate::{Json, RetentionOptions, RetentionReport, Timestamp};
 use clap::{Args, Subcommand};
 use indicatif::{HumanBytes, HumanCount};
-use openwa_store::policy::retention::{DAY, MAX_DAYS, Windows};
-use openwa_store::{Json, RetentionOptions, RetentionReport, Timestamp};
 use serde_json::json;
 
-use crate::exit::{Exit, Result};
-use crate::json::Object;
-use crate::meter::Meter;
-use crate::options::Options;
-use crate::output::Output;
-use crate::table::{Column, Table};
+use super::exit::{Exit, Result};
+use super::json::Object;
+use super::meter::Meter;
+use super::options::Options;
+use super::output::Output;
+use super::table::{Column, Table};
 
 /// Delete what is older than its window
 #[derive(Subcommand)]
