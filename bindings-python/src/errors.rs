@@ -1,9 +1,7 @@
 //! The exceptions: one class per kind of error, made from the library's own table of kinds.
 
 use openwa_store::{Error, Kind};
-use pyo3::exceptions::{
-    PyConnectionError, PyException, PyKeyError, PyOSError, PyPermissionError, PyTimeoutError, PyValueError,
-};
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
@@ -17,24 +15,6 @@ struct Classes {
 
 static CLASSES: PyOnceLock<Classes> = PyOnceLock::new();
 
-/// The built-in exception by which Python people expect to catch a kind.
-fn expected(py: Python<'_>, kind: Kind) -> Option<Bound<'_, PyType>> {
-    Some(match kind {
-        Kind::InvalidArgument | Kind::InvalidData | Kind::InvalidTransition => py.get_type::<PyValueError>(),
-        Kind::NotFound => py.get_type::<PyKeyError>(),
-        Kind::Timeout => py.get_type::<PyTimeoutError>(),
-        Kind::PermissionDenied => py.get_type::<PyPermissionError>(),
-        Kind::Unavailable => py.get_type::<PyConnectionError>(),
-        Kind::Io | Kind::DiskFull => py.get_type::<PyOSError>(),
-        _ => return None,
-    })
-}
-
-const DOC: &str = "What the store could not do; the base of one class per kind of error.
-
-`code` is the kind's stable name, `retryable` tells whether the same call may succeed later, `operation` names the verb
-that failed, and `context` says more about it: table, column, row, path ...";
-
 fn make(py: Python<'_>) -> PyResult<Classes> {
     let new_type =
         |name: &str, bases: Bound<'_, PyTuple>, members: Bound<'_, PyDict>| -> PyResult<Py<PyType>> {
@@ -43,7 +23,7 @@ fn make(py: Python<'_>) -> PyResult<Classes> {
         };
     let exception = py.get_type::<PyException>();
     let members = PyDict::new(py);
-    members.set_item("__doc__", DOC)?;
+    members.set_item("__doc__", surface::ERROR_DOC)?;
     members.set_item("code", "ERROR")?;
     members.set_item("retryable", false)?;
     members.set_item("operation", py.None())?;
@@ -52,6 +32,7 @@ fn make(py: Python<'_>) -> PyResult<Classes> {
     members.set_item("__str__", exception.getattr("__str__")?)?;
     let base = new_type("Error", PyTuple::new(py, [&exception])?, members)?;
 
+    let builtins = py.import("builtins")?;
     let mut by_kind = Vec::new();
     for &kind in Kind::ALL {
         let members = PyDict::new(py);
@@ -59,7 +40,9 @@ fn make(py: Python<'_>) -> PyResult<Classes> {
         members.set_item("code", kind.name())?;
         members.set_item("retryable", kind.retryable())?;
         let mut bases = vec![base.bind(py).clone()];
-        bases.extend(expected(py, kind));
+        if let Some(builtin) = surface::expected_base(kind) {
+            bases.push(builtins.getattr(builtin)?.cast_into()?);
+        }
         by_kind.push((kind, new_type(&surface::error_class(kind), PyTuple::new(py, bases)?, members)?));
     }
     Ok(Classes { base, by_kind })

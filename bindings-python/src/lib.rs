@@ -13,6 +13,7 @@ mod method;
 mod open;
 mod page;
 mod record;
+mod signature;
 mod surface;
 
 use pyo3::prelude::*;
@@ -40,6 +41,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     ] {
         module.add_function(function)?;
     }
+    // Nothing in here is public.
+    module.delattr("__all__")?;
     py.import("atexit")?.call_method1("register", (module.getattr("_stop")?,))?;
     Ok(())
 }

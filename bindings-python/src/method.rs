@@ -14,6 +14,7 @@ use crate::aio;
 use crate::convert::{self, Place};
 use crate::errors::{OrRaise, raised};
 use crate::handle::Handle;
+use crate::signature::{Default, Kind, Signature};
 use crate::surface::{self, Param};
 
 /// Whether methods block or are coroutines.
@@ -127,6 +128,7 @@ impl Method {
     fn put(&self, values: &mut [Value], index: usize, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let param = &self.params[index];
         let place = Place { of: self.verb.path, name: param.field };
+        let value = if param.is_path() { &convert::path(value)? } else { value };
         let value_in = convert::optional(value, param.ty, param.nullable, param.required, place)?;
         match (param.at, &mut values[param.at.0]) {
             ((_, Some(field)), Value::Record(record)) => {
@@ -298,32 +300,23 @@ impl Method {
     #[getter]
     fn __signature__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let make = || {
-            let inspect = py.import("inspect")?;
-            let kinds = inspect.getattr("Parameter")?;
-            let parameter = |name: &str, kind: &str, default: Option<Bound<'_, PyAny>>| {
-                let options = PyDict::new(py);
-                if let Some(default) = default {
-                    options.set_item("default", default)?;
-                }
-                kinds.call((name, kinds.getattr(kind)?), Some(&options))
-            };
-            let mut all = Vec::new();
+            let mut signature = Signature::new(py)?;
             if self.class.is_some() {
-                all.push(parameter("self", "POSITIONAL_ONLY", None)?);
+                signature.add("self", Kind::Own, Default::Required)?;
             }
             for p in &self.params {
-                let kind = if p.keyword_only { "KEYWORD_ONLY" } else { "POSITIONAL_OR_KEYWORD" };
+                let kind = if p.keyword_only { Kind::ByName } else { Kind::Any };
                 let default = match (p.required, p.empties) {
-                    (true, _) => None,
-                    (false, true) => Some(pyo3::types::PyEllipsis::get(py).to_owned().into_any()),
-                    (false, false) => Some(py.None().into_bound(py)),
+                    (true, _) => Default::Required,
+                    (false, true) => Default::Left,
+                    (false, false) => Default::None,
                 };
-                all.push(parameter(&p.name, kind, default)?);
+                signature.add(&p.name, kind, default)?;
             }
             if self.verb.kind() == VerbKind::Long {
-                all.push(parameter("progress", "KEYWORD_ONLY", Some(py.None().into_bound(py)))?);
+                signature.add("progress", Kind::ByName, Default::None)?;
             }
-            Ok::<_, PyErr>(inspect.getattr("Signature")?.call1((all,))?.unbind())
+            signature.done()
         };
         Ok(self.signature.get_or_try_init(py, make)?.clone_ref(py))
     }

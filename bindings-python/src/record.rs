@@ -12,9 +12,11 @@ use pyo3::exceptions::{PyAttributeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::pyclass::CompareOp;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyTuple, PyType};
+use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 
+use crate::answers::lock;
 use crate::convert;
+use crate::signature::{Default, Kind, Signature};
 use crate::surface;
 
 /// A frozen record. Its fields are attributes; `as_dict()` gives them all.
@@ -33,35 +35,82 @@ enum Held {
 
 /// Values on their way into a new record.
 #[pyclass(frozen)]
-struct Filled(Mutex<Option<Values>>);
+struct Filled(Mutex<Option<Filling>>);
+
+enum Filling {
+    /// From a verb.
+    Answer(Values),
+    /// From Python, to be given to a verb.
+    Given(Values),
+}
+
+/// A new object of a record's class, past the class's own constructor.
+fn fill<'py>(class: &Bound<'py, PyType>, values: Filling) -> PyResult<Bound<'py, PyAny>> {
+    static NEW: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = class.py();
+    let new = NEW.get_or_try_init(py, || py.get_type::<Record>().getattr("__new__").map(Bound::unbind))?;
+    new.bind(py).call1((class, Bound::new(py, Filled(Mutex::new(Some(values))))?))
+}
+
+/// `Message(...)`: the constructor of a record's class, which takes the fields by name.
+#[pyclass(frozen, module = "openwa_store")]
+struct Constructor(&'static Shape);
+
+#[pymethods]
+impl Constructor {
+    #[pyo3(signature = (cls, /, **fields))]
+    fn __call__<'py>(
+        &self,
+        cls: &Bound<'py, PyType>,
+        fields: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut values = Values::empty(self.0);
+        for (name, value) in fields.into_iter().flatten() {
+            convert::put(&mut values, self.0, name.cast::<PyString>()?.to_str()?, &value)?;
+        }
+        convert::require(&values)?;
+        fill(cls, Filling::Given(values))
+    }
+
+    fn __get__<'py>(
+        slf: &Bound<'py, Self>,
+        _instance: &Bound<'py, PyAny>,
+        _class: Option<&Bound<'py, PyAny>>,
+    ) -> Bound<'py, Self> {
+        slf.clone()
+    }
+
+    #[getter]
+    fn __name__(&self) -> &'static str {
+        "__new__"
+    }
+
+    #[getter]
+    fn __signature__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let mut signature = Signature::new(py)?;
+        signature.add("cls", Kind::Own, Default::Required)?;
+        for field in self.0.fields {
+            let default = if field.required { Default::Required } else { Default::None };
+            signature.add(&surface::safe(field.name), Kind::ByName, default)?;
+        }
+        signature.done()
+    }
+}
 
 #[pymethods]
 impl Record {
+    /// Made by [`Constructor`] and by answers of verbs.
     #[new]
-    #[classmethod]
-    #[pyo3(signature = (*args, **fields))]
-    fn new(
-        cls: &Bound<'_, PyType>,
-        args: &Bound<'_, PyTuple>,
-        fields: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<Self> {
-        let py = cls.py();
-        if let Ok(filled) = args.get_item(0).and_then(|a| Ok(a.cast_into::<Filled>()?)) {
-            let values = filled.get().0.lock().ok().and_then(|mut slot| slot.take());
-            return Self::of(py, values.ok_or_else(|| PyTypeError::new_err("these values are taken"))?);
+    #[pyo3(signature = (filled), text_signature = None)]
+    fn new(py: Python<'_>, filled: &Bound<'_, Filled>) -> PyResult<Self> {
+        match lock(&filled.get().0).take() {
+            Some(Filling::Answer(values)) => Self::of(py, values),
+            Some(Filling::Given(values)) => Ok(Record {
+                shape: values.shape(),
+                values: values.into_values().into_iter().map(Held::Value).collect(),
+            }),
+            None => Err(PyTypeError::new_err("these values are taken")),
         }
-        let name = cls.name()?;
-        let shape = face::shapes().into_iter().find(|s| *s.name == *name.to_string_lossy());
-        let shape = shape.ok_or_else(|| PyTypeError::new_err(format!("{name} is no record of the store")))?;
-        if !args.is_empty() {
-            return Err(PyTypeError::new_err(format!("{name} takes its fields by name")));
-        }
-        let mut values = Values::empty(shape);
-        for (name, value) in fields.into_iter().flatten() {
-            convert::put(&mut values, shape, &name.extract::<String>()?, &value)?;
-        }
-        convert::require(&values)?;
-        Ok(Record { shape, values: values.into_values().into_iter().map(Held::Value).collect() })
     }
 
     /// The fields as a dictionary; records in it are dictionaries too.
@@ -278,11 +327,10 @@ fn new_class(py: Python<'_>, shape: &'static Shape) -> PyResult<Py<PyType>> {
     members.set_item("__module__", "openwa_store")?;
     members.set_item("__doc__", face::prose(shape.doc))?;
     members.set_item("__slots__", PyTuple::empty(py))?;
-    let names: Vec<String> = shape.fields.iter().map(|f| surface::safe(f.name)).collect();
-    for (index, (field, name)) in shape.fields.iter().zip(&names).enumerate() {
-        members.set_item(name, Bound::new(py, FieldOf { index, field })?)?;
+    members.set_item("__new__", Bound::new(py, Constructor(shape))?)?;
+    for (index, field) in shape.fields.iter().enumerate() {
+        members.set_item(surface::safe(field.name), Bound::new(py, FieldOf { index, field })?)?;
     }
-    members.set_item("__match_args__", PyTuple::new(py, &names)?)?;
     let bases = PyTuple::new(py, [py.get_type::<Record>()])?;
     Ok(py.get_type::<PyType>().call1((shape.name, bases, members))?.cast_into::<PyType>()?.unbind())
 }
@@ -292,7 +340,7 @@ pub fn from_values(py: Python<'_>, values: Values) -> PyResult<Bound<'_, PyAny>>
     let class = classes(py)?.get(values.shape().name);
     let class =
         class.ok_or_else(|| PyTypeError::new_err(format!("{} is not described", values.shape().name)))?;
-    class.bind(py).call1((Bound::new(py, Filled(Mutex::new(Some(values))))?,))
+    fill(class.bind(py), Filling::Answer(values))
 }
 
 /// Every record class, by name.

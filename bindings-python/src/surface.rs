@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use openwa_store::Kind;
 use openwa_store::face::{Field, Type, VERBS, Verb, VerbKind};
 
 /// One parameter of a Python function.
@@ -19,6 +20,13 @@ pub struct Param {
     pub keyword_only: bool,
     /// Which argument of the verb it is, and which field of that.
     pub at: (usize, Option<usize>),
+}
+
+impl Param {
+    /// A file of the host, for which Python has `os.PathLike`.
+    pub fn is_path(&self) -> bool {
+        self.field == "path" && self.at.1.is_none()
+    }
 }
 
 /// The parameters of a verb. The fields of a record become keyword arguments of their own: `save(id, body="hello")`.
@@ -117,7 +125,7 @@ pub fn member(value: &str) -> String {
 }
 
 /// The name of the exception class of a kind, from its stable name.
-pub fn error_class(kind: openwa_store::Kind) -> String {
+pub fn error_class(kind: Kind) -> String {
     pascal(kind.name()) + "Error"
 }
 
@@ -129,6 +137,25 @@ pub fn groups() -> BTreeMap<&'static str, Vec<&'static Verb>> {
     }
     groups
 }
+
+/// The built-in exception by which Python people expect to catch a kind.
+pub fn expected_base(kind: Kind) -> Option<&'static str> {
+    Some(match kind {
+        Kind::InvalidArgument | Kind::InvalidData | Kind::InvalidTransition => "ValueError",
+        Kind::NotFound => "KeyError",
+        Kind::Timeout => "TimeoutError",
+        Kind::PermissionDenied => "PermissionError",
+        Kind::Unavailable => "ConnectionError",
+        Kind::Io | Kind::DiskFull => "OSError",
+        _ => return None,
+    })
+}
+
+/// What the base of all exceptions says about itself.
+pub const ERROR_DOC: &str = "What the store could not do; the base of one class per kind of error.
+
+`code` is the kind's stable name, `retryable` tells whether the same call may succeed later, `operation` names the verb
+that failed, and `context` says more about it: table, column, row, path ...";
 
 /// What a group of verbs is about.
 pub fn group_doc(group: &str) -> &'static str {

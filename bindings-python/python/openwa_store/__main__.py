@@ -3,10 +3,10 @@
 import signal
 import sys
 
-from . import _native
+from openwa_store import _native
 
 
-def main():
+def main() -> int:
     # Python would only note Ctrl-C, and look at the note after the command has ended.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     return _native._run_command(["openwa", *sys.argv[1:]])

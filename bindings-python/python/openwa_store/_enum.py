@@ -6,5 +6,13 @@ from enum import Enum
 class StrEnum(str, Enum):
     """An enum whose members are strings: `SessionStatus.READY == "ready"`."""
 
-    __str__ = str.__str__
-    __format__ = str.__format__
+    def __new__(cls, value: str) -> "StrEnum":
+        member = str.__new__(cls, value)
+        member._value_ = value
+        return member
+
+    def __str__(self) -> str:
+        return str.__str__(self)
+
+    def __format__(self, spec: str) -> str:
+        return str.__format__(self, spec)

@@ -9,6 +9,7 @@ task that waits for it is cancelled.
 """
 
 import asyncio
+import inspect
 
 import openwa_store
 
@@ -60,6 +61,9 @@ class Opening:
         await self._store.close()
 
 
-def open_store(dir="./data", **options):
+def open_store(*args, **options):
     """Opens the store in the folder `dir`; see `openwa_store.open_store` for the options."""
-    return Opening(lambda: openwa_store.open_store(dir, **options))
+    return Opening(lambda: openwa_store.open_store(*args, **options))
+
+
+open_store.__signature__ = inspect.signature(openwa_store.open_store)

@@ -57,7 +57,6 @@ pub fn given(value: &Bound<'_, PyAny>, ty: &Type, place: Place) -> PyResult<Valu
                 .or_else(|_| int(value, place).map(|n| n as f64));
             Value::Float(number.map_err(|_: PyErr| wrong("float"))?)
         }
-        Type::Text if place.name == "path" => Value::Text(text(&path(value)?, place)?),
         Type::Text => Value::Text(text(value, place)?),
         Type::Enum(list) => {
             let name = text(value, place)?;
@@ -101,7 +100,7 @@ fn text(value: &Bound<'_, PyAny>, place: Place) -> PyResult<Text> {
 }
 
 /// The text of an `os.PathLike`; anything else as it is.
-fn path<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+pub fn path<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     match value.getattr_opt(pyo3::intern!(value.py(), "__fspath__"))? {
         Some(_) => value.py().import("os")?.call_method1("fsdecode", (value,)),
         None => Ok(value.clone()),

@@ -4,5 +4,5 @@ mod input;
 mod output;
 mod scalars;
 
-pub use input::{Place, optional, put, require};
+pub use input::{Place, optional, path, put, require};
 pub use output::{object, value_to_python};
