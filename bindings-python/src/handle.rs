@@ -35,7 +35,7 @@ impl Handle {
     }
 }
 
-/// The attribute of a store that is a group of verbs: `store.messages`.
+// The attribute of a store that is a group of verbs: `store.messages`.
 #[pyclass(frozen, module = "openwa_store")]
 struct Group {
     class: Py<PyType>,

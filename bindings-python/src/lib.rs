@@ -30,7 +30,6 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Handle>()?;
     for function in [
         wrap_pyfunction!(open::open, module)?,
-        wrap_pyfunction!(open::open_from_env, module)?,
         wrap_pyfunction!(open::close, module)?,
         wrap_pyfunction!(open::run_command, module)?,
         wrap_pyfunction!(record::restore, module)?,

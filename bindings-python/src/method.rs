@@ -42,7 +42,7 @@ enum Does {
     Iterate,
 }
 
-/// One method of a store or of a group of verbs, or one rule.
+// One method of a store or of a group of verbs, or one rule.
 #[pyclass(frozen, module = "openwa_store")]
 pub struct Method {
     verb: &'static Verb,
@@ -326,7 +326,7 @@ impl Method {
     }
 }
 
-/// A method of a certain store.
+// A method of a certain store.
 #[pyclass(frozen, module = "openwa_store")]
 struct BoundMethod {
     method: Py<Method>,

@@ -52,7 +52,7 @@ fn fill<'py>(class: &Bound<'py, PyType>, values: Filling) -> PyResult<Bound<'py,
     new.bind(py).call1((class, Bound::new(py, Filled(Mutex::new(Some(values))))?))
 }
 
-/// `Message(...)`: the constructor of a record's class, which takes the fields by name.
+// `Message(...)`: the constructor of a record's class, which takes the fields by name.
 #[pyclass(frozen, module = "openwa_store")]
 struct Constructor(&'static Shape);
 
@@ -263,7 +263,7 @@ fn nothing(value: &Value) -> bool {
     matches!(value, Value::Absent | Value::Null)
 }
 
-/// The descriptor of one field, in the class of its record.
+// The descriptor of one field, in the class of its record.
 #[pyclass(frozen, module = "openwa_store")]
 struct FieldOf {
     index: usize,

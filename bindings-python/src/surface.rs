@@ -54,7 +54,8 @@ pub fn params(verb: &'static Verb) -> Vec<Param> {
     params
 }
 
-fn param(field: &'static Field, at: (usize, Option<usize>)) -> Param {
+/// A field as a parameter.
+pub fn param(field: &'static Field, at: (usize, Option<usize>)) -> Param {
     Param {
         name: safe(field.name),
         field: field.name,

@@ -34,7 +34,7 @@ def check(file: str, cases: str, expect: str, rule: Any) -> None:
 
 def test_keys() -> None:
     def pepper(case: Any) -> bytes | None:
-        return case["pepper"] and case["pepper"].encode()
+        return None if case["pepper"] is None else case["pepper"].encode()
 
     check("keys.json", "cases", "hash", lambda c: policy.hash_key(c["key"], pepper(c)))
     check("keys.json", "cases", "prefix", lambda c: policy.key_prefix(c["key"]))

@@ -9,6 +9,8 @@
 `openwa_store.neonize` stores everything that a neonize client hears.
 """
 
+from os import fspath
+
 from . import _native
 from ._native import __version__ as __version__
 
@@ -27,8 +29,8 @@ class Store(_Store):
     @classmethod
     def from_env(cls, dir="./data"):
         """Opens the store that the gateway's environment names: `DATABASE_TYPE`, `DATABASE_NAME`,
-        `MAIN_DATABASE_NAME`, `API_KEY_PEPPER`. Relative paths are relative to `dir`."""
-        return cls(_native._open_from_env(dir))
+        `MAIN_DATABASE_NAME`, `API_KEY_PEPPER` ... Relative paths are relative to `dir`."""
+        return cls(_native._open(dir=fspath(dir), from_env=True))
 
     def close(self):
         """Writes what is under way and closes the files. A second call does nothing."""
@@ -44,27 +46,23 @@ class Store(_Store):
 def open_store(
     dir="./data",
     *,
-    data=None,
     main=None,
+    data=None,
+    from_env=None,
     api_key_pepper=None,
-    history=True,
-    durability="full",
-    queue=8192,
-    group=1024,
+    history=None,
+    durability=None,
+    queue=None,
+    group=None,
 ):
-    """Opens the store in the folder `dir`, making folder and databases if they are missing.
-
-    `dir=":memory:"` is a store that is gone when it is closed. `data` is a file for the Data database, or the address
-    of a PostgreSQL database (`postgresql://...`); `main` is a file for the Main database. `api_key_pepper` keys the
-    hashes of API keys. With `history=False` messages are not kept, and `save` only tells new ones from repeated ones.
-    `durability` is "full" (a commit is on the disk before it is acknowledged) or "normal" (a power cut may take the
-    last ones). `queue` writes may wait before callers have to, `group` of them may share a commit.
-    """
+    """Opens the store in the folder `dir`, making folder and databases if they are missing. `dir=":memory:"` is a store
+    that is gone when it is closed. The other options are those of `OpenOptions`."""
     return Store(
         _native._open(
-            dir,
-            data=data,
-            main=main,
+            dir=None if dir == ":memory:" else fspath(dir),
+            main=None if main is None else fspath(main),
+            data=None if data is None else fspath(data),
+            from_env=from_env,
             api_key_pepper=api_key_pepper,
             history=history,
             durability=durability,

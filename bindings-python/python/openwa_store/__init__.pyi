@@ -90,12 +90,14 @@ __all__ = [
     "NewWebhook",
     "NewWhitelistEntry",
     "NotFoundError",
+    "OpenOptions",
     "Order",
     "Page",
     "PageRequest",
     "PendingKind",
     "Permission",
     "PermissionDeniedError",
+    "Promise",
     "QueueFullError",
     "Record",
     "RefusedMessage",
@@ -382,6 +384,14 @@ class Permission(_StrEnum):
     """See groups."""
     GROUPS_WRITE = "groups:write"
     """Create and change groups."""
+
+class Promise(_StrEnum):
+    """How much a commit promises."""
+
+    FULL = "full"
+    """Synced: it survives a loss of power."""
+    NORMAL = "normal"
+    """Written: it survives a crash of the program; the last commits may be lost with the power."""
 
 class SaveOutcome(_StrEnum):
     """What a save did."""
@@ -2007,6 +2017,58 @@ class NewWhitelistEntry(Record):
     def active(self) -> bool | None:
         """Whether it counts; default true."""
 
+class OpenOptions(Record):
+    """How a store is opened. Every option has a sensible default."""
+
+    def __new__(
+        cls,
+        *,
+        dir: str | None = None,
+        main: str | None = None,
+        data: str | None = None,
+        from_env: bool | None = None,
+        api_key_pepper: str | None = None,
+        history: bool | None = None,
+        durability: Promise | str | None = None,
+        queue: int | None = None,
+        group: int | None = None,
+    ) -> Self: ...
+    @property
+    def dir(self) -> str | None:
+        """The folder of the store, made if it is missing. None: everything lives in memory and is
+        gone with the store.
+        """
+    @property
+    def main(self) -> str | None:
+        """File of the Main database; default `main.sqlite` in the folder."""
+    @property
+    def data(self) -> str | None:
+        """Where the Data database is: path of a SQLite file, or
+        `postgres://user:password@host:port/database`; default `data.sqlite` in the folder.
+        """
+    @property
+    def from_env(self) -> bool:
+        """Starts from what the gateway's environment says (`DATABASE_TYPE`, `DATABASE_NAME`,
+        `API_KEY_PEPPER` …); the other options go before it.
+        """
+    @property
+    def api_key_pepper(self) -> str | None:
+        """Keys the hash of API keys; default none."""
+    @property
+    def history(self) -> bool | None:
+        """Whether messages are kept; default true. When off, a save only tells new messages from
+        repeated ones.
+        """
+    @property
+    def durability(self) -> Promise | None:
+        """How much a commit promises; default `full`."""
+    @property
+    def queue(self) -> int | None:
+        """Writes that may wait before callers have to; default 8,192."""
+    @property
+    def group(self) -> int | None:
+        """Writes that may share a commit; default 1,024."""
+
 class PageRequest(Record):
     """Which page of a list."""
 
@@ -3340,7 +3402,7 @@ class Store(_Handle):
     @classmethod
     def from_env(cls, dir: str | os.PathLike[str] = "./data") -> Self:
         """Opens the store that the gateway's environment names: `DATABASE_TYPE`, `DATABASE_NAME`,
-        `MAIN_DATABASE_NAME`, `API_KEY_PEPPER`. Relative paths are relative to `dir`.
+        `MAIN_DATABASE_NAME`, `API_KEY_PEPPER` ... Relative paths are relative to `dir`.
         """
     def close(self) -> None:
         """Writes what is under way and closes the files. A second call does nothing."""
@@ -3450,20 +3512,15 @@ class Store(_Handle):
 def open_store(
     dir: str | os.PathLike[str] = "./data",
     *,
-    data: str | os.PathLike[str] | None = None,
     main: str | os.PathLike[str] | None = None,
-    api_key_pepper: bytes | None = None,
-    history: bool = True,
-    durability: str = "full",
-    queue: int = 8192,
-    group: int = 1024,
+    data: str | os.PathLike[str] | None = None,
+    from_env: bool | None = None,
+    api_key_pepper: str | None = None,
+    history: bool | None = None,
+    durability: Promise | str | None = None,
+    queue: int | None = None,
+    group: int | None = None,
 ) -> Store:
-    """Opens the store in the folder `dir`, making folder and databases if they are missing.
-
-    `dir=":memory:"` is a store that is gone when it is closed. `data` is a file for the Data database, or the
-    address of a PostgreSQL database (`postgresql://...`); `main` is a file for the Main database.
-    `api_key_pepper` keys the hashes of API keys. With `history=False` messages are not kept, and `save` only
-    tells new ones from repeated ones. `durability` is "full" (a commit is on the disk before it is
-    acknowledged) or "normal" (a power cut may take the last ones). `queue` writes may wait before callers have
-    to, `group` of them may share a commit.
+    """Opens the store in the folder `dir`, making folder and databases if they are missing. `dir=":memory:"` is a
+    store that is gone when it is closed. The other options are those of `OpenOptions`.
     """

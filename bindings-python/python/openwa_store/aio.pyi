@@ -967,12 +967,13 @@ class Opening:
 def open_store(
     dir: str | os.PathLike[str] = "./data",
     *,
-    data: str | os.PathLike[str] | None = None,
     main: str | os.PathLike[str] | None = None,
-    api_key_pepper: bytes | None = None,
-    history: bool = True,
-    durability: str = "full",
-    queue: int = 8192,
-    group: int = 1024,
+    data: str | os.PathLike[str] | None = None,
+    from_env: bool | None = None,
+    api_key_pepper: str | None = None,
+    history: bool | None = None,
+    durability: _store.Promise | str | None = None,
+    queue: int | None = None,
+    group: int | None = None,
 ) -> Opening:
     """Opens the store in the folder `dir`; see `openwa_store.open_store` for the options."""

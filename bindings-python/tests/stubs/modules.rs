@@ -1,6 +1,6 @@
 //! The stubs, module by module. What is written by hand in Python has its stub by hand here.
 
-use openwa_store::Kind;
+use openwa_store::{Kind, face};
 
 use crate::surface;
 use crate::write::{self, Names};
@@ -8,16 +8,19 @@ use crate::write::{self, Names};
 const HEAD: &str =
     "# Generated from the library's description of itself: BLESS=1 cargo test -p openwa-store-python\n\n";
 
-const OPTIONS: &str = "    dir: str | os.PathLike[str] = \"./data\",
-    *,
-    data: str | os.PathLike[str] | None = None,
-    main: str | os.PathLike[str] | None = None,
-    api_key_pepper: bytes | None = None,
-    history: bool = True,
-    durability: str = \"full\",
-    queue: int = 8192,
-    group: int = 1024,
-";
+/// The parameters of `open_store`.
+fn options(names: Names) -> String {
+    let mut out = "    dir: str | os.PathLike[str] = \"./data\",\n    *,\n".to_owned();
+    for option in face::open_options().fields.iter().filter(|o| o.name != "dir") {
+        // Files, for which Python has `os.PathLike`.
+        if ["main", "data"].contains(&option.name) {
+            out.push_str(&format!("    {}: str | os.PathLike[str] | None = None,\n", option.name));
+        } else {
+            out.push_str(&format!("    {},\n", names.option(option)));
+        }
+    }
+    out
+}
 
 fn verbs(group: &str, names: Names, is_async: bool) -> String {
     let verbs = surface::groups().remove(group).unwrap_or_default();
@@ -136,7 +139,7 @@ class Page(Generic[_T]):
         "{}    @classmethod
     def from_env(cls, dir: str | os.PathLike[str] = \"./data\") -> Self:
         \"\"\"Opens the store that the gateway's environment names: `DATABASE_TYPE`, `DATABASE_NAME`,
-        `MAIN_DATABASE_NAME`, `API_KEY_PEPPER`. Relative paths are relative to `dir`.
+        `MAIN_DATABASE_NAME`, `API_KEY_PEPPER` ... Relative paths are relative to `dir`.
         \"\"\"
     def close(self) -> None:
         \"\"\"Writes what is under way and closes the files. A second call does nothing.\"\"\"
@@ -154,17 +157,12 @@ class Page(Generic[_T]):
     let doc = "An open store. It may be used from any number of threads; every call releases the interpreter's lock.";
     out.push_str(&format!("\n{}", write::group("Store", "_Handle", doc, &own)));
     out.push_str(&format!(
-        "\ndef open_store(\n{OPTIONS}) -> Store:
-    \"\"\"Opens the store in the folder `dir`, making folder and databases if they are missing.
-
-    `dir=\":memory:\"` is a store that is gone when it is closed. `data` is a file for the Data database, or the
-    address of a PostgreSQL database (`postgresql://...`); `main` is a file for the Main database.
-    `api_key_pepper` keys the hashes of API keys. With `history=False` messages are not kept, and `save` only
-    tells new ones from repeated ones. `durability` is \"full\" (a commit is on the disk before it is
-    acknowledged) or \"normal\" (a power cut may take the last ones). `queue` writes may wait before callers have
-    to, `group` of them may share a commit.
+        "\ndef open_store(\n{}) -> Store:
+    \"\"\"Opens the store in the folder `dir`, making folder and databases if they are missing. `dir=\":memory:\"` is a
+    store that is gone when it is closed. The other options are those of `OpenOptions`.
     \"\"\"
-"
+",
+        options(names)
     ));
     out
 }
@@ -222,12 +220,13 @@ class Opening:
         traceback: TracebackType | None,
     ) -> None: ...
 
-def open_store(\n{OPTIONS}) -> Opening:
+def open_store(\n{}) -> Opening:
     \"\"\"Opens the store in the folder `dir`; see `openwa_store.open_store` for the options.\"\"\"
 ",
         all(exported),
         groups(names, true),
         write::group("Store", "_Handle", doc, &own),
+        options(names),
     )
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use openwa_store::face::{EnumDef, Shape, Type, Verb, VerbKind, prose};
+use openwa_store::face::{EnumDef, Field, Shape, Type, Verb, VerbKind, prose};
 use openwa_store::{Kind, face};
 
 use crate::surface::{self, Param};
@@ -60,6 +60,11 @@ impl Names {
             ty.push_str(" | None");
         }
         format!("{}: {ty}{default}", p.name)
+    }
+
+    /// A field as an argument of its record's constructor.
+    pub fn option(self, field: &'static Field) -> String {
+        self.param(&surface::param(field, (0, Some(0))))
     }
 
     /// A verb; `first` is `self` for a method.
@@ -174,17 +179,7 @@ pub fn record(shape: &'static Shape, names: Names) -> String {
     let mut out = format!("class {}(Record):\n{}\n", shape.name, docstring(&prose(shape.doc), "    "));
     out.push_str("    def __new__(\n        cls,\n        *,\n");
     for field in shape.fields {
-        let param = Param {
-            name: surface::safe(field.name),
-            field: field.name,
-            ty: &field.ty,
-            required: field.required,
-            nullable: field.nullable,
-            empties: false,
-            keyword_only: true,
-            at: (0, Some(0)),
-        };
-        let _ = writeln!(out, "        {},", names.param(&param));
+        let _ = writeln!(out, "        {},", names.option(field));
     }
     out.push_str("    ) -> Self: ...\n");
     for field in shape.fields {
