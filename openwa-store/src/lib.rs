@@ -17,6 +17,7 @@ pub mod error;
 pub mod json;
 pub mod policy;
 pub mod replay;
+pub mod takeover;
 pub mod text;
 pub mod time;
 pub mod transfer;
@@ -46,6 +47,10 @@ pub use store::migrations;
 pub use store::{
     ApiKeys, Ask, Audit, Auth, Authorization, Batches, CheckReport, Contacts, CreatedKey, DatabaseStatus,
     Messages, Scan, Sessions, Status, Store, Webhooks,
+};
+pub use takeover::{
+    MAX_PROBLEMS, OnTakeover, OpenwaExportReport, TakeoverOptions, TakeoverPhase, TakeoverProblem,
+    TakeoverProgress, TakeoverReport, TakeoverSource, TakeoverTable, TakeoverWritten,
 };
 pub use text::Text;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

@@ -49,16 +49,41 @@ impl std::fmt::Debug for AuthValue {
     }
 }
 
+/// Baileys' auth folder has one file per key, and its name loses characters: `/` becomes `__` and `:` becomes `-`. A
+/// key that was taken over from a name from which the id cannot be told is kept under this mark and that name.
+const FILE_MARK: &str = "baileys-file:";
+
+/// The part of a file's name that stands for an id.
+fn file_name(key_id: &str) -> String {
+    key_id.replace('/', "__").replace(':', "-")
+}
+
+/// The key id for the part of a file's name that stands for it.
+pub(crate) fn from_file_name(name: &str) -> Text {
+    let certain = !name.contains('-') && !name.contains("__");
+    if certain { name.into() } else { format!("{FILE_MARK}{name}").into() }
+}
+
+/// Under which other id a key may be kept; `None` for most.
+fn taken_over_as(key_id: &Text) -> Option<Text> {
+    let id = key_id.as_stored();
+    let name = file_name(id);
+    let certain = !name.contains('-') && !name.contains("__");
+    (!certain && !id.starts_with(FILE_MARK)).then(|| Text::from_stored(format!("{FILE_MARK}{name}")))
+}
+
 /// Sets and deletes many keys in one commit: all of them or none.
 pub(crate) fn set(conn: &dyn Conn, session: Uuid, entries: &[AuthEntry], now: Timestamp) -> Result<()> {
     for entry in entries {
         if entry.category.is_empty() {
             return Err(Error::invalid("category", "a credential needs a category"));
         }
-        conn.execute(
-            "DELETE FROM session_auth WHERE session_id = ?1 AND category = ?2 AND key_id = ?3",
-            &[Value::Uuid(session), entry.category.bind(), entry.key_id.bind()],
-        )?;
+        for key_id in std::iter::once(&entry.key_id).chain(&taken_over_as(&entry.key_id)) {
+            conn.execute(
+                "DELETE FROM session_auth WHERE session_id = ?1 AND category = ?2 AND key_id = ?3",
+                &[Value::Uuid(session), entry.category.bind(), key_id.bind()],
+            )?;
+        }
         if let Some(value) = &entry.value {
             let (category, key_id) = (entry.category.clone(), entry.key_id.clone());
             insert(
@@ -71,6 +96,13 @@ pub(crate) fn set(conn: &dyn Conn, session: Uuid, entries: &[AuthEntry], now: Ti
 }
 
 pub(crate) fn get(conn: &dyn Conn, session: Uuid, category: &Text, key_id: &Text) -> Result<AuthValue> {
+    match (find(conn, session, category, key_id)?, taken_over_as(key_id)) {
+        (AuthValue::Missing, Some(other)) => find(conn, session, category, &other),
+        (found, _) => Ok(found),
+    }
+}
+
+fn find(conn: &dyn Conn, session: Uuid, category: &Text, key_id: &Text) -> Result<AuthValue> {
     let found = conn.first(
         "SELECT value FROM session_auth WHERE session_id = ?1 AND category = ?2 AND key_id = ?3",
         &[Value::Uuid(session), category.bind(), key_id.bind()],

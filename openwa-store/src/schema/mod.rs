@@ -28,7 +28,7 @@ macro_rules! steps {
 }
 
 const MAIN: &[Step] = steps!["sqlite/main": "001_init";];
-const DATA: &[Step] = steps!["sqlite/data": "001_init";];
+const DATA: &[Step] = steps!["sqlite/data": "001_init", "002_openwa_extra";];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS openwa_migrations (
   version    INTEGER PRIMARY KEY,

@@ -13,6 +13,7 @@ mod events;
 mod messages;
 pub mod migrations;
 mod sessions;
+mod takeover;
 mod transfer;
 mod upkeep;
 mod webhooks;

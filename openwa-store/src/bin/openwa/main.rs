@@ -19,6 +19,7 @@ mod sessions;
 mod status;
 mod summary;
 mod table;
+mod takeover;
 mod transfer;
 
 use std::process::ExitCode;
@@ -53,6 +54,7 @@ enum Command {
     Retention(retention::Retention),
     Export(transfer::Export),
     Import(transfer::Import),
+    Takeover(takeover::Takeover),
     #[command(subcommand)]
     Db(db::Db),
     Completions(completions::Completions),
@@ -71,6 +73,7 @@ impl Command {
             Command::Retention(c) => c.run(options, out),
             Command::Export(c) => c.run(options, out),
             Command::Import(c) => c.run(options, out),
+            Command::Takeover(c) => c.run(options, out),
             Command::Db(c) => c.run(options, out),
             Command::Completions(c) => c.run(out),
         }
