@@ -4,5 +4,6 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod conformance;
+pub mod openwa;
 pub mod process;
 pub mod raw;

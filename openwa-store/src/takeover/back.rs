@@ -144,7 +144,7 @@ impl Back<'_, '_> {
         &mut self,
         source: &str,
         place: &'static str,
-        make: fn(E, Fields) -> Fields,
+        make: fn(&E, Fields) -> Fields,
     ) -> Result<()> {
         let table = E::TABLE;
         let columns: Vec<String> = table.columns.iter().map(|c| format!("t.{}", c.name)).collect();
@@ -157,7 +157,7 @@ impl Back<'_, '_> {
         let conn = self.conn;
         conn.query(&sql, &[Value::Text(source)], &mut |row| {
             let extra = fields(row.get(table.columns.len()));
-            self.row(place, make(E::from_row(row)?, extra))?;
+            self.row(place, make(&E::from_row(row)?, extra))?;
             Ok(Flow::Continue(()))
         })
     }
@@ -295,6 +295,9 @@ fn document(json: &json::Json) -> Json {
 
 /// A parsed document as text.
 fn as_text(value: Json) -> Json {
+    if value.is_null() {
+        return value;
+    }
     document(&json::Json::from(value))
 }
 
@@ -315,7 +318,7 @@ fn filled(mut row: Fields, columns: &[&str]) -> Fields {
     row
 }
 
-fn session(s: Session, mut kept: Fields) -> Fields {
+fn session(s: &Session, mut kept: Fields) -> Fields {
     // What it was before counts as long as nothing has happened since.
     let before = kept.remove("status").filter(|_| s.status == SessionStatus::Disconnected);
     let row = row(
@@ -335,7 +338,7 @@ fn session(s: Session, mut kept: Fields) -> Fields {
     filled(row, &["proxyUrl", "proxyType", "lastActiveAt"])
 }
 
-fn webhook(w: Webhook, kept: Fields) -> Fields {
+fn webhook(w: &Webhook, kept: Fields) -> Fields {
     let row = row(
         [
             ("id", w.id.to_string().into()),
@@ -355,7 +358,7 @@ fn webhook(w: Webhook, kept: Fields) -> Fields {
     filled(row, &["filters"])
 }
 
-fn message(m: Message, mut kept: Fields) -> Fields {
+fn message(m: &Message, mut kept: Fields) -> Fields {
     let mut metadata = match kept.remove("metadata") {
         Some(Json::Object(fields)) => Some(fields),
         _ => None,

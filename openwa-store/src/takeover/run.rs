@@ -66,13 +66,15 @@ struct Run<'a, 'p> {
     /// Row of its table, from 1.
     number: u64,
     rows: u64,
+    /// How far the source is.
+    at: At,
 }
 
 impl Take for Run<'_, '_> {
     fn table(&mut self, table: &str) -> Result<()> {
         self.number = 0;
         self.table = self.place(table);
-        self.tell(At { done: 0, total: None }, true)
+        self.tell(self.at, true)
     }
 
     fn row(&mut self, row: Result<SourceRow, Wrong>, at: At) -> Result<()> {
@@ -91,6 +93,7 @@ impl Take for Run<'_, '_> {
             let table = self.report.tables[self.table].table.clone();
             self.problem(&table, label, wrong);
         }
+        self.at = at;
         self.tell(at, false)
     }
 
@@ -113,11 +116,13 @@ impl<'a, 'p> Run<'a, 'p> {
             table: 0,
             number: 0,
             rows: 0,
+            at: At { done: 0, total: None },
         })
     }
 
     fn start_source(&mut self, place: usize, source: &Source) {
         self.source = place;
+        self.at = At { done: 0, total: None };
         self.report.sources.push(TakeoverSource { name: source.name.clone(), kind: source.kind() });
     }
 
@@ -154,9 +159,9 @@ impl<'a, 'p> Run<'a, 'p> {
             let new =
                 self.spool.put_stored(&Stored { session: &session, message, id, rest: &rest, value })?;
             if new {
-                table.mapped += 1
+                table.mapped += 1;
             } else {
-                table.repeated += 1
+                table.repeated += 1;
             }
             return Ok(Ok(()));
         }
@@ -343,9 +348,9 @@ impl<'a, 'p> Run<'a, 'p> {
             let put = self.spool.put(&row, self.source)?;
             let table = &mut self.report.tables[self.table];
             if put == Put::New {
-                table.mapped += 1
+                table.mapped += 1;
             } else {
-                table.repeated += 1
+                table.repeated += 1;
             }
             self.tell(At { done: self.rows, total: None }, false)
         })

@@ -86,11 +86,9 @@ fn keep_what_differs(
     ];
     let mut kept = false;
     for ((name, was), back) in whole.iter().zip(back) {
-        if let Some(was) = was
-            && !was.is_null()
-            && *was != back
-        {
-            row.keep(name, Cell::Json(was.clone()));
+        let was = was.clone().unwrap_or_default();
+        if was != back {
+            row.keep(name, Cell::Json(was));
             kept = true;
         }
     }
@@ -135,7 +133,7 @@ fn read_result(result: &Value, message: &mut BatchJobMessage) -> Result<(), Stri
     };
     match result.get("error") {
         Some(Value::String(message_text)) => {
-            message.error_message = Some(Text::from_stored(message_text.as_str()))
+            message.error_message = Some(Text::from_stored(message_text.as_str()));
         }
         Some(error) => {
             message.error_code = text(error.get("code"));
