@@ -169,7 +169,7 @@ pub(super) fn looks_like(what: &str) -> Error {
 fn begins_like_an_export(first: &[u8], packed: bool) -> Result<()> {
     let text = first.trim_ascii_start();
     let starts = |mark: &[u8]| text.starts_with(mark);
-    if starts(b"{") {
+    if starts(b"{") && !starts(b"{\0") {
         return Ok(());
     }
     Err(match text {
