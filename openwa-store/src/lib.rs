@@ -6,6 +6,7 @@
 mod config;
 mod db;
 mod maintenance;
+mod record;
 mod repo;
 mod schema;
 mod store;
@@ -14,6 +15,7 @@ mod value;
 pub mod engine;
 pub mod entity;
 pub mod error;
+pub mod face;
 pub mod json;
 pub mod policy;
 pub mod replay;
@@ -22,7 +24,7 @@ pub mod text;
 pub mod time;
 pub mod transfer;
 
-pub use config::{Config, DataDatabase};
+pub use config::{Config, DataDatabase, Opening};
 #[cfg(feature = "postgres")]
 pub use config::{Postgres, Tls};
 pub use db::{Durability, Pending, Ticket, Trace, Writing};
@@ -33,11 +35,12 @@ pub use maintenance::retention::{RetentionOptions, RetentionProgress, RetentionR
 pub use policy::message::NewMessage;
 pub use repo::auth::{AuthEntry, AuthValue};
 pub use repo::batches::{BatchResult, NewBatch, NewBatchMessage};
+pub use repo::chats::Chat;
 pub use repo::contacts::ContactFilter;
 pub use repo::ingest::Ingested;
 pub use repo::keys::{ApiKeyUpdate, NewApiKey, NewWhitelistEntry};
 pub use repo::logs::{AuditFilter, NewApiKeyLog, NewAuditLog};
-pub use repo::message_reads::{Chat, MessageFilter, Order};
+pub use repo::message_reads::{MessageFilter, Order};
 pub use repo::messages::{Changed, Outcome, Saved};
 pub use repo::paging::{Page, PageRequest};
 pub use repo::sessions::{NewSession, SessionFilter, SessionUpdate, Transition};

@@ -35,9 +35,13 @@ pub(crate) enum Value<'a> {
     Bool(bool),
     Real(f64),
     Text(&'a str),
+    /// A JSON document on its way in; it comes out as text.
+    Json(&'a str),
     Bytes(&'a [u8]),
     Time(Timestamp),
     Uuid(Uuid),
+    /// Many values of one kind, for an engine that takes lists.
+    List(ColumnKind, &'a [Value<'a>]),
 }
 
 /// One row of a result.
@@ -89,7 +93,7 @@ impl Column for Text {
 impl Column for Json {
     const KIND: ColumnKind = ColumnKind::Json;
     fn bind(&self) -> Value<'_> {
-        Value::Text(self.as_stored())
+        Value::Json(self.as_stored())
     }
     fn read(value: Value<'_>) -> Option<Self> {
         if let Value::Text(s) = value { Some(Json::from_stored(s)) } else { None }
@@ -163,15 +167,23 @@ impl<T: Column> Column for Option<T> {
     }
 }
 
-/// A closed list of names as a Rust enum, stored as text. `Variant = "name" | "alias"` also reads the alias.
+/// A closed list of names as a Rust enum, stored as text. `Variant = "name" | "alias"` also reads the alias;
+/// `enum Type: default Variant` gives it a default.
 macro_rules! names {
-    ($(#[$meta:meta])* $vis:vis enum $type:ident { $($(#[$vmeta:meta])* $variant:ident = $name:literal $(| $alias:literal)*,)+ }) => {
-        $(#[$meta])*
+    ($(#[doc = $doc:literal])+ $vis:vis enum $type:ident $(: default $default:ident)? {
+        $($(#[doc = $vdoc:literal])+ $variant:ident = $name:literal $(| $alias:literal)*,)+
+    }) => {
+        $(#[doc = $doc])+
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        $vis enum $type { $($(#[$vmeta])* $variant,)+ }
+        $vis enum $type { $($(#[doc = $vdoc])+ $variant,)+ }
+
+        $(impl Default for $type {
+            fn default() -> Self { $type::$default }
+        })?
 
         impl $type {
             /// Every value, in its natural order.
+            #[allow(dead_code)] // not every list is walked
             pub const ALL: &'static [$type] = &[$($type::$variant),+];
             /// The stored names, in the same order.
             pub const NAMES: &'static [&'static str] = &[$($name),+];
@@ -203,6 +215,38 @@ macro_rules! names {
             fn bind(&self) -> $crate::value::Value<'_> { $crate::value::Value::Text(self.name()) }
             fn read(value: $crate::value::Value<'_>) -> Option<Self> {
                 if let $crate::value::Value::Text(s) = value { s.parse().ok() } else { None }
+            }
+        }
+
+        impl $crate::record::Described for $type {
+            const TYPE: $crate::record::Type = {
+                static LIST: $crate::record::EnumDef = $crate::record::EnumDef {
+                    name: stringify!($type),
+                    doc: concat!($($doc,)+).trim_ascii(),
+                    values: $type::NAMES,
+                    docs: &[$(concat!($($vdoc,)+).trim_ascii(),)+],
+                };
+                $crate::record::Type::Enum(&LIST)
+            };
+        }
+
+        impl $crate::record::IntoValue for $type {
+            fn into_value(self) -> $crate::record::Value { $crate::record::Value::Text(self.name().into()) }
+        }
+
+        impl $crate::record::FromValue for $type {
+            $(
+                const REQUIRED: bool = false;
+                fn absent(_: &'static str) -> $crate::error::Result<Self> { Ok($type::$default) }
+            )?
+            fn given(value: $crate::record::Value, field: &'static str) -> $crate::error::Result<Self> {
+                let wanted = <$type as $crate::record::Described>::TYPE;
+                match &value {
+                    $crate::record::Value::Text(name) => {
+                        name.as_stored().parse().map_err(|_| value.refused(field, &wanted))
+                    }
+                    other => Err(other.refused(field, &wanted)),
+                }
             }
         }
     };

@@ -1,15 +1,19 @@
 //! A session's credentials, one row per key.
 
+use std::sync::LazyLock;
+
 use uuid::Uuid;
 
-use super::{insert, sql};
+use super::sql;
 use crate::db::Conn;
-use crate::entity::SessionAuth;
+use crate::entity::{Entity, SessionAuth};
 use crate::error::{Error, Result};
+use crate::record::shape;
 use crate::text::Text;
 use crate::time::Timestamp;
 use crate::value::{Column, Value};
 
+shape! { input of SessionAuth:
 /// One change of a session's credentials.
 #[derive(Clone, PartialEq)]
 pub struct AuthEntry {
@@ -19,6 +23,7 @@ pub struct AuthEntry {
     pub key_id: Text,
     /// The value; `None` deletes.
     pub value: Option<Vec<u8>>,
+}
 }
 
 impl std::fmt::Debug for AuthEntry {
@@ -72,27 +77,39 @@ fn taken_over_as(key_id: &Text) -> Option<Text> {
     (!certain && !id.starts_with(FILE_MARK)).then(|| Text::from_stored(format!("{FILE_MARK}{name}")))
 }
 
+static UPSERT: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "{} ON CONFLICT (session_id, category, key_id) DO UPDATE
+           SET value = excluded.value, updated_at = excluded.updated_at",
+        SessionAuth::TABLE.insert()
+    )
+});
+
 /// Sets and deletes many keys in one commit: all of them or none.
 pub(crate) fn set(conn: &dyn Conn, session: Uuid, entries: &[AuthEntry], now: Timestamp) -> Result<()> {
     for entry in entries {
         if entry.category.is_empty() {
             return Err(Error::invalid("category", "a credential needs a category"));
         }
-        for key_id in std::iter::once(&entry.key_id).chain(&taken_over_as(&entry.key_id)) {
-            conn.execute(
-                "DELETE FROM session_auth WHERE session_id = ?1 AND category = ?2 AND key_id = ?3",
-                &[Value::Uuid(session), entry.category.bind(), key_id.bind()],
-            )?;
+        if let Some(other) = taken_over_as(&entry.key_id) {
+            delete(conn, session, &entry.category, &other)?;
         }
-        if let Some(value) = &entry.value {
-            let (category, key_id) = (entry.category.clone(), entry.key_id.clone());
-            insert(
-                conn,
-                &SessionAuth { session_id: session, category, key_id, value: value.clone(), updated_at: now },
-            )?;
-        }
+        let Some(value) = &entry.value else {
+            delete(conn, session, &entry.category, &entry.key_id)?;
+            continue;
+        };
+        let (category, key_id) = (entry.category.clone(), entry.key_id.clone());
+        let row =
+            SessionAuth { session_id: session, category, key_id, value: value.clone(), updated_at: now };
+        row.check()?;
+        conn.execute(&UPSERT, &row.values())?;
     }
     Ok(())
+}
+
+fn delete(conn: &dyn Conn, session: Uuid, category: &Text, key_id: &Text) -> Result<()> {
+    let sql = "DELETE FROM session_auth WHERE session_id = ?1 AND category = ?2 AND key_id = ?3";
+    conn.execute(sql, &[Value::Uuid(session), category.bind(), key_id.bind()]).map(drop)
 }
 
 pub(crate) fn get(conn: &dyn Conn, session: Uuid, category: &Text, key_id: &Text) -> Result<AuthValue> {

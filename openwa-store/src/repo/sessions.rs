@@ -9,10 +9,12 @@ use crate::entity::{Session, SessionStatus};
 use crate::error::{Error, Kind, Result};
 use crate::json::Json;
 use crate::policy::{config as schemas, session as life};
+use crate::record::shape;
 use crate::text::Text;
 use crate::time::Timestamp;
 use crate::value::{Column, Value};
 
+shape! { input of Session:
 /// A session to be created. Only the name is needed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewSession {
@@ -28,7 +30,9 @@ pub struct NewSession {
     /// checked, anything else is kept as it is. Default `{}`.
     pub config: Option<Json>,
 }
+}
 
+shape! { update of Session:
 /// What to change of a session; `None` leaves a field as it is, `Some(None)` empties it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SessionUpdate {
@@ -43,7 +47,9 @@ pub struct SessionUpdate {
     /// The engine's state: an encrypted blob, or where the engine keeps it.
     pub auth_state: Option<Option<Json>>,
 }
+}
 
+shape! { input of Session:
 /// Which sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionFilter {
@@ -51,6 +57,7 @@ pub struct SessionFilter {
     pub status: Option<SessionStatus>,
     /// Only those of this number.
     pub phone: Option<Text>,
+}
 }
 
 fn check_name(name: &Text) -> Result<()> {
@@ -99,6 +106,12 @@ pub(crate) fn get(conn: &dyn Conn, id: Uuid) -> Result<Session> {
     find(conn, id)?.ok_or_else(|| Error::not_found("session", id))
 }
 
+/// The session, kept from changing until the transaction ends.
+pub(crate) fn locked(conn: &dyn Conn, id: Uuid) -> Result<Session> {
+    conn.locked(sql!(Session, "SELECT {} FROM sessions WHERE id = ?1"), &[Value::Uuid(id)])?
+        .ok_or_else(|| Error::not_found("session", id))
+}
+
 pub(crate) fn by_name(conn: &dyn Conn, name: &Text) -> Result<Option<Session>> {
     conn.one(sql!(Session, "SELECT {} FROM sessions WHERE name = ?1"), &[name.bind()])
 }
@@ -121,7 +134,7 @@ pub(crate) fn list(conn: &dyn Conn, filter: &SessionFilter, request: &PageReques
 }
 
 pub(crate) fn change(conn: &dyn Conn, id: Uuid, with: &SessionUpdate, now: Timestamp) -> Result<Session> {
-    let mut session = get(conn, id)?;
+    let mut session = locked(conn, id)?;
     if let Some(name) = &with.name {
         check_name(name)?;
         session.name = name.clone();
@@ -144,6 +157,7 @@ pub(crate) fn change(conn: &dyn Conn, id: Uuid, with: &SessionUpdate, now: Times
     Ok(session)
 }
 
+shape! { output:
 /// What a step of a session's life did.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transition {
@@ -153,6 +167,7 @@ pub struct Transition {
     pub from: SessionStatus,
     /// The session as it stands now.
     pub session: Session,
+}
 }
 
 /// Moves a session to a status, if its life allows that, and logs it in the same commit.
@@ -164,7 +179,7 @@ pub(crate) fn transition(
     reason: Option<&Text>,
     now: Timestamp,
 ) -> Result<Transition> {
-    let session = get(conn, id)?;
+    let session = locked(conn, id)?;
     let from = session.status;
     if life::check(from, to)? == life::Step::Same {
         return Ok(Transition { changed: false, from, session });
@@ -219,7 +234,7 @@ pub(crate) fn restore(conn: &dyn Conn, ids: &Ids, now: Timestamp) -> Result<Vec<
 
 /// Takes a session back to `created` with its credentials cleared. The only way out of `failed`.
 pub(crate) fn recreate(conn: &dyn Conn, ids: &Ids, id: Uuid, now: Timestamp) -> Result<Session> {
-    let mut session = get(conn, id)?;
+    let mut session = locked(conn, id)?;
     life::check_recreate(session.status)?;
     let from = session.status;
     session.status = SessionStatus::Created;
@@ -233,9 +248,15 @@ pub(crate) fn recreate(conn: &dyn Conn, ids: &Ids, id: Uuid, now: Timestamp) -> 
     Ok(session)
 }
 
-/// Deletes a session and, by foreign keys, all that belongs to it. False: there was none.
+/// Deletes a session and, by foreign keys or by hand, all that belongs to it. False: there was none.
 pub(crate) fn delete(conn: &dyn Conn, id: Uuid) -> Result<bool> {
-    Ok(conn.execute("DELETE FROM sessions WHERE id = ?1", &[Value::Uuid(id)])? > 0)
+    let there = conn.execute("DELETE FROM sessions WHERE id = ?1", &[Value::Uuid(id)])? > 0;
+    if there && conn.dialect().has_message_ids() {
+        for table in ["messages", "message_ids", "messages_ahead"] {
+            conn.execute(&format!("DELETE FROM {table} WHERE session_id = ?1"), &[Value::Uuid(id)])?;
+        }
+    }
+    Ok(there)
 }
 
 /// Notes who the account is, as the engine tells.

@@ -9,10 +9,12 @@ use crate::entity::{Entity, Webhook, WebhookIdempotency, WebhookLog};
 use crate::error::{Error, Result};
 use crate::json::Json;
 use crate::policy::webhook::{self as rules, UrlPolicy, WebhookEvent};
+use crate::record::shape;
 use crate::text::Text;
 use crate::time::Timestamp;
 use crate::value::{Column, Value};
 
+shape! { input of Webhook:
 /// A webhook to be created. Only the URL is needed.
 #[derive(Clone, Default, PartialEq)]
 pub struct NewWebhook {
@@ -31,7 +33,9 @@ pub struct NewWebhook {
     /// Allows loopback, private and link-local addresses, which are refused by default.
     pub allow_private: bool,
 }
+}
 
+shape! { update of Webhook:
 /// What to change of a webhook; `None` leaves a field as it is.
 #[derive(Clone, Default, PartialEq)]
 pub struct WebhookUpdate {
@@ -49,6 +53,7 @@ pub struct WebhookUpdate {
     pub active: Option<bool>,
     /// Allows loopback, private and link-local addresses for a new URL.
     pub allow_private: bool,
+}
 }
 
 impl std::fmt::Debug for NewWebhook {
@@ -114,6 +119,11 @@ pub(crate) fn get(conn: &dyn Conn, id: Uuid) -> Result<Webhook> {
         .ok_or_else(|| Error::not_found("webhook", id))
 }
 
+fn locked(conn: &dyn Conn, id: Uuid) -> Result<Webhook> {
+    conn.locked(sql!(Webhook, "SELECT {} FROM webhooks WHERE id = ?1"), &[Value::Uuid(id)])?
+        .ok_or_else(|| Error::not_found("webhook", id))
+}
+
 pub(crate) fn list(conn: &dyn Conn, session: Uuid, request: &PageRequest) -> Result<Page<Webhook>> {
     let after = request.keyset()?;
     let mut listing = Listing::default();
@@ -124,7 +134,7 @@ pub(crate) fn list(conn: &dyn Conn, session: Uuid, request: &PageRequest) -> Res
 /// The active webhooks of a session that want to hear of an event: one indexed read.
 pub(crate) fn subscribed(conn: &dyn Conn, session: Uuid, event: WebhookEvent) -> Result<Vec<Webhook>> {
     let mut rows: Vec<Webhook> = conn.rows(
-        sql!(Webhook, "SELECT {} FROM webhooks WHERE session_id = ?1 AND active = 1"),
+        sql!(Webhook, "SELECT {} FROM webhooks WHERE session_id = ?1 AND active"),
         &[Value::Uuid(session)],
     )?;
     // A list that a foreign writer broke hears nothing; it does not silence the others.
@@ -133,7 +143,7 @@ pub(crate) fn subscribed(conn: &dyn Conn, session: Uuid, event: WebhookEvent) ->
 }
 
 pub(crate) fn change(conn: &dyn Conn, id: Uuid, with: &WebhookUpdate, now: Timestamp) -> Result<Webhook> {
-    let mut webhook = get(conn, id)?;
+    let mut webhook = locked(conn, id)?;
     if let Some(url) = &with.url {
         check_url(url, with.allow_private)?;
         webhook.url = url.clone();
@@ -159,6 +169,7 @@ pub(crate) fn delete(conn: &dyn Conn, id: Uuid) -> Result<bool> {
     Ok(conn.execute("DELETE FROM webhooks WHERE id = ?1", &[Value::Uuid(id)])? > 0)
 }
 
+shape! { input of WebhookLog:
 /// One attempt to deliver, to be logged.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewDelivery {
@@ -174,6 +185,7 @@ pub struct NewDelivery {
     pub response: Option<Json>,
     /// Why it failed.
     pub error: Option<Text>,
+}
 }
 
 /// Logs an attempt and notes when the webhook was last used.
