@@ -1,7 +1,7 @@
 # make demo    the main job from end to end, on the event logs in tests/fixtures
 # make test    everything that must hold: format, lints, tests, documentation
 # make bench   the figures of docs/benchmarks.md
-# make crash   the long fault tests: 200 kills, 30 seconds of two processes, a full disk
+# make crash   the long fault tests: 200 kills, 30 seconds of two processes, a full disk, an export of 1 GB
 
 CARGO ?= cargo
 FEATURES := --features openwa-store/cli
@@ -47,3 +47,4 @@ bench: setup servers
 
 crash: setup servers
 	OPENWA_CRASH_ROUNDS=200 OPENWA_STRESS_SECONDS=30 $(CARGO) test --release -p openwa-tests --test faults
+	OPENWA_TAKEOVER_MB=1024 $(CARGO) test --release -p openwa-tests --test takeover_scale

@@ -208,7 +208,10 @@ mod tests {
     #[test]
     fn blanks_go_from_between_the_parts_only() {
         for (given, wanted) in [
-            (r#"{"a b": [1, 2, {"c": " \" , \\"}], "d":  true }"#, r#"{"a b":[1,2,{"c":" \" , \\"}],"d":true}"#),
+            (
+                r#"{"a b": [1, 2, {"c": " \" , \\"}], "d":  true }"#,
+                r#"{"a b":[1,2,{"c":" \" , \\"}],"d":true}"#,
+            ),
             ("[ ]", "[]"),
             (r#"" x ""#, r#"" x ""#),
             ("-1.50", "-1.50"),

@@ -21,6 +21,7 @@ pub mod face;
 pub mod json;
 pub mod policy;
 pub mod replay;
+pub mod takeover;
 pub mod text;
 pub mod time;
 pub mod transfer;
@@ -51,6 +52,10 @@ pub use store::migrations;
 pub use store::{
     ApiKeys, Ask, Audit, Auth, Authorization, Batches, CheckReport, Contacts, CreatedKey, DatabaseStatus,
     Messages, Scan, Sessions, Status, Store, Webhooks,
+};
+pub use takeover::{
+    MAX_PROBLEMS, OnTakeover, OpenwaExportReport, TakeoverOptions, TakeoverPhase, TakeoverProblem,
+    TakeoverProgress, TakeoverReport, TakeoverSource, TakeoverTable, TakeoverWritten,
 };
 pub use text::Text;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

@@ -7,6 +7,7 @@ pub mod bouncer;
 pub mod cluster;
 pub mod conformance;
 pub mod full;
+pub mod openwa;
 pub mod postgres;
 pub mod process;
 pub mod raw;

@@ -15,6 +15,7 @@ pub mod migrations;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod sessions;
+mod takeover;
 mod transfer;
 mod upkeep;
 mod webhooks;
