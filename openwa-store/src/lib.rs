@@ -3,6 +3,8 @@
 //!
 //! Start with [`Store`].
 
+#![forbid(unsafe_code)]
+
 mod config;
 mod db;
 mod maintenance;
