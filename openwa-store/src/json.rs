@@ -140,6 +140,11 @@ pub(crate) fn to_json(stored: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Appends a text in its stored form as a JSON string in its stored form.
+pub(crate) fn quote(out: &mut String, s: &str) {
+    out.push_str(&Value::from(s).to_string());
+}
+
 impl From<Value> for Json {
     /// The value's strings are taken to be in the stored form, as [`parse`] gives them.
     fn from(value: Value) -> Self {

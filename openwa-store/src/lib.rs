@@ -8,6 +8,7 @@
 mod config;
 mod db;
 mod maintenance;
+mod record;
 mod repo;
 mod schema;
 mod store;
@@ -16,6 +17,7 @@ mod value;
 pub mod engine;
 pub mod entity;
 pub mod error;
+pub mod face;
 pub mod json;
 pub mod policy;
 pub mod replay;

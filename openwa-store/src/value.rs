@@ -163,12 +163,19 @@ impl<T: Column> Column for Option<T> {
     }
 }
 
-/// A closed list of names as a Rust enum, stored as text. `Variant = "name" | "alias"` also reads the alias.
+/// A closed list of names as a Rust enum, stored as text. `Variant = "name" | "alias"` also reads the alias;
+/// `enum Type: default Variant` gives it a default.
 macro_rules! names {
-    ($(#[$meta:meta])* $vis:vis enum $type:ident { $($(#[$vmeta:meta])* $variant:ident = $name:literal $(| $alias:literal)*,)+ }) => {
-        $(#[$meta])*
+    ($(#[doc = $doc:literal])+ $vis:vis enum $type:ident $(: default $default:ident)? {
+        $($(#[doc = $vdoc:literal])+ $variant:ident = $name:literal $(| $alias:literal)*,)+
+    }) => {
+        $(#[doc = $doc])+
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        $vis enum $type { $($(#[$vmeta])* $variant,)+ }
+        $vis enum $type { $($(#[doc = $vdoc])+ $variant,)+ }
+
+        $(impl Default for $type {
+            fn default() -> Self { $type::$default }
+        })?
 
         impl $type {
             /// Every value, in its natural order.
@@ -203,6 +210,35 @@ macro_rules! names {
             fn bind(&self) -> $crate::value::Value<'_> { $crate::value::Value::Text(self.name()) }
             fn read(value: $crate::value::Value<'_>) -> Option<Self> {
                 if let $crate::value::Value::Text(s) = value { s.parse().ok() } else { None }
+            }
+        }
+
+        impl $crate::record::Described for $type {
+            const TYPE: $crate::record::Type = $crate::record::Type::Enum(&$crate::record::EnumDef {
+                name: stringify!($type),
+                doc: concat!($($doc,)+).trim_ascii(),
+                values: Self::NAMES,
+                docs: &[$(concat!($($vdoc,)+).trim_ascii(),)+],
+            });
+        }
+
+        impl $crate::record::IntoValue for $type {
+            fn into_value(self) -> $crate::record::Value { $crate::record::Value::Text(self.name().into()) }
+        }
+
+        impl $crate::record::FromValue for $type {
+            $(
+                const REQUIRED: bool = false;
+                fn absent(_: &'static str) -> $crate::error::Result<Self> { Ok($type::$default) }
+            )?
+            fn given(value: $crate::record::Value, field: &'static str) -> $crate::error::Result<Self> {
+                let wanted = <$type as $crate::record::Described>::TYPE;
+                match &value {
+                    $crate::record::Value::Text(name) => {
+                        name.as_stored().parse().map_err(|_| value.refused(field, &wanted))
+                    }
+                    other => Err(other.refused(field, &wanted)),
+                }
             }
         }
     };

@@ -1,7 +1,8 @@
 //! What an engine's event means for the store.
 
-use crate::entity::SessionStatus;
+use crate::entity::{Contact, SessionStatus};
 use crate::policy::message::NewMessage;
+use crate::record::shape;
 use crate::text::Text;
 use crate::time::Timestamp;
 use crate::value::names;
@@ -33,6 +34,7 @@ pub enum AddressedTo {
     Other(Text),
 }
 
+shape! { input of Contact:
 /// What an event says of a contact; `None` says nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ContactChange {
@@ -48,6 +50,7 @@ pub struct ContactChange {
     pub is_blocked: Option<bool>,
     /// Where the picture is.
     pub profile_pic_url: Option<Text>,
+}
 }
 
 /// One thing that an event means for the store. The changes of one event map are applied in one commit.

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Table;
-use crate::json::Json;
+use crate::json::{Json, quote};
 use crate::value::{ColumnKind, Value};
 
 /// A row as a JSON object. Text is in the stored form, which is what [`Json`] holds.
@@ -30,10 +30,6 @@ pub(super) fn object(table: &Table, values: &[Value<'_>]) -> Json {
     }
     out.push('}');
     Json::from_stored(out)
-}
-
-fn quote(out: &mut String, s: &str) {
-    out.push_str(&serde_json::Value::from(s).to_string());
 }
 
 #[cfg(test)]

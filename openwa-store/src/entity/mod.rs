@@ -12,26 +12,17 @@ pub use data::*;
 pub use main_tables::*;
 
 use crate::error::{Error, Kind, Result};
+use crate::record::{Field, Type};
 pub use crate::value::ColumnKind;
-use crate::value::{Row, Value};
+use crate::value::{Row, Value, names};
 
-/// Which of the two databases a table lives in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Database {
-    /// API keys and the audit trail; always SQLite.
-    Main,
-    /// Everything else; SQLite or PostgreSQL.
-    Data,
-}
-
-impl Database {
-    /// `main` or `data`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Database::Main => "main",
-            Database::Data => "data",
-        }
+names! {
+    /// Which of the two databases a table lives in.
+    pub enum Database {
+        /// API keys and the audit trail; always SQLite.
+        Main = "main",
+        /// Everything else; SQLite or PostgreSQL.
+        Data = "data",
     }
 }
 
@@ -174,6 +165,25 @@ macro_rules! entity {
             }
         }
 
+        impl $crate::record::Shaped for $name {
+            const SHAPE: &'static $crate::record::Shape = &$crate::record::Shape {
+                name: stringify!($name),
+                doc: Self::TABLE.doc.trim_ascii(),
+                fields: &[$($crate::entity::field_of(
+                    Self::TABLE,
+                    $crate::entity::column_name(stringify!($column)),
+                    <$type as $crate::record::Described>::TYPE,
+                ),)+],
+            };
+        }
+
+        impl $crate::record::Described for $name {
+            const TYPE: $crate::record::Type =
+                $crate::record::Type::Record(<$name as $crate::record::Shaped>::SHAPE);
+        }
+
+        $crate::record::shape!(@impl output $name { $($column: $type,)+ });
+
         impl $crate::entity::Entity for $name {
             const TABLE: &'static $crate::entity::Table = $name::TABLE;
 
@@ -219,6 +229,60 @@ macro_rules! entity {
     (@debug $s:ident $self:ident $column:ident secret) => { $s.field(stringify!($column), &format_args!("<secret>")) };
 }
 use entity;
+
+/// A column as a field of the record that the row becomes.
+pub(crate) const fn field_of(table: &'static Table, column: &'static str, ty: Type) -> Field {
+    let Some(c) = find_column(table, column) else { panic!("no such column") };
+    Field {
+        name: c.name,
+        doc: c.doc.trim_ascii(),
+        ty,
+        required: false,
+        nullable: c.nullable,
+        limit: c.limit,
+        secret: c.secret,
+    }
+}
+
+/// The limit of the column that an input's field is named after, if there is one.
+pub(crate) const fn limit_of(table: &Table, column: &str) -> Option<usize> {
+    match find_column(table, column) {
+        Some(c) => c.limit,
+        None => None,
+    }
+}
+
+/// Whether the column that an input's field is named after is secret.
+pub(crate) const fn is_secret(table: &Table, column: &str) -> bool {
+    matches!(find_column(table, column), Some(ColumnDef { secret: true, .. }))
+}
+
+const fn find_column<'a>(table: &'a Table, name: &str) -> Option<&'a ColumnDef> {
+    let mut i = 0;
+    while i < table.columns.len() {
+        if same(table.columns[i].name, name) {
+            return Some(&table.columns[i]);
+        }
+        i += 1;
+    }
+    None
+}
+
+/// Equality of texts while compiling.
+pub(crate) const fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut i = 0;
+    while i < a.len() {
+        if a[i] != b[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
 
 /// Refuses a value of `chars` characters in a column that holds `limit`.
 pub(crate) fn check_limit(column: &'static str, chars: usize, limit: usize) -> Result<()> {

@@ -12,6 +12,7 @@ use crate::entity::Database;
 use crate::error::Result;
 use crate::json::Json;
 use crate::policy::retention::{self as rules, Windows};
+use crate::record::shape;
 use crate::repo::logs::{self, AuditFilter, NewAuditLog};
 use crate::repo::paging::PageRequest;
 use crate::repo::sessions;
@@ -33,6 +34,7 @@ pub struct RetentionOptions {
     pub force: bool,
 }
 
+shape! { output:
 /// What a run of retention did, or would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RetentionReport {
@@ -44,6 +46,7 @@ pub struct RetentionReport {
     pub already_running: bool,
     /// The callback stopped it. What was deleted so far stays deleted.
     pub stopped: bool,
+}
 }
 
 impl RetentionReport {

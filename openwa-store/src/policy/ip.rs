@@ -11,6 +11,7 @@ use std::str::FromStr;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::error::{Error, Kind, Result};
+use crate::record::{Described, FromValue, IntoValue, Type, Value};
 
 /// Bits in front of the IPv4 address in `::ffff:a.b.c.d` (RFC 4291, 2.5.5.2).
 const MAPPED_BITS: u8 = 96;
@@ -219,5 +220,21 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
         [0, 0, 0, 0, 0, 0, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => from_pair(high, low),
         [0x2002, high, low, ..] => from_pair(high, low),
         _ => None,
+    }
+}
+
+impl Described for IpAddr {
+    const TYPE: Type = Type::Text;
+}
+
+impl IntoValue for IpAddr {
+    fn into_value(self) -> Value {
+        Value::Text(self.to_string().into())
+    }
+}
+
+impl FromValue for IpAddr {
+    fn given(value: Value, field: &'static str) -> Result<Self> {
+        parse_address(&String::given(value, field)?).map_err(|e| e.with("column", field))
     }
 }

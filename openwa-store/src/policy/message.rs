@@ -5,12 +5,14 @@
 
 use crate::entity::Message;
 use crate::json::Json;
+use crate::record::shape;
 use crate::text::Text;
 use crate::time::Timestamp;
 
 /// The type of a message that could not be decrypted (yet); its content may still come.
 pub const PLACEHOLDER: &str = "ciphertext";
 
+shape! { input of Message:
 /// A message to be saved. `chat_id`, `from_number`, `type` and `wa_timestamp` are needed; the rest has defaults.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewMessage {
@@ -42,6 +44,7 @@ pub struct NewMessage {
     pub revoked_at: Option<Timestamp>,
     /// The engine's own encoded message, to be kept.
     pub raw: Option<Vec<u8>>,
+}
 }
 
 /// What a repeated delivery changed.

@@ -16,14 +16,16 @@ use crate::entity::SessionStatus::{
     self, Authenticating, Created, Disconnected, Failed, Initializing, QrReady, Ready,
 };
 use crate::error::{Error, Kind, Result};
+use crate::value::names;
 
-/// What an allowed step does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// The session moves: its row and a log row are written.
-    Move,
-    /// It is there already: nothing is written.
-    Same,
+names! {
+    /// What an allowed step does.
+    pub enum Step {
+        /// The session moves: its row and a log row are written.
+        Move = "move",
+        /// It is there already: nothing is written.
+        Same = "same",
+    }
 }
 
 /// Every status that may follow `from` by a [`Step::Move`].

@@ -6,10 +6,12 @@ use super::{insert, sql};
 use crate::db::Conn;
 use crate::entity::SessionAuth;
 use crate::error::{Error, Result};
+use crate::record::shape;
 use crate::text::Text;
 use crate::time::Timestamp;
 use crate::value::{Column, Value};
 
+shape! { input of SessionAuth:
 /// One change of a session's credentials.
 #[derive(Clone, PartialEq)]
 pub struct AuthEntry {
@@ -19,6 +21,7 @@ pub struct AuthEntry {
     pub key_id: Text,
     /// The value; `None` deletes.
     pub value: Option<Vec<u8>>,
+}
 }
 
 impl std::fmt::Debug for AuthEntry {

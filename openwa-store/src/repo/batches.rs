@@ -9,10 +9,12 @@ use crate::entity::{BatchJob, BatchJobMessage, BatchMessageStatus, BatchStatus};
 use crate::error::{Error, Kind, Result};
 use crate::json::Json;
 use crate::policy::batch::{self as rules, Counts};
+use crate::record::shape;
 use crate::text::Text;
 use crate::time::Timestamp;
 use crate::value::{Column, Value};
 
+shape! { input of BatchJob:
 /// A bulk job to be created.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewBatch {
@@ -23,7 +25,9 @@ pub struct NewBatch {
     /// Settings of the host; default `{}`.
     pub options: Option<Json>,
 }
+}
 
+shape! { input of BatchJobMessage:
 /// One message of a bulk job to be created.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewBatchMessage {
@@ -35,6 +39,7 @@ pub struct NewBatchMessage {
     pub content: Json,
     /// Values for a template.
     pub variables: Option<Json>,
+}
 }
 
 /// How the sending of one message ended.

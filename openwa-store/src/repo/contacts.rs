@@ -10,10 +10,12 @@ use crate::engine::ContactChange;
 use crate::entity::Contact;
 use crate::error::{Error, Result};
 use crate::policy::address;
+use crate::record::shape;
 use crate::text::Text;
 use crate::time::Timestamp;
 use crate::value::{Column, Value};
 
+shape! { input of Contact:
 /// Which contacts of a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContactFilter {
@@ -21,6 +23,7 @@ pub struct ContactFilter {
     pub phone: Option<Text>,
     /// Only blocked (`true`) or only not blocked ones.
     pub blocked: Option<bool>,
+}
 }
 
 pub(crate) fn get(conn: &dyn Conn, session: Uuid, id: &Text) -> Result<Option<Contact>> {

@@ -13,10 +13,12 @@ use crate::json::Json;
 use crate::policy::address;
 use crate::policy::authorize;
 use crate::policy::permissions::{self, PermissionSet};
+use crate::record::shape;
 use crate::text::Text;
 use crate::time::Timestamp;
 use crate::value::{Column, Value};
 
+shape! { input of ApiKey:
 /// An API key to be created. Only the name is needed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewApiKey {
@@ -31,7 +33,9 @@ pub struct NewApiKey {
     /// When it stops working; default never.
     pub expires_at: Option<Timestamp>,
 }
+}
 
+shape! { update of ApiKey:
 /// What to change of an API key; `None` leaves a field as it is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ApiKeyUpdate {
@@ -48,7 +52,9 @@ pub struct ApiKeyUpdate {
     /// When it stops working; `Some(None)`: never.
     pub expires_at: Option<Option<Timestamp>>,
 }
+}
 
+shape! { input of IpWhitelistEntry:
 /// An address to be put on a key's whitelist.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewWhitelistEntry {
@@ -60,6 +66,7 @@ pub struct NewWhitelistEntry {
     pub description: Option<Text>,
     /// Whether it counts; default true.
     pub active: Option<bool>,
+}
 }
 
 /// Chat scopes are kept in the form in which chats are stored, so that the check is one comparison.

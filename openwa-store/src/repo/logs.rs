@@ -8,6 +8,7 @@ use crate::db::Conn;
 use crate::entity::{ApiKeyLog, AuditLog, Entity, SessionLog, SessionStatus, Severity, WebhookLog};
 use crate::error::Result;
 use crate::json::Json;
+use crate::record::shape;
 use crate::text::Text;
 use crate::time::Timestamp;
 use crate::value::{Column, Value};
@@ -50,6 +51,7 @@ pub(crate) fn has_status_since(
     Ok(conn.first(sql, &params, |_| Ok(()))?.is_some())
 }
 
+shape! { input of ApiKeyLog:
 /// A request made with an API key, to be logged.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewApiKeyLog {
@@ -68,7 +70,9 @@ pub struct NewApiKeyLog {
     /// How long the answer took, in milliseconds.
     pub response_time: Option<i64>,
 }
+}
 
+shape! { input of AuditLog:
 /// Something to be audited. Only the action is needed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewAuditLog {
@@ -98,6 +102,7 @@ pub struct NewAuditLog {
     pub metadata: Option<Json>,
     /// What went wrong, if anything.
     pub error_message: Option<Text>,
+}
 }
 
 /// Which audit entries.

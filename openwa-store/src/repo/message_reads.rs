@@ -8,20 +8,22 @@ use super::sql;
 use crate::db::{Conn, Flow};
 use crate::entity::{Message, MessageReaction};
 use crate::error::Result;
+use crate::record::shape;
 use crate::text::Text;
 use crate::time::Timestamp;
-use crate::value::{Column, Row, Value};
+use crate::value::{Column, Row, Value, names};
 
-/// In which order messages are listed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    /// Newest first.
-    #[default]
-    Newest,
-    /// Oldest first.
-    Oldest,
+names! {
+    /// In which order messages are listed.
+    pub enum Order: default Newest {
+        /// Newest first.
+        Newest = "newest",
+        /// Oldest first.
+        Oldest = "oldest",
+    }
 }
 
+shape! { input:
 /// Which messages of a session.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct MessageFilter {
@@ -40,7 +42,9 @@ pub struct MessageFilter {
     /// In which order.
     pub order: Order,
 }
+}
 
+shape! { output:
 /// A chat in the list of a session's chats.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Chat {
@@ -54,6 +58,7 @@ pub struct Chat {
     pub unread: u32,
     /// The newest message.
     pub last_message: Message,
+}
 }
 
 /// Where counting unread messages stops.

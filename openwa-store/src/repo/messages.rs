@@ -13,7 +13,7 @@ use crate::policy::message::{self as rules, Merged, NewMessage};
 use crate::policy::{address, config as schemas};
 use crate::text::Text;
 use crate::time::Timestamp;
-use crate::value::{Column, Value};
+use crate::value::{Column, Value, names};
 
 /// What a save did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,15 +63,16 @@ pub struct Saved {
     pub message: Message,
 }
 
-/// What a change of a message did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Changed {
-    /// The row changed.
-    Updated,
-    /// The row says so already, or something later.
-    Unchanged,
-    /// The message is not here yet; the change waits for it, seven days by default.
-    Waiting,
+names! {
+    /// What a change of a message did.
+    pub enum Changed {
+        /// The row changed.
+        Updated = "updated",
+        /// The row says so already, or something later.
+        Unchanged = "unchanged",
+        /// The message is not here yet; the change waits for it, seven days by default.
+        Waiting = "waiting",
+    }
 }
 
 /// What a save has to know beside the message.

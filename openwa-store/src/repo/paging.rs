@@ -11,6 +11,8 @@ use uuid::Uuid;
 use crate::db::{Conn, Flow};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
+pub use crate::record::Page;
+use crate::record::shape;
 use crate::time::Timestamp;
 use crate::value::Value;
 
@@ -19,15 +21,7 @@ pub const DEFAULT_LIMIT: u32 = 50;
 /// The most rows of a page.
 pub const MAX_LIMIT: u32 = 1000;
 
-/// One page of a longer list.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Page<T> {
-    /// The rows.
-    pub items: Vec<T>,
-    /// Give this as `after` to get the next page; `None`: there is none.
-    pub next: Option<String>,
-}
-
+shape! { input:
 /// Which page of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PageRequest {
@@ -35,6 +29,7 @@ pub struct PageRequest {
     pub limit: Option<u32>,
     /// The `next` of the page before.
     pub after: Option<String>,
+}
 }
 
 /// The place behind a row: its time and what tells rows of the same time apart.

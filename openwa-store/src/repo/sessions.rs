@@ -9,10 +9,12 @@ use crate::entity::{Session, SessionStatus};
 use crate::error::{Error, Kind, Result};
 use crate::json::Json;
 use crate::policy::{config as schemas, session as life};
+use crate::record::shape;
 use crate::text::Text;
 use crate::time::Timestamp;
 use crate::value::{Column, Value};
 
+shape! { input of Session:
 /// A session to be created. Only the name is needed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewSession {
@@ -28,7 +30,9 @@ pub struct NewSession {
     /// checked, anything else is kept as it is. Default `{}`.
     pub config: Option<Json>,
 }
+}
 
+shape! { update of Session:
 /// What to change of a session; `None` leaves a field as it is, `Some(None)` empties it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SessionUpdate {
@@ -43,7 +47,9 @@ pub struct SessionUpdate {
     /// The engine's state: an encrypted blob, or where the engine keeps it.
     pub auth_state: Option<Option<Json>>,
 }
+}
 
+shape! { input of Session:
 /// Which sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionFilter {
@@ -51,6 +57,7 @@ pub struct SessionFilter {
     pub status: Option<SessionStatus>,
     /// Only those of this number.
     pub phone: Option<Text>,
+}
 }
 
 fn check_name(name: &Text) -> Result<()> {
@@ -144,6 +151,7 @@ pub(crate) fn change(conn: &dyn Conn, id: Uuid, with: &SessionUpdate, now: Times
     Ok(session)
 }
 
+shape! { output:
 /// What a step of a session's life did.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transition {
@@ -153,6 +161,7 @@ pub struct Transition {
     pub from: SessionStatus,
     /// The session as it stands now.
     pub session: Session,
+}
 }
 
 /// Moves a session to a status, if its life allows that, and logs it in the same commit.

@@ -9,10 +9,12 @@ use crate::entity::{Entity, Webhook, WebhookIdempotency, WebhookLog};
 use crate::error::{Error, Result};
 use crate::json::Json;
 use crate::policy::webhook::{self as rules, UrlPolicy, WebhookEvent};
+use crate::record::shape;
 use crate::text::Text;
 use crate::time::Timestamp;
 use crate::value::{Column, Value};
 
+shape! { input of Webhook:
 /// A webhook to be created. Only the URL is needed.
 #[derive(Clone, Default, PartialEq)]
 pub struct NewWebhook {
@@ -31,7 +33,9 @@ pub struct NewWebhook {
     /// Allows loopback, private and link-local addresses, which are refused by default.
     pub allow_private: bool,
 }
+}
 
+shape! { update of Webhook:
 /// What to change of a webhook; `None` leaves a field as it is.
 #[derive(Clone, Default, PartialEq)]
 pub struct WebhookUpdate {
@@ -49,6 +53,7 @@ pub struct WebhookUpdate {
     pub active: Option<bool>,
     /// Allows loopback, private and link-local addresses for a new URL.
     pub allow_private: bool,
+}
 }
 
 impl std::fmt::Debug for NewWebhook {
@@ -159,6 +164,7 @@ pub(crate) fn delete(conn: &dyn Conn, id: Uuid) -> Result<bool> {
     Ok(conn.execute("DELETE FROM webhooks WHERE id = ?1", &[Value::Uuid(id)])? > 0)
 }
 
+shape! { input of WebhookLog:
 /// One attempt to deliver, to be logged.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewDelivery {
@@ -174,6 +180,7 @@ pub struct NewDelivery {
     pub response: Option<Json>,
     /// Why it failed.
     pub error: Option<Text>,
+}
 }
 
 /// Logs an attempt and notes when the webhook was last used.

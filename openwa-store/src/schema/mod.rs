@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::db::{Conn, SqliteConn, SqliteFile};
 use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
+use crate::record::shape;
 use crate::time::Timestamp;
 use crate::value::{Column, Value};
 
@@ -56,6 +57,7 @@ fn ladder(database: Database) -> &'static [Step] {
     }
 }
 
+shape! { output:
 /// What the ledger says of one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
@@ -65,6 +67,7 @@ pub struct Applied {
     pub name: String,
     /// When it was applied; `None`: not yet.
     pub applied_at: Option<Timestamp>,
+}
 }
 
 /// The version that this library brings a database to.

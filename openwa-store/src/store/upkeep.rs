@@ -4,9 +4,11 @@ use super::Store;
 use crate::db::Conn;
 use crate::entity::{self, Database};
 use crate::error::Result;
+use crate::record::shape;
 use crate::schema::{self, Applied};
 use crate::value::Value;
 
+shape! { output:
 /// What a store tells about itself.
 #[derive(Clone, Debug)]
 pub struct Status {
@@ -15,7 +17,9 @@ pub struct Status {
     /// Main and Data.
     pub databases: Vec<DatabaseStatus>,
 }
+}
 
+shape! { output:
 /// What one database tells about itself.
 #[derive(Clone, Debug)]
 pub struct DatabaseStatus {
@@ -34,12 +38,15 @@ pub struct DatabaseStatus {
     /// Rows per table.
     pub rows: Vec<(&'static str, u64)>,
 }
+}
 
+shape! { output:
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CheckReport {
     /// Everything that is wrong, for people; empty: nothing is.
     pub problems: Vec<String>,
+}
 }
 
 impl Store {

@@ -51,7 +51,9 @@ pub(crate) use saved_file::SavedFile;
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Kind, Result};
+use crate::record::shape;
 use crate::time::Timestamp;
+use crate::value::names;
 
 /// The value of `format`.
 const FORMAT: &str = "openwa-store";
@@ -60,6 +62,7 @@ const VERSION: u64 = 1;
 /// The longest row, in bytes of the document, that is written and read.
 pub const MAX_ROW_BYTES: usize = 256 << 20;
 
+shape! { input:
 /// What to export, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExportOptions {
@@ -74,7 +77,9 @@ pub struct ExportOptions {
     /// Compresses with zstd. A file whose name ends in `.zst` is compressed in any case.
     pub compress: bool,
 }
+}
 
+shape! { output:
 /// What an export wrote.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExportReport {
@@ -89,30 +94,32 @@ pub struct ExportReport {
     /// Bytes of the document before compression.
     pub bytes: u64,
 }
-
-/// What happens to rows that are there already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// Every table of the document replaces the one in the store.
-    #[default]
-    Replace,
-    /// Rows that are new are added, rows that are there stay as they are. A row is there when its primary key
-    /// or a unique value of it is. A row that belongs to one that was not added, because its name was taken by
-    /// a row with another id, is an error: nothing is dropped silently, and nobody's rows are mixed.
-    Merge,
 }
 
-/// What happens to tables that the document does not have.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Missing {
-    /// They are left alone.
-    #[default]
-    Keep,
-    /// They are emptied, in every database that the document has a table of: a document without tables of
-    /// Main never touches the keys.
-    Clear,
+names! {
+    /// What happens to rows that are there already.
+    pub enum Mode: default Replace {
+        /// Every table of the document replaces the one in the store.
+        Replace = "replace",
+        /// Rows that are new are added, rows that are there stay as they are. A row is there when its primary key
+        /// or a unique value of it is. A row that belongs to one that was not added, because its name was taken by
+        /// a row with another id, is an error: nothing is dropped silently, and nobody's rows are mixed.
+        Merge = "merge",
+    }
 }
 
+names! {
+    /// What happens to tables that the document does not have.
+    pub enum Missing: default Keep {
+        /// They are left alone.
+        Keep = "keep",
+        /// They are emptied, in every database that the document has a table of: a document without tables of
+        /// Main never touches the keys.
+        Clear = "clear",
+    }
+}
+
+shape! { input:
 /// How to import.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ImportOptions {
@@ -123,7 +130,9 @@ pub struct ImportOptions {
     /// Does everything, then takes it back: the report says what an import would do.
     pub dry_run: bool,
 }
+}
 
+shape! { output:
 /// What an import did, or with `dry_run` would do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportReport {
@@ -136,7 +145,9 @@ pub struct ImportReport {
     /// What the document leaves out because it is secret.
     pub redacted: Vec<String>,
 }
+}
 
+shape! { output:
 /// What an import did to one table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImportedTable {
@@ -148,6 +159,7 @@ pub struct ImportedTable {
     pub inserted: u64,
     /// Rows that were removed before.
     pub removed: u64,
+}
 }
 
 /// How far an export or import is.
