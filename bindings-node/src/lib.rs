@@ -14,8 +14,6 @@ mod output;
 mod pool;
 mod runtime;
 
-use std::sync::LazyLock;
-
 use napi::Env;
 use napi::bindgen_prelude::Array;
 use napi_derive::napi;
@@ -24,18 +22,15 @@ use openwa_store::{Error, Kind, Result};
 
 use crate::output::outcome;
 
-/// Every verb; JavaScript knows them by their position here.
-static ALL: LazyLock<Vec<&'static Verb>> = LazyLock::new(|| VERBS.iter().copied().flatten().collect());
-
 fn verb(number: u32) -> Result<&'static Verb> {
-    let found = usize::try_from(number).ok().and_then(|i| ALL.get(i));
-    found.copied().ok_or_else(|| Error::new(Kind::Internal, format!("there is no verb {number}")))
+    let found = usize::try_from(number).ok().and_then(|i| VERBS.get(i));
+    found.ok_or_else(|| Error::new(Kind::Internal, format!("there is no verb {number}")))
 }
 
-/// The full name of every verb, in the order of their numbers.
+/// The full name of every verb; a verb's number is its position here.
 #[napi]
-pub fn verbs() -> Vec<String> {
-    ALL.iter().map(|v| v.path().to_owned()).collect()
+pub fn verbs() -> Vec<&'static str> {
+    VERBS.iter().map(|v| v.path).collect()
 }
 
 /// Runs a rule: `[0, value]` or `[1, error]`.

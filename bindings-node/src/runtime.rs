@@ -21,7 +21,7 @@ use std::task::{Context, Poll, Waker};
 use napi::Env;
 use napi::bindgen_prelude::{Array, Function};
 use napi_derive::napi;
-use openwa_store::face::{Call, LongCall, PendingValue, Progress, TicketValue, Value};
+use openwa_store::face::{Call, OnProgress, PendingValue, Progress, TicketValue, Value};
 use openwa_store::{Error, Kind, Result, Store};
 
 use crate::done::{Done, Event};
@@ -206,7 +206,7 @@ impl Inner {
         self.pool.run(move || done.push(call, Event::Finished(guarded(run))));
     }
 
-    fn long(&self, call: u32, run: LongCall) {
+    fn long(&self, call: u32, run: impl FnOnce(OnProgress<'_>) -> Result<Value> + Send + 'static) {
         let stop = Arc::new(AtomicBool::new(false));
         self.stops.borrow_mut().insert(call, Arc::clone(&stop));
         let done = Arc::clone(&self.done);
