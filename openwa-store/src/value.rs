@@ -179,6 +179,7 @@ macro_rules! names {
 
         impl $type {
             /// Every value, in its natural order.
+            #[allow(dead_code)] // not every list is walked
             pub const ALL: &'static [$type] = &[$($type::$variant),+];
             /// The stored names, in the same order.
             pub const NAMES: &'static [&'static str] = &[$($name),+];
@@ -214,12 +215,15 @@ macro_rules! names {
         }
 
         impl $crate::record::Described for $type {
-            const TYPE: $crate::record::Type = $crate::record::Type::Enum(&$crate::record::EnumDef {
-                name: stringify!($type),
-                doc: concat!($($doc,)+).trim_ascii(),
-                values: Self::NAMES,
-                docs: &[$(concat!($($vdoc,)+).trim_ascii(),)+],
-            });
+            const TYPE: $crate::record::Type = {
+                static LIST: $crate::record::EnumDef = $crate::record::EnumDef {
+                    name: stringify!($type),
+                    doc: concat!($($doc,)+).trim_ascii(),
+                    values: $type::NAMES,
+                    docs: &[$(concat!($($vdoc,)+).trim_ascii(),)+],
+                };
+                $crate::record::Type::Enum(&LIST)
+            };
         }
 
         impl $crate::record::IntoValue for $type {

@@ -166,14 +166,17 @@ macro_rules! entity {
         }
 
         impl $crate::record::Shaped for $name {
-            const SHAPE: &'static $crate::record::Shape = &$crate::record::Shape {
-                name: stringify!($name),
-                doc: Self::TABLE.doc.trim_ascii(),
-                fields: &[$($crate::entity::field_of(
-                    Self::TABLE,
-                    $crate::entity::column_name(stringify!($column)),
-                    <$type as $crate::record::Described>::TYPE,
-                ),)+],
+            const SHAPE: &'static $crate::record::Shape = {
+                static SHAPE: $crate::record::Shape = $crate::record::Shape {
+                    name: stringify!($name),
+                    doc: $name::TABLE.doc.trim_ascii(),
+                    fields: &[$($crate::entity::field_of(
+                        $name::TABLE,
+                        $crate::entity::column_name(stringify!($column)),
+                        <$type as $crate::record::Described>::TYPE,
+                    ),)+],
+                };
+                &SHAPE
             };
         }
 

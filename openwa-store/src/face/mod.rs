@@ -7,6 +7,7 @@
 
 mod call;
 mod docs;
+mod inputs;
 mod outputs;
 mod reach;
 #[cfg(test)]
@@ -107,6 +108,26 @@ impl std::fmt::Debug for Verb {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Verb({})", self.path)
     }
+}
+
+/// A documentation text as other languages show it: without the links of Rust, and with its errors in one form,
+/// `Errors: …`. Names in backquotes stay.
+#[must_use]
+pub fn prose(doc: &str) -> String {
+    let lines: Vec<&str> = doc.lines().map(str::trim).collect();
+    let mut text = lines.join("\n").replace("# Errors\n", "Errors: ");
+    // [`name`](path) and [`path::name`]
+    while let Some(start) = text.find("[`") {
+        let Some(close) = text[start..].find("`]").map(|i| start + i) else { break };
+        let name = text[start + 2..close].rsplit("::").next().unwrap_or_default().to_owned();
+        let after = close + 2;
+        let end = match text[after..].strip_prefix('(').and_then(|rest| rest.find(')')) {
+            Some(i) => after + i + 2,
+            None => after,
+        };
+        text.replace_range(start..end, &format!("`{name}`"));
+    }
+    text
 }
 
 /// Every verb, group by group.

@@ -184,7 +184,7 @@ impl FromValue for String {
         let text = Text::given(value, field)?;
         let plain = text.decode().into_owned();
         // A lone surrogate would silently become another character.
-        if Text::from(plain.as_str()) != text {
+        if text != plain.as_str() {
             return Err(Error::invalid(field, format!("{field} has half of a UTF-16 surrogate pair")));
         }
         Ok(plain)

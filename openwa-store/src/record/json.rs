@@ -33,11 +33,10 @@ impl Record {
         for (name, raw) in fields {
             let index = shape.index_of(&name)?;
             let field = &shape.fields[index];
-            let value = if raw.get() == "null" && !(matches!(field.ty, Type::Json) && !field.nullable) {
-                Value::Null
-            } else {
-                read(&field.ty, raw, field.name)?
-            };
+            // Where null is no value of a document's field, it is the document `null`.
+            let none = field.nullable || !matches!(field.ty, Type::Json);
+            let value =
+                if none && raw.get() == "null" { Value::Null } else { read(&field.ty, raw, field.name)? };
             record.set(index, value)?;
         }
         Ok(record)

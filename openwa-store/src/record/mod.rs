@@ -102,6 +102,12 @@ pub struct Shape {
     pub fields: &'static [Field],
 }
 
+/// The shape of a record's Rust type.
+#[cfg(test)]
+pub(crate) fn shape_of<T: Shaped>() -> &'static Shape {
+    T::SHAPE
+}
+
 impl Shape {
     /// The position of a field.
     ///

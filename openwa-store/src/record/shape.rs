@@ -22,12 +22,16 @@ macro_rules! shape {
         $vis struct $name { $($(#[doc = $fdoc])+ $fvis $field: $type,)+ }
 
         impl $crate::record::Shaped for $name {
-            const SHAPE: &'static $crate::record::Shape = &$crate::record::Shape {
-                name: stringify!($name),
-                doc: concat!($($doc,)+).trim_ascii(),
-                fields: &[$($crate::record::shape!(
-                    @field $mode $of $crate::entity::column_name(stringify!($field)), $type, concat!($($fdoc,)+)
-                ),)+],
+            const SHAPE: &'static $crate::record::Shape = {
+                // A static has one address, which is how a record knows its shape.
+                static SHAPE: $crate::record::Shape = $crate::record::Shape {
+                    name: stringify!($name),
+                    doc: concat!($($doc,)+).trim_ascii(),
+                    fields: &[$($crate::record::shape!(
+                        @field $mode $of $crate::entity::column_name(stringify!($field)), $type, concat!($($fdoc,)+)
+                    ),)+],
+                };
+                &SHAPE
             };
         }
 

@@ -9,12 +9,16 @@ macro_rules! view {
         }
     ) => {
         impl $crate::record::Shaped for $type {
-            const SHAPE: &'static $crate::record::Shape = &$crate::record::Shape {
-                name: stringify!($name),
-                doc: concat!($($doc,)+).trim_ascii(),
-                fields: &[$($crate::record::shape!(
-                    @field output [] stringify!($field), $fty, concat!($($fdoc,)+)
-                ),)+],
+            const SHAPE: &'static $crate::record::Shape = {
+                // A static has one address, which is how a record knows its shape.
+                static SHAPE: $crate::record::Shape = $crate::record::Shape {
+                    name: stringify!($name),
+                    doc: concat!($($doc,)+).trim_ascii(),
+                    fields: &[$($crate::record::shape!(
+                        @field output [] stringify!($field), $fty, concat!($($fdoc,)+)
+                    ),)+],
+                };
+                &SHAPE
             };
         }
 

@@ -1,13 +1,32 @@
 //! The entries of [`VERBS`](super::VERBS), one file per group.
 
+mod api_keys;
+mod audit;
+mod auth;
+mod batches;
+mod contacts;
 mod messages;
+mod policy;
 mod sessions;
+mod store;
+mod webhooks;
 
 use super::Verb;
 use super::docs::DOCS;
 use crate::entity::same;
 
-const GROUPS: &[&[Verb]] = &[sessions::VERBS, messages::VERBS];
+const GROUPS: &[&[Verb]] = &[
+    store::VERBS,
+    sessions::VERBS,
+    messages::VERBS,
+    contacts::VERBS,
+    webhooks::VERBS,
+    batches::VERBS,
+    auth::VERBS,
+    api_keys::VERBS,
+    audit::VERBS,
+    policy::VERBS,
+];
 
 /// How many verbs there are.
 pub(super) const fn count() -> usize {
@@ -62,6 +81,8 @@ macro_rules! verbs {
         $(#[doc = $doc:literal])*
         $kind:ident $name:ident($($pdoc:literal $param:ident: $type:ty),* $(,)?) -> $result:ty $body:block
     )+) => {
+        // Verbs without parameters leave `args` alone.
+        #[allow(unused_mut, unused_variables)]
         pub(super) const VERBS: &[$crate::face::Verb] = &[$($crate::face::Verb {
             group: $group,
             name: stringify!($name),

@@ -1,0 +1,46 @@
+use uuid::Uuid;
+
+use super::verbs;
+use crate::engine::Engine;
+use crate::face::Progress;
+use crate::face::inputs::RetentionOptions;
+use crate::json::Json;
+use crate::maintenance::retention::RetentionReport;
+use crate::repo::ingest::Ingested;
+use crate::store::{CheckReport, Status};
+use crate::time::Timestamp;
+use crate::transfer::{ExportOptions, ExportReport, ImportOptions, ImportReport};
+
+verbs! { "store"(store, progress);
+    write ingest(
+        "The library that emitted it." engine: Engine,
+        "The session." session: Uuid,
+        "What it emitted." event: Json,
+        "When it was, for an event of the past; default now. Such an event may have been applied before, so a status \
+         is left out if the session's log has it, or a later one."
+        at: Option<Timestamp>,
+    ) -> Ingested {
+        store.ingest_at(engine, session, event.to_json().as_bytes(), at)
+    }
+
+    read status() -> Status { store.status() }
+
+    read check() -> CheckReport { store.check() }
+
+    long export_file("The file." path: String, "What to export." options: ExportOptions) -> ExportReport {
+        store.export_file(path, &options, Some(progress))
+    }
+
+    long import_file("The file." path: String, "How to import." options: ImportOptions) -> ImportReport {
+        store.import_file(path, &options, Some(progress))
+    }
+
+    read retention_preview("How long rows are kept." options: RetentionOptions) -> RetentionReport {
+        store.retention_preview(&options.into())
+    }
+
+    long run_retention("How long rows are kept." options: RetentionOptions) -> RetentionReport {
+        let mut tell = |table, rows| progress(Progress { table, rows, total: None });
+        store.run_retention(&options.into(), Some(&mut tell))
+    }
+}
