@@ -107,7 +107,7 @@ fn method(out: &mut String, verb: &Verb) {
     let name = camel(verb.name);
     let of = answer(verb);
     let constant = constant(verb);
-    let docs = doc(verb.doc, None, "  ");
+    let docs = doc(verb.doc, Way::In, "  ");
     if is_query(verb) {
         let optional = !verb.params.iter().any(|p| p.required) && record_params(verb).all(|s| s.fields.iter().all(|f| !f.required));
         let default = if optional { " = {}" } else { "" };
@@ -132,7 +132,7 @@ fn method(out: &mut String, verb: &Verb) {
         let given = if given.is_empty() { String::new() } else { format!("{given}, ") };
         let _ = write!(
             out,
-            "{docs}  {name}({given}options?: LongOptions): Promise<{of}> {{\n    return this.runLong({constant}, [{names}], options)\n  }}\n"
+            "{docs}  {name}({given}control?: LongOptions): Promise<{of}> {{\n    return this.runLong({constant}, [{names}], control)\n  }}\n"
         );
         return;
     }
@@ -178,7 +178,7 @@ fn rules(out: &mut String) {
         let _ = write!(
             out,
             "{}  {name}({}): {of} {{\n    return callPure({}, [{}])\n  }},\n",
-            doc(verb.doc, None, "  "),
+            doc(verb.doc, Way::In, "  "),
             parameters(verb),
             constant(verb),
             arguments(verb)

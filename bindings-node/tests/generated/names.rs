@@ -1,6 +1,7 @@
 //! Names and types as TypeScript writes them.
 
-use openwa_store::face::{Field, Shape, Type, Verb, VerbKind};
+use openwa_store::Kind;
+use openwa_store::face::{self, Field, Shape, Type, VERBS, Verb, VerbKind};
 
 /// The shape that arrives as an `OpenWAError`.
 pub const FAILURE: &str = "Failure";
@@ -27,6 +28,7 @@ pub fn param(snake: &str) -> String {
     match snake {
         "new" => "values".into(),
         "with" => "changes".into(),
+        "default" => "otherwise".into(),
         other => camel(other),
     }
 }
@@ -41,7 +43,6 @@ pub fn ts(ty: &Type, way: Way, prefix: &str) -> String {
     match ty {
         Type::Unit => "void".into(),
         Type::Bool => "boolean".into(),
-        Type::Int if way == Way::In => "number | bigint".into(),
         Type::Int | Type::Float | Type::Duration => "number".into(),
         Type::Text | Type::Uuid => "string".into(),
         Type::Json if way == Way::In => "unknown".into(),
@@ -59,19 +60,31 @@ pub fn ts(ty: &Type, way: Way, prefix: &str) -> String {
     }
 }
 
+/// JSON columns whose form the library checks.
+const KNOWN_JSON: &[(&str, &str, &str)] = &[
+    ("permissions", "", "Permission[]"),
+    ("events", "", "WebhookEvent[]"),
+    ("allowed_sessions", "string[]", ""),
+    ("allowed_chats", "string[]", ""),
+    ("headers", "Record<string, string>", ""),
+];
+
 /// The type of a field, with null where that is a value.
 pub fn field_type(field: &Field, way: Way, prefix: &str) -> String {
-    let ty = ts(&field.ty, way, prefix);
+    let known = KNOWN_JSON.iter().find(|(name, ..)| matches!(field.ty, Type::Json) && *name == field.name);
+    let ty = match known {
+        Some((_, own, "")) => (*own).to_owned(),
+        Some((_, _, declared)) => format!("{prefix}{declared}"),
+        None => ts(&field.ty, way, prefix),
+    };
     // `unknown` holds null already.
     if field.nullable && ty != "unknown" { format!("{ty} | null") } else { ty }
 }
 
 /// A documentation comment.
-pub fn doc(text: &str, limit: Option<usize>, indent: &str) -> String {
-    let mut lines: Vec<String> = text.lines().map(|l| l.trim().replace("*/", "*\\/")).collect();
-    if let (Some(limit), Some(last)) = (limit, lines.last_mut()) {
-        last.push_str(&format!(" At most {limit} characters."));
-    }
+pub fn doc(text: &str, way: Way, indent: &str) -> String {
+    let text = plain(text, way);
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     match lines.as_slice() {
         [] => String::new(),
         [one] => format!("{indent}/** {one} */\n"),
@@ -80,6 +93,56 @@ pub fn doc(text: &str, limit: Option<usize>, indent: &str) -> String {
             format!("{indent}/**\n{body}{indent} */\n")
         }
     }
+}
+
+/// The comment of a field: what it holds, its unit and its limit.
+pub fn field_doc(field: &Field, way: Way, indent: &str) -> String {
+    let mut text = field.doc.to_owned();
+    if matches!(field.ty, Type::Duration) {
+        text.push_str(" In milliseconds.");
+    }
+    if let (Some(limit), Way::In) = (field.limit, way)
+        && !text.contains(&limit.to_string())
+    {
+        text.push_str(&format!(" At most {limit} characters."));
+    }
+    doc(&text, way, indent)
+}
+
+/// Rust's documentation in the words of JavaScript: links become names, names camel case, `None` what it is there.
+fn plain(text: &str, way: Way) -> String {
+    let none = if way == Way::In { "not given" } else { "null" };
+    let text = text.replace("`Some(None)`", "null").replace("`None`", none).replace("# Errors\n", "Errors: ");
+    let text = text.replace("*/", "*\\/");
+    let mut out = String::new();
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find('`') {
+        let Some(len) = rest[at + 1..].find('`') else { break };
+        let code = &rest[at + 1..at + 1 + len];
+        let before = &rest[..at];
+        let mut after = &rest[at + len + 2..];
+        let linked = before.ends_with('[') && after.starts_with(']');
+        out.push_str(if linked { &before[..before.len() - 1] } else { before });
+        if linked {
+            after = &after[1..];
+            if let Some(end) = after.strip_prefix('(').and_then(|a| a.find(')')) {
+                after = &after[end + 2..];
+            }
+        }
+        let name = if linked { code.rsplit("::").next().unwrap_or(code) } else { code };
+        let kind = Kind::ALL.iter().find(|kind| format!("{kind:?}") == name);
+        let shown = kind.map_or_else(|| if is_name(name) { camel(name) } else { name.to_owned() }, |k| k.name().to_owned());
+        out.push_str(&format!("`{shown}`"));
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Whether JavaScript knows this by a name in camel case.
+fn is_name(snake: &str) -> bool {
+    let is_field = |s: &&Shape| s.fields.iter().any(|f| f.name == snake);
+    VERBS.iter().any(|v| v.name == snake) || face::shapes().iter().any(is_field)
 }
 
 /// Filters and pages make many small arguments; JavaScript takes them, and whatever goes with them, as one object.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use openwa_store::Kind;
 use openwa_store::face::{self, Field, Shape, Type, VERBS};
 
-use crate::names::{FAILURE, Way, camel, doc, field_type, is_query, query_name, record_params};
+use crate::names::{FAILURE, Way, camel, doc, field_doc, field_type, is_query, query_name, record_params};
 
 pub fn render() -> String {
     let mut out = String::from("import type { OpenWAError } from '../error.js'\n\n");
@@ -16,14 +16,14 @@ pub fn render() -> String {
     for list in face::enums() {
         out.push('\n');
         let each = list.values.iter().zip(list.docs).map(|(value, doc)| format!("* `{value}`: {doc}"));
-        out.push_str(&doc(&format!("{}\n\n{}", list.doc, each.collect::<Vec<_>>().join("\n")), None, ""));
+        out.push_str(&doc(&format!("{}\n\n{}", list.doc, each.collect::<Vec<_>>().join("\n")), Way::Out, ""));
         let values: Vec<String> = list.values.iter().map(|v| format!("'{v}'")).collect();
         out.push_str(&format!("export type {} = {}\n", list.name, values.join(" | ")));
     }
     let inputs = inputs();
     for shape in face::shapes().into_iter().filter(|s| s.name != FAILURE) {
         let way = if inputs.contains(shape.name) { Way::In } else { Way::Out };
-        out.push_str(&format!("\n{}export interface {} {{\n", doc(shape.doc, None, ""), shape.name));
+        out.push_str(&format!("\n{}export interface {} {{\n", doc(shape.doc, way, ""), shape.name));
         shape.fields.iter().for_each(|f| out.push_str(&member(f, way)));
         out.push_str("}\n");
     }
@@ -69,7 +69,6 @@ fn reach(ty: &Type, found: &mut HashSet<&'static str>) {
 
 fn member(field: &Field, way: Way) -> String {
     let mark = if way == Way::In && !field.required { "?" } else { "" };
-    let limit = field.limit.filter(|_| way == Way::In);
     let ty = field_type(field, way, "");
-    format!("{}  {}{mark}: {ty}\n", doc(field.doc, limit, "  "), camel(field.name))
+    format!("{}  {}{mark}: {ty}\n", field_doc(field, way, "  "), camel(field.name))
 }
