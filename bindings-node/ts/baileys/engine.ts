@@ -12,7 +12,7 @@ export async function load(given: Engine | undefined): Promise<Engine> {
   for (const name of ['baileys', '@whiskeysockets/baileys']) {
     try {
       const found = (await import(name)) as Engine & { default?: Engine }
-      return 'initAuthCreds' in found ? found : (found.default ?? found)
+      return found.default && !('initAuthCreds' in found) ? (found as { default: Engine }).default : found
     } catch (error) {
       if ((error as { code?: string }).code !== 'ERR_MODULE_NOT_FOUND') throw error
       cause = error

@@ -45,12 +45,12 @@ export function remoteAuthStore(store: Store, session: string, options: RemoteAu
 
   return {
     async sessionExists({ session: given }) {
-      return (await profiles(basename(given))).length > 0
+      return (await profiles(nameOf(given))).length > 0
     },
 
     save({ session: given }) {
       return inTurn(async () => {
-        const name = basename(given)
+        const name = nameOf(given)
         const path = await zipOf(given, dataPath)
         const value = await readFile(path)
         const problem = zipProblem(value)
@@ -69,7 +69,7 @@ export function remoteAuthStore(store: Store, session: string, options: RemoteAu
 
     extract({ session: given, path }) {
       return inTurn(async () => {
-        const name = basename(given)
+        const name = nameOf(given)
         for (const keyId of (await profiles(name)).reverse()) {
           const { value } = await store.auth.get(session, CATEGORY, keyId)
           if (!value || zipProblem(value)) continue
@@ -83,17 +83,19 @@ export function remoteAuthStore(store: Store, session: string, options: RemoteAu
 
     delete({ session: given }) {
       return inTurn(async () => {
-        const ids = await profiles(basename(given))
+        const ids = await profiles(nameOf(given))
         await store.auth.set(session, ids.map((keyId) => ({ category: CATEGORY, keyId, value: null })))
       })
     }
   }
 }
 
+const nameOf = (given: string): string => basename(given, '.zip')
+
 /** Where `RemoteAuth` has put the zip: older versions name the whole path, newer ones the session alone. */
 async function zipOf(given: string, dataPath: string): Promise<string> {
-  const candidates =
-    isAbsolute(given) || given !== basename(given) ? [`${given}.zip`] : [join(dataPath, `${given}.zip`), `${given}.zip`]
+  const zip = given.endsWith('.zip') ? given : `${given}.zip`
+  const candidates = isAbsolute(zip) || zip !== basename(zip) ? [zip] : [join(dataPath, zip), zip]
   for (const path of candidates) {
     if (await access(path).then(() => true, () => false)) return path
   }
