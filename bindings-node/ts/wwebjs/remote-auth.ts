@@ -1,5 +1,5 @@
-import { access, readFile, rename, writeFile } from 'node:fs/promises'
-import { basename, isAbsolute, join } from 'node:path'
+import { access, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { basename, dirname, isAbsolute, join } from 'node:path'
 
 import { OpenWAError } from '../error.js'
 import type { Store } from '../store.js'
@@ -73,6 +73,8 @@ export function remoteAuthStore(store: Store, session: string, options: RemoteAu
         for (const keyId of (await profiles(name)).reverse()) {
           const { value } = await store.auth.get(session, CATEGORY, keyId)
           if (!value || zipProblem(value)) continue
+          // On a new machine nobody has made RemoteAuth's folder yet.
+          await mkdir(dirname(path), { recursive: true })
           const unfinished = `${path}.part`
           await writeFile(unfinished, value, { mode: 0o600 })
           return rename(unfinished, path)
