@@ -8,7 +8,7 @@ FEATURES := --features openwa-store/cli
 PROFILE_DIR := $(or $(CARGO_TARGET_DIR),target)/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint doc bench crash
+.PHONY: help setup servers build demo test lint doc bench crash
 
 help:
 	@sed -n '1,/^$$/s/^# //p' $(firstword $(MAKEFILE_LIST))
@@ -19,6 +19,10 @@ setup:
 	  echo "Rust 1.90 or newer is missing: install it with rustup, then open a new shell."; exit 1; }
 	@command -v cc >/dev/null || { \
 	  echo "A C compiler is missing. On Debian or Ubuntu: sudo apt-get install build-essential"; exit 1; }
+
+# The tests start PostgreSQL and PgBouncer themselves; here they are installed, or the reader is told to.
+servers:
+	@tests/setup.sh
 
 build: setup
 	$(CARGO) build --release -p openwa-store $(FEATURES)
@@ -33,12 +37,13 @@ lint: setup
 doc: setup
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps $(FEATURES)
 
-test: lint
+test: lint servers
 	$(CARGO) test --workspace $(FEATURES)
 	$(MAKE) doc
 
-bench: setup
-	$(CARGO) bench -p openwa-store
+bench: setup servers
+	$(CARGO) bench -p openwa-store --bench store
+	$(CARGO) bench -p openwa-tests --bench postgres
 
-crash: setup
+crash: setup servers
 	OPENWA_CRASH_ROUNDS=200 OPENWA_STRESS_SECONDS=30 $(CARGO) test --release -p openwa-tests --test faults

@@ -25,7 +25,7 @@ pub mod text;
 pub mod time;
 pub mod transfer;
 
-pub use config::{Config, DataDatabase};
+pub use config::{Config, DataDatabase, Opening};
 #[cfg(feature = "postgres")]
 pub use config::{Postgres, Tls};
 pub use db::{Durability, Pending, Ticket, Trace, Writing};
@@ -36,11 +36,12 @@ pub use maintenance::retention::{RetentionOptions, RetentionProgress, RetentionR
 pub use policy::message::NewMessage;
 pub use repo::auth::{AuthEntry, AuthValue};
 pub use repo::batches::{BatchResult, NewBatch, NewBatchMessage};
+pub use repo::chats::Chat;
 pub use repo::contacts::ContactFilter;
 pub use repo::ingest::Ingested;
 pub use repo::keys::{ApiKeyUpdate, NewApiKey, NewWhitelistEntry};
 pub use repo::logs::{AuditFilter, NewApiKeyLog, NewAuditLog};
-pub use repo::message_reads::{Chat, MessageFilter, Order};
+pub use repo::message_reads::{MessageFilter, Order};
 pub use repo::messages::{Changed, Outcome, Saved};
 pub use repo::paging::{Page, PageRequest};
 pub use repo::sessions::{NewSession, SessionFilter, SessionUpdate, Transition};

@@ -35,9 +35,13 @@ pub(crate) enum Value<'a> {
     Bool(bool),
     Real(f64),
     Text(&'a str),
+    /// A JSON document on its way in; it comes out as text.
+    Json(&'a str),
     Bytes(&'a [u8]),
     Time(Timestamp),
     Uuid(Uuid),
+    /// Many values of one kind, for an engine that takes lists.
+    List(ColumnKind, &'a [Value<'a>]),
 }
 
 /// One row of a result.
@@ -89,7 +93,7 @@ impl Column for Text {
 impl Column for Json {
     const KIND: ColumnKind = ColumnKind::Json;
     fn bind(&self) -> Value<'_> {
-        Value::Text(self.as_stored())
+        Value::Json(self.as_stored())
     }
     fn read(value: Value<'_>) -> Option<Self> {
         if let Value::Text(s) = value { Some(Json::from_stored(s)) } else { None }

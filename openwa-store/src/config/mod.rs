@@ -27,6 +27,9 @@ pub enum DataDatabase {
     Postgres(Postgres),
 }
 
+/// Hears what an open waits for.
+pub type Opening = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// How a store is opened. Every field has a sensible default: `Config::new("./data")` is enough.
 #[derive(Clone)]
 pub struct Config {
@@ -50,6 +53,8 @@ pub struct Config {
     pub clock: Arc<dyn Clock>,
     /// Hears of every SQL statement before it runs, for debugging.
     pub trace: Option<Trace>,
+    /// Hears what an open waits for: a server that does not answer yet, or one that is being started.
+    pub opening: Option<Opening>,
 }
 
 /// Room in the write queue: a second or two of work for a durable disk.
@@ -78,6 +83,7 @@ impl Config {
             group: GROUP,
             clock: Arc::new(SystemClock),
             trace: None,
+            opening: None,
         }
     }
 

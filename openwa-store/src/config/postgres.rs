@@ -4,6 +4,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use url::Url;
+
+use crate::error::{Error, Result};
+use crate::value::names;
+
 /// A PostgreSQL database as the Data database.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Postgres {
@@ -41,20 +46,76 @@ pub struct Postgres {
     pub builtin: bool,
 }
 
-/// How a connection to a server is protected. The names are those of `sslmode`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Tls {
-    /// Never encrypted.
-    Disable,
-    /// Encrypted if the server can, without checking who it is.
-    #[default]
-    Prefer,
-    /// Always encrypted, without checking who the server is.
-    Require,
-    /// Always encrypted, and the server's certificate is from a trusted authority.
-    VerifyCa,
-    /// Like [`Tls::VerifyCa`], and the certificate names the host.
-    VerifyFull,
+names! {
+    /// How a connection to a server is protected. The names are those of `sslmode`.
+    pub enum Tls: default Prefer {
+        /// Never encrypted.
+        Disable = "disable",
+        /// Encrypted if the server can, without checking who it is.
+        Prefer = "prefer",
+        /// Always encrypted, without checking who the server is.
+        Require = "require",
+        /// Always encrypted, and the server's certificate is from a trusted authority.
+        VerifyCa = "verify-ca",
+        /// Like [`Tls::VerifyCa`], and the certificate names the host.
+        VerifyFull = "verify-full",
+    }
+}
+
+impl Postgres {
+    /// Reads `postgres://user:password@host:port/database?parameter=value`; what is left out has its default, and
+    /// special characters are percent-encoded. The parameters are the fields of this struct, with lengths of time in
+    /// milliseconds, and libpq's names `sslmode` for `tls` and `sslrootcert` for `tls_roots`. A `host` parameter may be
+    /// the folder of a Unix socket.
+    ///
+    /// # Errors
+    /// `InvalidArgument`; the message never shows the URL, which may hold a password.
+    pub fn from_url(url: &str) -> Result<Self> {
+        let refuse = |why: String| Error::invalid("data", why);
+        let url = Url::parse(url).map_err(|e| refuse(format!("the PostgreSQL URL cannot be read: {e}")))?;
+        if !matches!(url.scheme(), "postgres" | "postgresql") {
+            return Err(refuse("a PostgreSQL URL starts with postgres://".to_owned()));
+        }
+        let plain = |part: &str| {
+            let pairs = format!("x={}", part.replace('+', "%2B"));
+            url::form_urlencoded::parse(pairs.as_bytes())
+                .next()
+                .map(|(_, v)| v.into_owned())
+                .unwrap_or_default()
+        };
+        let mut to = Postgres::default();
+        if let Some(host) = url.host_str().filter(|h| !h.is_empty()) {
+            to.host = plain(host.trim_matches(['[', ']']));
+        }
+        to.port = url.port().unwrap_or(to.port);
+        if !url.username().is_empty() {
+            to.user = plain(url.username());
+        }
+        to.password = url.password().map(plain);
+        if let Some(database) = url.path().strip_prefix('/').filter(|d| !d.is_empty()) {
+            to.database = plain(database);
+        }
+        for (name, value) in url.query_pairs() {
+            let wrong = || refuse(format!("the parameter {name} of the PostgreSQL URL is not understood"));
+            let flag = || value.parse::<bool>().map_err(|_| wrong());
+            let time = || value.parse().map(Duration::from_millis).map_err(|_| wrong());
+            match &*name {
+                "host" => to.host = value.into_owned(),
+                "schema" => to.schema = value.into_owned(),
+                "tls" | "sslmode" => to.tls = value.parse().map_err(|_| wrong())?,
+                "tls_roots" | "sslrootcert" => to.tls_roots = Some(value.into_owned().into()),
+                "partitioned" => to.partitioned = flag()?,
+                "max_connections" => to.max_connections = value.parse().map_err(|_| wrong())?,
+                "timeout" => to.timeout = time()?,
+                "read_timeout" => to.read_timeout = Some(time()?).filter(|t| !t.is_zero()),
+                "wait" => to.wait = time()?,
+                "required" => to.required = flag()?,
+                "builtin" => to.builtin = flag()?,
+                _ => return Err(refuse(format!("a PostgreSQL URL has no parameter {name}"))),
+            }
+        }
+        Ok(to)
+    }
 }
 
 impl Default for Postgres {
@@ -82,5 +143,34 @@ impl Default for Postgres {
 impl fmt::Debug for Postgres {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "postgres://{}@{}:{}/{}", self.user, self.host, self.port, self.database)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_says_where_the_server_is() {
+        let read = |url: &str| Postgres::from_url(url).unwrap();
+        assert_eq!(read("postgres://"), Postgres::default());
+        let all = read(
+            "postgresql://bot:p%40ss+1@db.example.com:6543/wa?sslmode=verify-full&schema=s&wait=0&read_timeout=0",
+        );
+        assert_eq!((all.host.as_str(), all.port, all.user.as_str()), ("db.example.com", 6543, "bot"));
+        assert_eq!((all.password.as_deref(), all.database.as_str()), (Some("p@ss+1"), "wa"));
+        assert_eq!((all.tls, all.schema.as_str()), (Tls::VerifyFull, "s"));
+        assert_eq!((all.wait, all.read_timeout), (Duration::ZERO, None));
+        assert_eq!(read("postgres://[::1]/x").host, "::1");
+        assert_eq!(read("postgres:///x?host=/run/postgresql").host, "/run/postgresql");
+        for bad in [
+            "postgres://u:secret@h/d?nosuch=1",
+            "postgres://u:secret@h/d?wait=soon",
+            "http://u:secret@h",
+            "postgres://u:secret@h:port",
+        ] {
+            let e = Postgres::from_url(bad).unwrap_err();
+            assert!(!e.to_string().contains("secret"), "{e}");
+        }
     }
 }

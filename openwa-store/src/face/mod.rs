@@ -8,6 +8,7 @@
 mod call;
 mod docs;
 mod inputs;
+mod open;
 mod outputs;
 mod reach;
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod tests;
 mod verbs;
 
 pub use call::{Call, OnProgress, PendingValue, Progress, TicketValue};
+pub use open::{config, open, open_options};
 pub use reach::{enums, shapes};
 
 pub use crate::record::{EnumDef, Field, Page, Record, Shape, Type, Value};

@@ -1,14 +1,14 @@
 //! Every shape and every list of names that the verbs lead to.
 
-use super::{EnumDef, Shape, Type, VERBS};
+use super::{EnumDef, Shape, Type, VERBS, open_options};
 
-/// Every record that goes in or out of a verb, in the order in which the verbs lead to them.
+/// Every record that goes in or out of a verb or opens a store, in the order in which the verbs lead to them.
 #[must_use]
 pub fn shapes() -> Vec<&'static Shape> {
     reached().0
 }
 
-/// Every list of names that goes in or out of a verb, in the order in which the verbs lead to them.
+/// Every list of names that goes in or out of a verb or opens a store, in the order in which the verbs lead to them.
 #[must_use]
 pub fn enums() -> Vec<&'static EnumDef> {
     reached().1
@@ -16,6 +16,7 @@ pub fn enums() -> Vec<&'static EnumDef> {
 
 fn reached() -> (Vec<&'static Shape>, Vec<&'static EnumDef>) {
     let mut found = (Vec::new(), Vec::new());
+    follow(&Type::Record(open_options()), &mut found);
     for verb in VERBS {
         verb.params.iter().for_each(|p| follow(&p.ty, &mut found));
         follow(&verb.result, &mut found);

@@ -338,3 +338,23 @@ fn rules_run_without_a_store() {
     assert_eq!(decided, Value::Text("ip_denied".into()));
     assert_eq!(verb("store.status").call_pure(vec![]).unwrap_err().kind(), Kind::Unsupported);
 }
+
+#[test]
+fn options_open_a_store() {
+    let options = |json: &str| Record::from_json(super::open_options(), json);
+    let config = |json: &str| super::config(options(json).unwrap());
+    let all = config(
+        r#"{"dir":"d","data":"x.sqlite","api_key_pepper":"p","history":false,"durability":"normal","queue":7}"#,
+    );
+    let all = all.unwrap();
+    assert_eq!(all.data, crate::DataDatabase::SqliteFile("x.sqlite".into()));
+    assert_eq!((all.history, all.durability, all.queue), (false, crate::Durability::Normal, 7));
+    assert!(super::open(options("{}").unwrap()).is_ok(), "in memory");
+    assert_eq!(options(r#"{"folder":"d"}"#).unwrap_err().context("column"), Some("folder"));
+    assert_eq!(config(r#"{"from_env":true}"#).unwrap_err().context("column"), Some("dir"));
+    #[cfg(feature = "postgres")]
+    assert!(matches!(
+        config(r#"{"data":"postgres://u@h/d"}"#).unwrap().data,
+        crate::DataDatabase::Postgres(_)
+    ));
+}

@@ -1,10 +1,12 @@
 //! A session's credentials, one row per key.
 
+use std::sync::LazyLock;
+
 use uuid::Uuid;
 
-use super::{insert, sql};
+use super::sql;
 use crate::db::Conn;
-use crate::entity::SessionAuth;
+use crate::entity::{Entity, SessionAuth};
 use crate::error::{Error, Result};
 use crate::record::shape;
 use crate::text::Text;
@@ -52,23 +54,32 @@ impl std::fmt::Debug for AuthValue {
     }
 }
 
+static UPSERT: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "{} ON CONFLICT (session_id, category, key_id) DO UPDATE
+           SET value = excluded.value, updated_at = excluded.updated_at",
+        SessionAuth::TABLE.insert()
+    )
+});
+
 /// Sets and deletes many keys in one commit: all of them or none.
 pub(crate) fn set(conn: &dyn Conn, session: Uuid, entries: &[AuthEntry], now: Timestamp) -> Result<()> {
     for entry in entries {
         if entry.category.is_empty() {
             return Err(Error::invalid("category", "a credential needs a category"));
         }
-        conn.execute(
-            "DELETE FROM session_auth WHERE session_id = ?1 AND category = ?2 AND key_id = ?3",
-            &[Value::Uuid(session), entry.category.bind(), entry.key_id.bind()],
-        )?;
-        if let Some(value) = &entry.value {
-            let (category, key_id) = (entry.category.clone(), entry.key_id.clone());
-            insert(
-                conn,
-                &SessionAuth { session_id: session, category, key_id, value: value.clone(), updated_at: now },
+        let Some(value) = &entry.value else {
+            conn.execute(
+                "DELETE FROM session_auth WHERE session_id = ?1 AND category = ?2 AND key_id = ?3",
+                &[Value::Uuid(session), entry.category.bind(), entry.key_id.bind()],
             )?;
-        }
+            continue;
+        };
+        let (category, key_id) = (entry.category.clone(), entry.key_id.clone());
+        let row =
+            SessionAuth { session_id: session, category, key_id, value: value.clone(), updated_at: now };
+        row.check()?;
+        conn.execute(&UPSERT, &row.values())?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::db::SqliteFile;
 use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
-use crate::schema;
+use crate::schema::{self, Layout};
 
 pub use crate::schema::{Applied, latest};
 
@@ -36,8 +36,10 @@ pub fn migrate(config: &Config, database: Database, target: Option<i64>) -> Resu
     if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|e| at(e.into()))?;
     }
-    file.among_other_openers(|| schema::migrate(&file.open_writer()?, database, target, config.clock.now()))
-        .map_err(at)
+    file.among_other_openers(|| {
+        schema::migrate(&file.open_writer()?, database, Layout::Plain, target, config.clock.now())
+    })
+    .map_err(at)
 }
 
 fn on_disk(config: &Config, database: Database) -> Result<(SqliteFile, PathBuf)> {

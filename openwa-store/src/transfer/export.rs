@@ -117,9 +117,10 @@ fn document(
     progress: &mut OnProgress<'_>,
 ) -> Result<ExportReport> {
     let exported_at = store.env().now();
+    let engine = data.dialect().name();
     let redacted = serde_json::Value::from(plan.redacted.clone());
     sink.text(&format!(
-        r#"{{"format":"{FORMAT}","version":{VERSION},"exportedAt":"{exported_at}","dataDbType":"sqlite","redacted":{redacted},"tables":"#
+        r#"{{"format":"{FORMAT}","version":{VERSION},"exportedAt":"{exported_at}","dataDbType":"{engine}","redacted":{redacted},"tables":"#
     ));
     sink.start_hash()?;
     sink.text("{");

@@ -1,0 +1,51 @@
+//! A database is looked at once, on the first connection that reaches it: its version, its schema, its tables.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::PgConn;
+use crate::db::{Conn, lock};
+use crate::error::Result;
+use crate::value::Value;
+
+/// What is done on the first connection, by the floors above.
+pub(crate) type Prepare = Box<dyn Fn(&dyn Conn) -> Result<()> + Send + Sync>;
+
+pub(super) struct Readiness {
+    prepare: Option<Prepare>,
+    ready: AtomicBool,
+    partitioned: AtomicBool,
+    turn: Mutex<()>,
+}
+
+impl Readiness {
+    pub(super) fn new(prepare: Option<Prepare>) -> Self {
+        let (ready, partitioned) = (AtomicBool::new(prepare.is_none()), AtomicBool::new(false));
+        Readiness { prepare, ready, partitioned, turn: Mutex::default() }
+    }
+
+    pub(super) fn is_partitioned(&self) -> bool {
+        self.partitioned.load(Ordering::Relaxed)
+    }
+
+    /// Prepares the database if nobody has yet. After a failure the next one tries again.
+    pub(super) fn see_to(&self, conn: &PgConn) -> Result<()> {
+        if self.ready.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let _turn = lock(&self.turn);
+        if self.ready.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        if let Some(prepare) = &self.prepare {
+            prepare(conn)?;
+        }
+        let found = (conn as &dyn Conn).first(PARTITIONED, &[], |row| Ok(row.get(0) == Value::Bool(true)))?;
+        self.partitioned.store(found.unwrap_or(false), Ordering::Relaxed);
+        self.ready.store(true, Ordering::Release);
+        Ok(())
+    }
+}
+
+const PARTITIONED: &str = "SELECT c.relkind = 'p' FROM pg_catalog.pg_class c
+   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = this_schema AND c.relname = 'messages'";
