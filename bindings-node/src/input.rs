@@ -2,13 +2,22 @@
 
 use napi::ValueType;
 use napi::bindgen_prelude::{Array, BigInt, FromNapiValue, Uint8Array, Unknown, Utf16String};
-use openwa_store::face::{Record, Type, Value, Verb};
+use openwa_store::face::{Record, Shape, Type, Value, Verb};
 use openwa_store::{Error, Json, Result, Text, Timestamp, Uuid};
 
 /// The arguments of a verb. Each arrives in the simple form of its type: see `ts/codec.ts`.
 pub fn arguments(verb: &Verb, given: &Array<'_>) -> Result<Vec<Value>> {
     let params = verb.params.iter().zip(0..);
     params.map(|(param, at)| value(given, at, &param.ty, param.name)).collect()
+}
+
+/// A record from the list of its fields.
+pub fn record(fields: &Array<'_>, shape: &'static Shape) -> Result<Record> {
+    let mut record = Record::empty(shape);
+    for (i, field) in shape.fields.iter().enumerate() {
+        record.set(i, value(fields, i as u32, &field.ty, field.name)?)?;
+    }
+    Ok(record)
 }
 
 fn value(from: &Array<'_>, at: u32, ty: &Type, field: &'static str) -> Result<Value> {
@@ -46,12 +55,7 @@ fn value(from: &Array<'_>, at: u32, ty: &Type, field: &'static str) -> Result<Va
             Ok(Value::Bytes(bytes.to_vec()))
         }
         (ValueType::Object, Type::Record(shape)) => {
-            let fields: Array<'_> = read(from, at, field)?;
-            let mut record = Record::empty(shape);
-            for (i, f) in shape.fields.iter().enumerate() {
-                record.set(i, value(&fields, i as u32, &f.ty, f.name)?)?;
-            }
-            Ok(Value::Record(record))
+            record(&read(from, at, field)?, shape).map(Value::Record)
         }
         (ValueType::Object, Type::List(item)) => {
             let items: Array<'_> = read(from, at, field)?;

@@ -9,7 +9,6 @@
 mod done;
 mod failure;
 mod input;
-mod options;
 mod output;
 mod pool;
 mod runtime;

@@ -21,11 +21,10 @@ use std::task::{Context, Poll, Waker};
 use napi::Env;
 use napi::bindgen_prelude::{Array, Function};
 use napi_derive::napi;
-use openwa_store::face::{Call, OnProgress, PendingValue, Progress, TicketValue, Value};
+use openwa_store::face::{self, Call, OnProgress, PendingValue, Progress, TicketValue, Value};
 use openwa_store::{Error, Kind, Result, Store};
 
 use crate::done::{Done, Event};
-use crate::options::Options;
 use crate::output::{outcome, result_at};
 use crate::pool::Pool;
 use crate::{failure, input, verb};
@@ -79,14 +78,17 @@ impl Runtime {
         })))
     }
 
-    /// Opens a store; the answer to `call` is its [`Handle`], or an error.
-    #[napi]
-    pub fn open(&self, call: u32, options: Options) {
+    /// Opens a store; the answer to `call` is its [`Handle`], or an error. Options that are refused are an error at
+    /// once.
+    #[napi(catch_unwind)]
+    pub fn open<'env>(&self, env: &'env Env, call: u32, options: Array<'env>) -> napi::Result<Option<Array<'env>>> {
+        let options = match input::record(&options, face::open_options()) {
+            Ok(options) => options,
+            Err(e) => return failure::to_js(env, &e).map(Some),
+        };
         let done = Arc::clone(&self.0.done);
-        self.0.pool.run(move || {
-            let open = || options.config().and_then(Store::open_with);
-            done.push(call, Event::Opened(guarded(open)));
-        });
+        self.0.pool.run(move || done.push(call, Event::Opened(guarded(|| face::open(options)))));
+        Ok(None)
     }
 
     /// Up to `limit` things that happened, each in three places: number of the call, what (0 answer, 1 error,

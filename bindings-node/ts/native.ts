@@ -13,7 +13,7 @@ export type Outcome = [0 | 1, unknown]
 export type Failure = [string, string, boolean, string | null, string[], string[]]
 
 export interface NativeRuntime {
-  open(call: number, options: object): void
+  open(call: number, options: unknown): Failure | null
   drain(limit: number): unknown[]
   readonly isIdle: boolean
   stop(call: number): void

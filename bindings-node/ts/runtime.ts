@@ -211,7 +211,7 @@ export function callPure<T>(verb: Verb<T>, args: readonly unknown[]): T {
 }
 
 /** Opens a store. */
-export function open(options: object): Promise<Handle> {
+export function open(options: unknown): Promise<Handle> {
   return begin(undefined, (handle: Handle) => handle, (call) => runtime.open(call, options))
 }
 

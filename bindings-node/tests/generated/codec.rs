@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
-use openwa_store::face::{Field, Shape, Type, VERBS};
+use openwa_store::face::{self, Field, Shape, Type, VERBS};
 
 use crate::names::{FAILURE, camel};
 
 pub fn render() -> String {
     let (mut writers, mut readers) = (Writers::default(), Readers::default());
+    writers.follow(&Type::Record(face::open_options()));
     for verb in VERBS {
         verb.params.iter().for_each(|p| writers.follow(&p.ty));
         readers.follow(&verb.result);

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use openwa_store::face::{Type, VERBS, Verb, VerbKind};
 
 use crate::codec::{encoder, reader, writer_names};
-use crate::names::{Way, camel, doc, field_type, is_query, param, pascal, query_name, record_params, ts};
+use crate::names::{Way, camel, doc, field_type, is_query, pascal, query_name, record_params, ts};
 
 /// Verbs that a host may need where it cannot await.
 const ALSO_NOW: &[&str] = &["api_keys.authorize"];
@@ -16,7 +16,7 @@ pub fn render() -> String {
     for verb in VERBS {
         let make = if is_query(verb) { "query" } else { "verb" };
         let params: Vec<String> =
-            verb.params.iter().map(|p| format!("['{}', {}]", param(p.name), encoder(&p.ty))).collect();
+            verb.params.iter().map(|p| format!("['{}', {}]", camel(p.name), encoder(&p.ty))).collect();
         let read = reader(&verb.result, verb.nullable).unwrap_or_else(|| "same".into());
         let of = answer(verb);
         let _ = writeln!(
@@ -154,7 +154,7 @@ fn parameters(verb: &Verb) -> String {
     let last = verb.params.iter().rposition(|p| p.required);
     let each = verb.params.iter().enumerate().map(|(i, p)| {
         let ty = field_type(p, Way::In, "t.");
-        let name = param(p.name);
+        let name = camel(p.name);
         match (p.required, last.is_some_and(|last| i < last)) {
             (true, _) => format!("{name}: {ty}"),
             (false, true) => format!("{name}: {ty} | undefined"),
@@ -165,7 +165,7 @@ fn parameters(verb: &Verb) -> String {
 }
 
 fn arguments(verb: &Verb) -> String {
-    verb.params.iter().map(|p| param(p.name)).collect::<Vec<_>>().join(", ")
+    verb.params.iter().map(|p| camel(p.name)).collect::<Vec<_>>().join(", ")
 }
 
 fn rules(out: &mut String) {

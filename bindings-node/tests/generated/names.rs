@@ -23,16 +23,6 @@ pub fn camel(snake: &str) -> String {
     each.collect()
 }
 
-/// The name of a parameter, which must not be a word of the language.
-pub fn param(snake: &str) -> String {
-    match snake {
-        "new" => "values".into(),
-        "with" => "changes".into(),
-        "default" => "otherwise".into(),
-        other => camel(other),
-    }
-}
-
 pub fn pascal(snake: &str) -> String {
     let name = camel(snake);
     name[..1].to_uppercase() + &name[1..]
@@ -109,34 +99,21 @@ pub fn field_doc(field: &Field, way: Way, indent: &str) -> String {
     doc(&text, way, indent)
 }
 
-/// Rust's documentation in the words of JavaScript: links become names, names camel case, `None` what it is there.
+/// The library's documentation in the words of JavaScript: names in camel case, errors by their code, `None` as what it
+/// is there.
 fn plain(text: &str, way: Way) -> String {
     let none = if way == Way::In { "not given" } else { "null" };
-    let text = text.replace("`Some(None)`", "null").replace("`None`", none).replace("# Errors\n", "Errors: ");
-    let text = text.replace("*/", "*\\/");
-    let mut out = String::new();
-    let mut rest = text.as_str();
-    while let Some(at) = rest.find('`') {
-        let Some(len) = rest[at + 1..].find('`') else { break };
-        let code = &rest[at + 1..at + 1 + len];
-        let before = &rest[..at];
-        let mut after = &rest[at + len + 2..];
-        let linked = before.ends_with('[') && after.starts_with(']');
-        out.push_str(if linked { &before[..before.len() - 1] } else { before });
-        if linked {
-            after = &after[1..];
-            if let Some(end) = after.strip_prefix('(').and_then(|a| a.find(')')) {
-                after = &after[end + 2..];
-            }
+    let text = face::prose(text).replace("`Some(None)`", "null").replace("`None`", none).replace("*/", "*\\/");
+    let pieces = text.split('`').enumerate().map(|(i, piece)| {
+        let is_code = i % 2 == 1;
+        let kind = Kind::ALL.iter().find(|kind| is_code && format!("{kind:?}") == piece);
+        match kind {
+            Some(kind) => kind.name().to_owned(),
+            None if is_code && is_name(piece) => camel(piece),
+            None => piece.to_owned(),
         }
-        let name = if linked { code.rsplit("::").next().unwrap_or(code) } else { code };
-        let kind = Kind::ALL.iter().find(|kind| format!("{kind:?}") == name);
-        let shown = kind.map_or_else(|| if is_name(name) { camel(name) } else { name.to_owned() }, |k| k.name().to_owned());
-        out.push_str(&format!("`{shown}`"));
-        rest = after;
-    }
-    out.push_str(rest);
-    out
+    });
+    pieces.collect::<Vec<_>>().join("`")
 }
 
 /// Whether JavaScript knows this by a name in camel case.

@@ -27,6 +27,15 @@ pub fn render() -> String {
         shape.fields.iter().for_each(|f| out.push_str(&member(f, way)));
         out.push_str("}\n");
     }
+    // The facade has a word of its own for a store in memory, and a function for the environment.
+    let open = face::open_options();
+    out.push_str(&format!("\n{}export interface OpenOptions {{\n", doc(open.doc, Way::In, "")));
+    let dir = "The folder of the store, made if it is missing; default `./data`.";
+    out.push_str(&format!("  /** {dir} */\n  dir?: string\n"));
+    out.push_str("  /** Everything in memory, gone when the store is closed. For tests. */\n  memory?: boolean\n");
+    let others = open.fields.iter().filter(|f| !["dir", "from_env"].contains(&f.name));
+    others.for_each(|f| out.push_str(&member(f, Way::In)));
+    out.push_str("}\n");
     for verb in VERBS.iter().filter(|v| is_query(v)) {
         let records: Vec<&str> = record_params(verb).map(|s| s.name).collect();
         out.push_str(&format!("\n/** What `{}.{}` takes. */\n", camel(verb.group), camel(verb.name)));

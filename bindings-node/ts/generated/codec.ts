@@ -5,6 +5,18 @@ import type * as t from './types.js'
 
 /* eslint-disable @typescript-eslint/no-explicit-any */
 
+export const writeOpenOptions = record('OpenOptions', {
+  dir: text,
+  main: text,
+  data: text,
+  fromEnv: bool,
+  apiKeyPepper: text,
+  history: bool,
+  durability: text,
+  queue: int,
+  group: int,
+})
+
 export const writeExportOptions = record('ExportOptions', {
   main: bool,
   tables: list(text),

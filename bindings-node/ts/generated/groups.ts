@@ -16,11 +16,11 @@ const storeExportFile = verb<t.ExportReport>('store.export_file', [['path', text
 const storeImportFile = verb<t.ImportReport>('store.import_file', [['path', text], ['options', writeImportOptions]], (v: any) => readImportReport(v))
 const storeRetentionPreview = verb<t.RetentionReport>('store.retention_preview', [['options', writeRetentionOptions]], (v: any) => readRetentionReport(v))
 const storeRunRetention = verb<t.RetentionReport>('store.run_retention', [['options', writeRetentionOptions]], (v: any) => readRetentionReport(v))
-const sessionsCreate = verb<t.Session>('sessions.create', [['values', writeNewSession]], (v: any) => readSession(v))
+const sessionsCreate = verb<t.Session>('sessions.create', [['new', writeNewSession]], (v: any) => readSession(v))
 const sessionsGet = verb<t.Session>('sessions.get', [['id', text]], (v: any) => readSession(v))
 const sessionsFind = verb<t.Session | null>('sessions.find', [['name', text]], (v: any) => (v === null ? null : readSession(v)))
 const sessionsList = query<Page<t.Session>>('sessions.list', [['filter', writeSessionFilter], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readSession), next: v[1] }))
-const sessionsUpdate = verb<t.Session>('sessions.update', [['id', text], ['changes', writeSessionUpdate]], (v: any) => readSession(v))
+const sessionsUpdate = verb<t.Session>('sessions.update', [['id', text], ['with', writeSessionUpdate]], (v: any) => readSession(v))
 const sessionsTransition = verb<t.Transition>('sessions.transition', [['id', text], ['to', text], ['reason', text]], (v: any) => readTransition(v))
 const sessionsRestore = verb<t.Session[]>('sessions.restore', [], (v: any) => v.map((v: any) => readSession(v)))
 const sessionsRecreate = verb<t.Session>('sessions.recreate', [['id', text]], (v: any) => readSession(v))
@@ -48,18 +48,18 @@ const contactsDelete = verb<boolean>('contacts.delete', [['session', text], ['ad
 const contactsLearnIdentity = verb<boolean>('contacts.learn_identity', [['session', text], ['lid', text], ['pn', text]], same)
 const contactsIdentities = verb<t.Identity[]>('contacts.identities', [['session', text]], (v: any) => v.map((v: any) => readIdentity(v)))
 const contactsCanonical = verb<string>('contacts.canonical', [['session', text], ['address', text]], same)
-const webhooksCreate = verb<t.Webhook>('webhooks.create', [['session', text], ['values', writeNewWebhook]], (v: any) => readWebhook(v))
+const webhooksCreate = verb<t.Webhook>('webhooks.create', [['session', text], ['new', writeNewWebhook]], (v: any) => readWebhook(v))
 const webhooksGet = verb<t.Webhook>('webhooks.get', [['id', text]], (v: any) => readWebhook(v))
 const webhooksList = query<Page<t.Webhook>>('webhooks.list', [['session', text], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readWebhook), next: v[1] }))
 const webhooksSubscribed = verb<t.Webhook[]>('webhooks.subscribed', [['session', text], ['event', text]], (v: any) => v.map((v: any) => readWebhook(v)))
-const webhooksUpdate = verb<t.Webhook>('webhooks.update', [['id', text], ['changes', writeWebhookUpdate]], (v: any) => readWebhook(v))
+const webhooksUpdate = verb<t.Webhook>('webhooks.update', [['id', text], ['with', writeWebhookUpdate]], (v: any) => readWebhook(v))
 const webhooksDelete = verb<boolean>('webhooks.delete', [['id', text]], same)
 const webhooksLog = verb<t.WebhookLog>('webhooks.log', [['webhook', text], ['delivery', writeNewDelivery]], (v: any) => readWebhookLog(v))
 const webhooksLogs = query<Page<t.WebhookLog>>('webhooks.logs', [['webhook', text], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readWebhookLog), next: v[1] }))
 const webhooksBegin = verb<t.Begin>('webhooks.begin', [['webhook', text], ['key', text], ['event', text]], (v: any) => readBegin(v))
 const webhooksFinish = verb<void>('webhooks.finish', [['webhook', text], ['key', text], ['status', int], ['data', json]], same)
 const webhooksForget = verb<boolean>('webhooks.forget', [['webhook', text], ['key', text]], same)
-const batchesCreate = verb<t.BatchJob>('batches.create', [['session', text], ['values', writeNewBatch]], (v: any) => readBatchJob(v))
+const batchesCreate = verb<t.BatchJob>('batches.create', [['session', text], ['new', writeNewBatch]], (v: any) => readBatchJob(v))
 const batchesGet = verb<t.BatchJob>('batches.get', [['id', text]], (v: any) => readBatchJob(v))
 const batchesFind = verb<t.BatchJob | null>('batches.find', [['session', text], ['batchId', text]], (v: any) => (v === null ? null : readBatchJob(v)))
 const batchesList = query<Page<t.BatchJob>>('batches.list', [['session', text], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readBatchJob), next: v[1] }))
@@ -75,13 +75,13 @@ const authGetMany = verb<t.AuthValue[]>('auth.get_many', [['session', text], ['c
 const authList = verb<string[]>('auth.list', [['session', text], ['category', text]], same)
 const authAll = verb<t.SessionAuth[]>('auth.all', [['session', text]], (v: any) => v.map((v: any) => readSessionAuth(v)))
 const authClear = verb<number>('auth.clear', [['session', text], ['category', text]], same)
-const apiKeysCreate = verb<t.CreatedKey>('api_keys.create', [['values', writeNewApiKey]], (v: any) => readCreatedKey(v))
-const apiKeysRegister = verb<t.CreatedKey>('api_keys.register', [['key', text], ['values', writeNewApiKey]], (v: any) => readCreatedKey(v))
+const apiKeysCreate = verb<t.CreatedKey>('api_keys.create', [['new', writeNewApiKey]], (v: any) => readCreatedKey(v))
+const apiKeysRegister = verb<t.CreatedKey>('api_keys.register', [['key', text], ['new', writeNewApiKey]], (v: any) => readCreatedKey(v))
 const apiKeysAuthorize = verb<t.Authorization>('api_keys.authorize', [['key', text], ['ask', writeAsk]], (v: any) => readAuthorization(v))
 const apiKeysGet = verb<t.ApiKey>('api_keys.get', [['id', text]], (v: any) => readApiKey(v))
 const apiKeysFind = verb<t.ApiKey | null>('api_keys.find', [['key', text]], (v: any) => (v === null ? null : readApiKey(v)))
 const apiKeysList = query<Page<t.ApiKey>>('api_keys.list', [['page', writePageRequest]], (v: any) => ({ items: v[0].map(readApiKey), next: v[1] }))
-const apiKeysUpdate = verb<t.ApiKey>('api_keys.update', [['id', text], ['changes', writeApiKeyUpdate]], (v: any) => readApiKey(v))
+const apiKeysUpdate = verb<t.ApiKey>('api_keys.update', [['id', text], ['with', writeApiKeyUpdate]], (v: any) => readApiKey(v))
 const apiKeysRevoke = verb<t.ApiKey>('api_keys.revoke', [['id', text], ['force', bool]], (v: any) => readApiKey(v))
 const apiKeysDelete = verb<boolean>('api_keys.delete', [['id', text], ['force', bool]], same)
 const apiKeysWhitelist = verb<t.IpWhitelistEntry[]>('api_keys.whitelist', [['key', text]], (v: any) => v.map((v: any) => readIpWhitelistEntry(v)))
@@ -106,7 +106,7 @@ const policyAllowedTransitions = verb<t.SessionStatus[]>('policy.allowed_transit
 const policyCheckRecreate = verb<void>('policy.check_recreate', [['from', text]], same)
 const policyNeedsEngine = verb<boolean>('policy.needs_engine', [['status', text]], same)
 const policyShouldRestore = verb<boolean>('policy.should_restore', [['status', text]], same)
-const policyRaiseAck = verb<number | null>('policy.raise_ack', [['current', int], ['values', int]], same)
+const policyRaiseAck = verb<number | null>('policy.raise_ack', [['current', int], ['new', int]], same)
 const policyGenerateKey = verb<string>('policy.generate_key', [], same)
 const policyCheckKey = verb<string>('policy.check_key', [['key', text]], same)
 const policyHashKey = verb<string>('policy.hash_key', [['key', text], ['pepper', bytes]], same)
@@ -131,7 +131,7 @@ const policyVerifyWebhook = verb<boolean>('policy.verify_webhook', [['secret', t
 const policyNextAttempt = verb<number | null>('policy.next_attempt', [['attempt', int], ['random', float], ['policy', writeRetryPolicy]], same)
 const policyCheckSessionConfig = verb<void>('policy.check_session_config', [['config', json]], same)
 const policyHistoryEnabled = verb<boolean>('policy.history_enabled', [['config', json]], same)
-const policyMessageWindow = verb<number | null>('policy.message_window', [['config', json], ['otherwise', int]], same)
+const policyMessageWindow = verb<number | null>('policy.message_window', [['config', json], ['default', int]], same)
 const policyCheckRetentionClock = verb<void>('policy.check_retention_clock', [['now', time], ['window', int], ['lastRun', time], ['newestRow', time]], same)
 const policyCheckMedia = verb<void>('policy.check_media', [['media', json]], same)
 const policyCheckBatchOptions = verb<void>('policy.check_batch_options', [['options', json]], same)
@@ -144,8 +144,8 @@ export class Sessions extends Group {
    *
    * Errors: `ALREADY_EXISTS` for a name that is taken, `INVALID_ARGUMENT` naming the column.
    */
-  create(values: t.NewSession): Promise<t.Session> {
-    return this.run(sessionsCreate, [values])
+  create(new: t.NewSession): Promise<t.Session> {
+    return this.run(sessionsCreate, [new])
   }
 
   /**
@@ -185,8 +185,8 @@ export class Sessions extends Group {
    *
    * Errors: `NOT_FOUND`, `ALREADY_EXISTS`, `INVALID_ARGUMENT`.
    */
-  update(id: string, changes: t.SessionUpdate): Promise<t.Session> {
-    return this.run(sessionsUpdate, [id, changes])
+  update(id: string, with: t.SessionUpdate): Promise<t.Session> {
+    return this.run(sessionsUpdate, [id, with])
   }
 
   /**
@@ -433,8 +433,8 @@ export class Webhooks extends Group {
    *
    * Errors: `INVALID_ARGUMENT` for URL, events, headers or retry count, `NOT_FOUND` for the session.
    */
-  create(session: string, values: t.NewWebhook): Promise<t.Webhook> {
-    return this.run(webhooksCreate, [session, values])
+  create(session: string, new: t.NewWebhook): Promise<t.Webhook> {
+    return this.run(webhooksCreate, [session, new])
   }
 
   /**
@@ -474,8 +474,8 @@ export class Webhooks extends Group {
    *
    * Errors: `NOT_FOUND`, `INVALID_ARGUMENT`.
    */
-  update(id: string, changes: t.WebhookUpdate): Promise<t.Webhook> {
-    return this.run(webhooksUpdate, [id, changes])
+  update(id: string, with: t.WebhookUpdate): Promise<t.Webhook> {
+    return this.run(webhooksUpdate, [id, with])
   }
 
   /** Deletes a webhook with its log. False: there was none. */
@@ -531,8 +531,8 @@ export class Batches extends Group {
    *
    * Errors: `ALREADY_EXISTS` for a batch id that the session has used, `INVALID_ARGUMENT`, `NOT_FOUND`.
    */
-  create(session: string, values: t.NewBatch): Promise<t.BatchJob> {
-    return this.run(batchesCreate, [session, values])
+  create(session: string, new: t.NewBatch): Promise<t.BatchJob> {
+    return this.run(batchesCreate, [session, new])
   }
 
   /**
@@ -682,8 +682,8 @@ export class ApiKeys extends Group {
    *
    * Errors: `INVALID_ARGUMENT` naming the column.
    */
-  create(values: t.NewApiKey): Promise<t.CreatedKey> {
-    return this.run(apiKeysCreate, [values])
+  create(new: t.NewApiKey): Promise<t.CreatedKey> {
+    return this.run(apiKeysCreate, [new])
   }
 
   /**
@@ -691,8 +691,8 @@ export class ApiKeys extends Group {
    *
    * Errors: `ALREADY_EXISTS` when it is registered, `INVALID_ARGUMENT`.
    */
-  register(key: string, values: t.NewApiKey): Promise<t.CreatedKey> {
-    return this.run(apiKeysRegister, [key, values])
+  register(key: string, new: t.NewApiKey): Promise<t.CreatedKey> {
+    return this.run(apiKeysRegister, [key, new])
   }
 
   /**
@@ -748,8 +748,8 @@ export class ApiKeys extends Group {
    * Errors: `LAST_FULL_ACCESS_KEY` when it is the last one and would lose full access, `NOT_FOUND`,
    * `INVALID_ARGUMENT`.
    */
-  update(id: string, changes: t.ApiKeyUpdate): Promise<t.ApiKey> {
-    return this.run(apiKeysUpdate, [id, changes])
+  update(id: string, with: t.ApiKeyUpdate): Promise<t.ApiKey> {
+    return this.run(apiKeysUpdate, [id, with])
   }
 
   /**
@@ -931,9 +931,9 @@ export abstract class Groups extends Group {
 export const policy = {
   /**
    * Reads a time as people and programs write it: `Z` or any numeric offset, 0 to 9 fraction digits (cut to
-   *  milliseconds), `T` or a space, a date alone (midnight UTC), and a zoneless time, which means UTC.
+   * milliseconds), `T` or a space, a date alone (midnight UTC), and a zoneless time, which means UTC.
    *
-   *  Errors: `INVALID_ARGUMENT` for anything else.
+   * Errors: `INVALID_ARGUMENT` for anything else.
    */
   parseTime(text: string): Date {
     return callPure(policyParseTime, [text])
@@ -944,7 +944,7 @@ export const policy = {
   },
   /**
    * The form in which a WhatsApp address is kept: without device and agent, with `s.whatsapp.net` for `c.us`. A
-   *  bare telephone number is taken for a phone address; what is no person's address stays as it is.
+   * bare telephone number is taken for a phone address; what is no person's address stays as it is.
    */
   normalizeAddress(address: string): string {
     return callPure(policyNormalizeAddress, [address])
@@ -971,7 +971,7 @@ export const policy = {
   },
   /**
    * The telephone number of a phone address, digits only. Nothing for everything else, LIDs above all: their
-   *  digits look like a number and are none.
+   * digits look like a number and are none.
    */
   phoneDigits(address: string): string | null {
     return callPure(policyPhoneDigits, [address])
@@ -979,7 +979,7 @@ export const policy = {
   /**
    * Whether a session may go from one status to another: `move`, or `same` when that changes nothing.
    *
-   *  Errors: `INVALID_TRANSITION` with the context `from`, `to` and `allowed`.
+   * Errors: `INVALID_TRANSITION` with the context `from`, `to` and `allowed`.
    */
   checkTransition(from: t.SessionStatus, to: t.SessionStatus): t.Step {
     return callPure(policyCheckTransition, [from, to])
@@ -991,7 +991,7 @@ export const policy = {
   /**
    * Whether a session may be recreated: only a failed one.
    *
-   *  Errors: `INVALID_TRANSITION` with the context `from`, `to` and `allowed`.
+   * Errors: `INVALID_TRANSITION` with the context `from`, `to` and `allowed`.
    */
   checkRecreate(from: t.SessionStatus): void {
     return callPure(policyCheckRecreate, [from])
@@ -1005,8 +1005,8 @@ export const policy = {
     return callPure(policyShouldRestore, [status])
   },
   /** The delivery state that is further up. One never falls: none < 0 < -1 < 1 < 2 < 3 < 4 < 5. */
-  raiseAck(current?: number | null, values?: number | null): number | null {
-    return callPure(policyRaiseAck, [current, values])
+  raiseAck(current?: number | null, new?: number | null): number | null {
+    return callPure(policyRaiseAck, [current, new])
   },
   /** Makes a new API key from the system's random numbers. Nothing is stored. */
   generateKey(): string {
@@ -1015,14 +1015,14 @@ export const policy = {
   /**
    * A key that the host brings along, without the white space around it.
    *
-   *  Errors: `INVALID_ARGUMENT` when nothing is left.
+   * Errors: `INVALID_ARGUMENT` when nothing is left.
    */
   checkKey(key: string): string {
     return callPure(policyCheckKey, [key])
   },
   /**
    * The hash of an API key as it is stored: SHA-256 of the trimmed key, or HMAC-SHA256 of it keyed by the pepper, in
-   *  64 lower-case hex digits.
+   * 64 lower-case hex digits.
    */
   hashKey(key: string, pepper?: Uint8Array | null): string {
     return callPure(policyHashKey, [key, pepper])
@@ -1030,7 +1030,7 @@ export const policy = {
   /**
    * Whether two stored hashes are equal, in a time that does not depend on where they differ.
    *
-   *  Errors: `INVALID_ARGUMENT` for what is not 64 hex digits.
+   * Errors: `INVALID_ARGUMENT` for what is not 64 hex digits.
    */
   sameHash(one: string, other: string): boolean {
     return callPure(policySameHash, [one, other])
@@ -1042,7 +1042,7 @@ export const policy = {
   /**
    * Reads a JSON array of permission names. Repeated names count once, order is kept.
    *
-   *  Errors: `INVALID_ARGUMENT` naming the place for an unknown name.
+   * Errors: `INVALID_ARGUMENT` naming the place for an unknown name.
    */
   parsePermissions(permissions: t.Permission[]): t.Permission[] {
     return callPure(policyParsePermissions, [permissions])
@@ -1050,7 +1050,7 @@ export const policy = {
   /**
    * Whether a key with these permissions has one. Unknown names grant nothing, `["*"]` grants everything.
    *
-   *  Errors: `INVALID_ARGUMENT` for what is no JSON array of names.
+   * Errors: `INVALID_ARGUMENT` for what is no JSON array of names.
    */
   permits(permissions: t.Permission[], permission: t.Permission): boolean {
     return callPure(policyPermits, [permissions, permission])
@@ -1058,7 +1058,7 @@ export const policy = {
   /**
    * Checks a JSON array of names to which a key is confined.
    *
-   *  Errors: `INVALID_ARGUMENT` naming the place.
+   * Errors: `INVALID_ARGUMENT` naming the place.
    */
   checkScope(names: unknown): void {
     return callPure(policyCheckScope, [names])
@@ -1066,7 +1066,7 @@ export const policy = {
   /**
    * Whether a key may do what a request asks, without any store.
    *
-   *  Errors: `UNREADABLE` naming the column for rules that make no sense; deny then.
+   * Errors: `UNREADABLE` naming the column for rules that make no sense; deny then.
    */
   decide(now: Date, rules?: t.KeyRules, ask?: t.Ask): t.Decision {
     return callPure(policyDecide, [now, rules, ask])
@@ -1074,7 +1074,7 @@ export const policy = {
   /**
    * Reads an IP address strictly and gives its one form: `::ffff:a.b.c.d` is `a.b.c.d`.
    *
-   *  Errors: `INVALID_ARGUMENT`.
+   * Errors: `INVALID_ARGUMENT`.
    */
   parseIp(address: string): string {
     return callPure(policyParseIp, [address])
@@ -1082,7 +1082,7 @@ export const policy = {
   /**
    * Reads a network in CIDR notation strictly and gives its one form, with the bits behind the prefix masked off.
    *
-   *  Errors: `INVALID_ARGUMENT`.
+   * Errors: `INVALID_ARGUMENT`.
    */
   parseNetwork(network: string): string {
     return callPure(policyParseNetwork, [network])
@@ -1090,23 +1090,23 @@ export const policy = {
   /**
    * Whether an IP address lies in a network.
    *
-   *  Errors: `INVALID_ARGUMENT`.
+   * Errors: `INVALID_ARGUMENT`.
    */
   networkContains(network: string, address: string): boolean {
     return callPure(policyNetworkContains, [network, address])
   },
   /**
    * The address of the client behind trusted proxies: the `X-Forwarded-For` header is read from the right, and only
-   *  past hops that are trusted.
+   * past hops that are trusted.
    *
-   *  Errors: `INVALID_ARGUMENT`.
+   * Errors: `INVALID_ARGUMENT`.
    */
   clientIp(peer: string, xForwardedFor?: string | null, trusted?: string[] | null): string {
     return callPure(policyClientIp, [peer, xForwardedFor, trusted])
   },
   /**
    * What makes an IP address unfit for a request to a stranger's server: `loopback`, `private`, `metadata` …;
-   *  nothing for a public address.
+   * nothing for a public address.
    */
   ipSpecialUse(address: string): string | null {
     return callPure(policyIpSpecialUse, [address])
@@ -1114,7 +1114,7 @@ export const policy = {
   /**
    * Reads a JSON array of webhook event names. Repeated names count once, order is kept.
    *
-   *  Errors: `INVALID_ARGUMENT` naming the place for an unknown name.
+   * Errors: `INVALID_ARGUMENT` naming the place for an unknown name.
    */
   parseWebhookEvents(events: t.WebhookEvent[]): t.WebhookEvent[] {
     return callPure(policyParseWebhookEvents, [events])
@@ -1122,17 +1122,17 @@ export const policy = {
   /**
    * Whether a webhook that was registered for some events hears of one.
    *
-   *  Errors: `INVALID_ARGUMENT` for what is no JSON array of event names.
+   * Errors: `INVALID_ARGUMENT` for what is no JSON array of event names.
    */
   webhookHears(events: t.WebhookEvent[], event: t.WebhookEvent): boolean {
     return callPure(policyWebhookHears, [events, event])
   },
   /**
    * Checks a webhook's URL: http or https, at most 2,048 characters, no credentials, and no address that is
-   *  recognisably not public unless that is allowed. A public name may still resolve to a private address: check
-   *  that with `checkWebhookIp`, and connect to that very address.
+   * recognisably not public unless that is allowed. A public name may still resolve to a private address: check
+   * that with `checkWebhookIp`, and connect to that very address.
    *
-   *  Errors: `INVALID_ARGUMENT` naming the column `url`.
+   * Errors: `INVALID_ARGUMENT` naming the column `url`.
    */
   checkWebhookUrl(url: string, allowPrivate?: boolean): void {
     return callPure(policyCheckWebhookUrl, [url, allowPrivate])
@@ -1140,16 +1140,16 @@ export const policy = {
   /**
    * Checks the address that a webhook's host stands for.
    *
-   *  Errors: `INVALID_ARGUMENT` for a loopback, private, link-local or metadata address.
+   * Errors: `INVALID_ARGUMENT` for a loopback, private, link-local or metadata address.
    */
   checkWebhookIp(address: string, allowPrivate?: boolean): void {
     return callPure(policyCheckWebhookIp, [address, allowPrivate])
   },
   /**
    * Checks the extra headers of a webhook: a JSON object of strings, with names and values that cannot smuggle
-   *  another header in.
+   * another header in.
    *
-   *  Errors: `INVALID_ARGUMENT` naming the header.
+   * Errors: `INVALID_ARGUMENT` naming the header.
    */
   checkWebhookHeaders(headers: Record<string, string>): void {
     return callPure(policyCheckWebhookHeaders, [headers])
@@ -1169,7 +1169,7 @@ export const policy = {
   /**
    * Checks a session's settings: known keys must have the right type, unknown ones are kept.
    *
-   *  Errors: `INVALID_ARGUMENT` naming the path.
+   * Errors: `INVALID_ARGUMENT` naming the path.
    */
   checkSessionConfig(config: unknown): void {
     return callPure(policyCheckSessionConfig, [config])
@@ -1177,7 +1177,7 @@ export const policy = {
   /**
    * Whether a session with these settings keeps its messages.
    *
-   *  Errors: `UNREADABLE` for what is no JSON.
+   * Errors: `UNREADABLE` for what is no JSON.
    */
   historyEnabled(config: unknown): boolean {
     return callPure(policyHistoryEnabled, [config])
@@ -1185,15 +1185,15 @@ export const policy = {
   /**
    * How long a session with these settings keeps its messages; nothing: for ever.
    *
-   *  Errors: `INVALID_ARGUMENT` naming the path.
+   * Errors: `INVALID_ARGUMENT` naming the path.
    */
-  messageWindow(config: unknown, otherwise?: number | null): number | null {
-    return callPure(policyMessageWindow, [config, otherwise])
+  messageWindow(config: unknown, default?: number | null): number | null {
+    return callPure(policyMessageWindow, [config, default])
   },
   /**
    * Refuses a run of retention under a clock that seems to have jumped.
    *
-   *  Errors: `CLOCK_JUMP` with the context `now`, `known` and `window_seconds`.
+   * Errors: `CLOCK_JUMP` with the context `now`, `known` and `window_seconds`.
    */
   checkRetentionClock(now: Date, window: number, lastRun?: Date | null, newestRow?: Date | null): void {
     return callPure(policyCheckRetentionClock, [now, window, lastRun, newestRow])
@@ -1201,7 +1201,7 @@ export const policy = {
   /**
    * Checks what a message says about its file.
    *
-   *  Errors: `INVALID_ARGUMENT` naming the path.
+   * Errors: `INVALID_ARGUMENT` naming the path.
    */
   checkMedia(media: unknown): void {
     return callPure(policyCheckMedia, [media])
@@ -1209,7 +1209,7 @@ export const policy = {
   /**
    * Checks the options of a bulk job.
    *
-   *  Errors: `INVALID_ARGUMENT` naming the path.
+   * Errors: `INVALID_ARGUMENT` naming the path.
    */
   checkBatchOptions(options: unknown): void {
     return callPure(policyCheckBatchOptions, [options])

@@ -33,6 +33,14 @@ export type ErrorCode =
   | 'INTERNAL'
 
 /**
+ * How much a commit promises.
+ *
+ * * `full`: Synced: it survives a loss of power.
+ * * `normal`: Written: it survives a crash of the program; the last commits may be lost with the power.
+ */
+export type Promise = 'full' | 'normal'
+
+/**
  * The library that speaks to WhatsApp.
  *
  * * `baileys`: Baileys, for Node.
@@ -235,6 +243,28 @@ export type Severity = 'info' | 'warn' | 'error'
  */
 export type Step = 'move' | 'same'
 
+/** How a store is opened. Every option has a sensible default. */
+export interface OpenOptions {
+  /** The folder of the store, made if it is missing. None: everything lives in memory and is gone with the store. */
+  dir: string | null
+  /** File of the Main database; default `main.sqlite` in the folder. */
+  main: string | null
+  /** Where the Data database is: path of a SQLite file, or `postgres://user:password@host:port/database`; default `data.sqlite` in the folder. */
+  data: string | null
+  /** Starts from what the gateway's environment says (`DATABASE_TYPE`, `DATABASE_NAME`, `API_KEY_PEPPER` …); the other options go before it. */
+  fromEnv: boolean
+  /** Keys the hash of API keys; default none. */
+  apiKeyPepper: string | null
+  /** Whether messages are kept; default true. When off, a save only tells new messages from repeated ones. */
+  history: boolean | null
+  /** How much a commit promises; default `full`. */
+  durability: Promise | null
+  /** Writes that may wait before callers have to; default 8,192. */
+  queue: number | null
+  /** Writes that may share a commit; default 1,024. */
+  group: number | null
+}
+
 /** What one event, or several in one commit, did. */
 export interface Ingested {
   /** Every delivery of a message, in order, with its outcome. Fire webhooks on those that are `inserted`. */
@@ -337,13 +367,13 @@ export interface Status {
 export interface DatabaseStatus {
   /** Which one. */
   database: Database
-  /** Its path, or `:memory:`. */
+  /** Its path, `:memory:`, or the address of its server. */
   path: string
   /** Its engine and the engine's version. */
   engine: string
-  /** Bytes of the database file. */
+  /** Bytes of the database file; on PostgreSQL, of all tables and indexes. */
   bytes: number
-  /** Bytes of the write-ahead log. */
+  /** Bytes of the write-ahead log; on PostgreSQL 0, since the server's serves all databases. */
   walBytes: number
   /** The steps of its schema. */
   steps: Applied[]
@@ -1219,6 +1249,28 @@ export interface RetryPolicy {
   base?: number | null
   /** The longest wait of all; default 1 hour. In milliseconds. */
   cap?: number | null
+}
+
+/** How a store is opened. Every option has a sensible default. */
+export interface OpenOptions {
+  /** The folder of the store, made if it is missing; default `./data`. */
+  dir?: string
+  /** Everything in memory, gone when the store is closed. For tests. */
+  memory?: boolean
+  /** File of the Main database; default `main.sqlite` in the folder. */
+  main?: string | null
+  /** Where the Data database is: path of a SQLite file, or `postgres://user:password@host:port/database`; default `data.sqlite` in the folder. */
+  data?: string | null
+  /** Keys the hash of API keys; default none. */
+  apiKeyPepper?: string | null
+  /** Whether messages are kept; default true. When off, a save only tells new messages from repeated ones. */
+  history?: boolean | null
+  /** How much a commit promises; default `full`. */
+  durability?: Promise | null
+  /** Writes that may wait before callers have to; default 8,192. */
+  queue?: number | null
+  /** Writes that may share a commit; default 1,024. */
+  group?: number | null
 }
 
 /** What `sessions.list` takes. */
