@@ -5,6 +5,7 @@ import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 
 import { bindToClient, remoteAuthStore } from 'openwa-store/wwebjs'
 import { openStore } from 'openwa-store'
@@ -46,7 +47,10 @@ test("RemoteAuth's own class keeps a profile across machines, and forgets it at 
   const there = join(dir, 'there')
   const second = await remoteAuth(remoteAuthStore(again, id, { dataPath: there }), there, 'shop-1')
   const file = join(second.profile, 'Default', 'Local Storage', 'leveldb', '000003.log')
-  assert.equal(await readFile(file, 'utf8'), 'logged in')
+  // RemoteAuth goes on when its unzipper has read everything, which may be before it has written everything.
+  const written = async () => readFile(file, 'utf8').catch(() => '')
+  for (let tries = 0; (await written()) === '' && tries < 100; tries++) await setTimeout(20)
+  assert.equal(await written(), 'logged in')
   await second.auth.logout()
   assert.equal(await remoteAuthStore(again, id).sessionExists({ session: 'RemoteAuth-shop-1' }), false)
 })

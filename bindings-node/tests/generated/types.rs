@@ -21,14 +21,14 @@ pub fn render() -> String {
         out.push_str(&format!("export type {} = {}\n", list.name, values.join(" | ")));
     }
     let inputs = inputs();
-    for shape in face::shapes().into_iter().filter(|s| s.name != FAILURE) {
+    let open = face::open_options();
+    for shape in face::shapes().into_iter().filter(|s| ![FAILURE, open.name].contains(&s.name)) {
         let way = if inputs.contains(shape.name) { Way::In } else { Way::Out };
         out.push_str(&format!("\n{}export interface {} {{\n", doc(shape.doc, way, ""), shape.name));
         shape.fields.iter().for_each(|f| out.push_str(&member(f, way)));
         out.push_str("}\n");
     }
     // The facade has a word of its own for a store in memory, and a function for the environment.
-    let open = face::open_options();
     out.push_str(&format!("\n{}export interface OpenOptions {{\n", doc(open.doc, Way::In, "")));
     let dir = "The folder of the store, made if it is missing; default `./data`.";
     out.push_str(&format!("  /** {dir} */\n  dir?: string\n"));

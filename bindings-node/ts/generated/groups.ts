@@ -16,11 +16,11 @@ const storeExportFile = verb<t.ExportReport>('store.export_file', [['path', text
 const storeImportFile = verb<t.ImportReport>('store.import_file', [['path', text], ['options', writeImportOptions]], (v: any) => readImportReport(v))
 const storeRetentionPreview = verb<t.RetentionReport>('store.retention_preview', [['options', writeRetentionOptions]], (v: any) => readRetentionReport(v))
 const storeRunRetention = verb<t.RetentionReport>('store.run_retention', [['options', writeRetentionOptions]], (v: any) => readRetentionReport(v))
-const sessionsCreate = verb<t.Session>('sessions.create', [['new', writeNewSession]], (v: any) => readSession(v))
+const sessionsCreate = verb<t.Session>('sessions.create', [['session', writeNewSession]], (v: any) => readSession(v))
 const sessionsGet = verb<t.Session>('sessions.get', [['id', text]], (v: any) => readSession(v))
 const sessionsFind = verb<t.Session | null>('sessions.find', [['name', text]], (v: any) => (v === null ? null : readSession(v)))
 const sessionsList = query<Page<t.Session>>('sessions.list', [['filter', writeSessionFilter], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readSession), next: v[1] }))
-const sessionsUpdate = verb<t.Session>('sessions.update', [['id', text], ['with', writeSessionUpdate]], (v: any) => readSession(v))
+const sessionsUpdate = verb<t.Session>('sessions.update', [['id', text], ['update', writeSessionUpdate]], (v: any) => readSession(v))
 const sessionsTransition = verb<t.Transition>('sessions.transition', [['id', text], ['to', text], ['reason', text]], (v: any) => readTransition(v))
 const sessionsRestore = verb<t.Session[]>('sessions.restore', [], (v: any) => v.map((v: any) => readSession(v)))
 const sessionsRecreate = verb<t.Session>('sessions.recreate', [['id', text]], (v: any) => readSession(v))
@@ -48,22 +48,22 @@ const contactsDelete = verb<boolean>('contacts.delete', [['session', text], ['ad
 const contactsLearnIdentity = verb<boolean>('contacts.learn_identity', [['session', text], ['lid', text], ['pn', text]], same)
 const contactsIdentities = verb<t.Identity[]>('contacts.identities', [['session', text]], (v: any) => v.map((v: any) => readIdentity(v)))
 const contactsCanonical = verb<string>('contacts.canonical', [['session', text], ['address', text]], same)
-const webhooksCreate = verb<t.Webhook>('webhooks.create', [['session', text], ['new', writeNewWebhook]], (v: any) => readWebhook(v))
+const webhooksCreate = verb<t.Webhook>('webhooks.create', [['session', text], ['webhook', writeNewWebhook]], (v: any) => readWebhook(v))
 const webhooksGet = verb<t.Webhook>('webhooks.get', [['id', text]], (v: any) => readWebhook(v))
 const webhooksList = query<Page<t.Webhook>>('webhooks.list', [['session', text], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readWebhook), next: v[1] }))
 const webhooksSubscribed = verb<t.Webhook[]>('webhooks.subscribed', [['session', text], ['event', text]], (v: any) => v.map((v: any) => readWebhook(v)))
-const webhooksUpdate = verb<t.Webhook>('webhooks.update', [['id', text], ['with', writeWebhookUpdate]], (v: any) => readWebhook(v))
+const webhooksUpdate = verb<t.Webhook>('webhooks.update', [['id', text], ['update', writeWebhookUpdate]], (v: any) => readWebhook(v))
 const webhooksDelete = verb<boolean>('webhooks.delete', [['id', text]], same)
 const webhooksLog = verb<t.WebhookLog>('webhooks.log', [['webhook', text], ['delivery', writeNewDelivery]], (v: any) => readWebhookLog(v))
 const webhooksLogs = query<Page<t.WebhookLog>>('webhooks.logs', [['webhook', text], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readWebhookLog), next: v[1] }))
 const webhooksBegin = verb<t.Begin>('webhooks.begin', [['webhook', text], ['key', text], ['event', text]], (v: any) => readBegin(v))
 const webhooksFinish = verb<void>('webhooks.finish', [['webhook', text], ['key', text], ['status', int], ['data', json]], same)
 const webhooksForget = verb<boolean>('webhooks.forget', [['webhook', text], ['key', text]], same)
-const batchesCreate = verb<t.BatchJob>('batches.create', [['session', text], ['new', writeNewBatch]], (v: any) => readBatchJob(v))
+const batchesCreate = verb<t.BatchJob>('batches.create', [['session', text], ['job', writeNewBatch]], (v: any) => readBatchJob(v))
 const batchesGet = verb<t.BatchJob>('batches.get', [['id', text]], (v: any) => readBatchJob(v))
 const batchesFind = verb<t.BatchJob | null>('batches.find', [['session', text], ['batchId', text]], (v: any) => (v === null ? null : readBatchJob(v)))
 const batchesList = query<Page<t.BatchJob>>('batches.list', [['session', text], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readBatchJob), next: v[1] }))
-const batchesMessages = verb<t.BatchJobMessage[]>('batches.messages', [['job', text], ['from', int]], (v: any) => v.map((v: any) => readBatchJobMessage(v)))
+const batchesMessages = verb<t.BatchJobMessage[]>('batches.messages', [['job', text], ['position', int]], (v: any) => v.map((v: any) => readBatchJobMessage(v)))
 const batchesClaimNext = verb<t.BatchJobMessage | null>('batches.claim_next', [['job', text]], (v: any) => (v === null ? null : readBatchJobMessage(v)))
 const batchesRecord = verb<t.BatchJob>('batches.record', [['message', text], ['result', writeBatchResult]], (v: any) => readBatchJob(v))
 const batchesUnknown = verb<t.BatchJobMessage[]>('batches.unknown', [['job', text]], (v: any) => v.map((v: any) => readBatchJobMessage(v)))
@@ -75,13 +75,13 @@ const authGetMany = verb<t.AuthValue[]>('auth.get_many', [['session', text], ['c
 const authList = verb<string[]>('auth.list', [['session', text], ['category', text]], same)
 const authAll = verb<t.SessionAuth[]>('auth.all', [['session', text]], (v: any) => v.map((v: any) => readSessionAuth(v)))
 const authClear = verb<number>('auth.clear', [['session', text], ['category', text]], same)
-const apiKeysCreate = verb<t.CreatedKey>('api_keys.create', [['new', writeNewApiKey]], (v: any) => readCreatedKey(v))
-const apiKeysRegister = verb<t.CreatedKey>('api_keys.register', [['key', text], ['new', writeNewApiKey]], (v: any) => readCreatedKey(v))
+const apiKeysCreate = verb<t.CreatedKey>('api_keys.create', [['record', writeNewApiKey]], (v: any) => readCreatedKey(v))
+const apiKeysRegister = verb<t.CreatedKey>('api_keys.register', [['key', text], ['record', writeNewApiKey]], (v: any) => readCreatedKey(v))
 const apiKeysAuthorize = verb<t.Authorization>('api_keys.authorize', [['key', text], ['ask', writeAsk]], (v: any) => readAuthorization(v))
 const apiKeysGet = verb<t.ApiKey>('api_keys.get', [['id', text]], (v: any) => readApiKey(v))
 const apiKeysFind = verb<t.ApiKey | null>('api_keys.find', [['key', text]], (v: any) => (v === null ? null : readApiKey(v)))
 const apiKeysList = query<Page<t.ApiKey>>('api_keys.list', [['page', writePageRequest]], (v: any) => ({ items: v[0].map(readApiKey), next: v[1] }))
-const apiKeysUpdate = verb<t.ApiKey>('api_keys.update', [['id', text], ['with', writeApiKeyUpdate]], (v: any) => readApiKey(v))
+const apiKeysUpdate = verb<t.ApiKey>('api_keys.update', [['id', text], ['update', writeApiKeyUpdate]], (v: any) => readApiKey(v))
 const apiKeysRevoke = verb<t.ApiKey>('api_keys.revoke', [['id', text], ['force', bool]], (v: any) => readApiKey(v))
 const apiKeysDelete = verb<boolean>('api_keys.delete', [['id', text], ['force', bool]], same)
 const apiKeysWhitelist = verb<t.IpWhitelistEntry[]>('api_keys.whitelist', [['key', text]], (v: any) => v.map((v: any) => readIpWhitelistEntry(v)))
@@ -101,12 +101,12 @@ const policyIsLid = verb<boolean>('policy.is_lid', [['address', text]], same)
 const policyIsPhone = verb<boolean>('policy.is_phone', [['address', text]], same)
 const policyIsPerson = verb<boolean>('policy.is_person', [['address', text]], same)
 const policyPhoneDigits = verb<string | null>('policy.phone_digits', [['address', text]], same)
-const policyCheckTransition = verb<t.Step>('policy.check_transition', [['from', text], ['to', text]], same)
-const policyAllowedTransitions = verb<t.SessionStatus[]>('policy.allowed_transitions', [['from', text]], same)
-const policyCheckRecreate = verb<void>('policy.check_recreate', [['from', text]], same)
+const policyCheckTransition = verb<t.Step>('policy.check_transition', [['status', text], ['to', text]], same)
+const policyAllowedTransitions = verb<t.SessionStatus[]>('policy.allowed_transitions', [['status', text]], same)
+const policyCheckRecreate = verb<void>('policy.check_recreate', [['status', text]], same)
 const policyNeedsEngine = verb<boolean>('policy.needs_engine', [['status', text]], same)
 const policyShouldRestore = verb<boolean>('policy.should_restore', [['status', text]], same)
-const policyRaiseAck = verb<number | null>('policy.raise_ack', [['current', int], ['new', int]], same)
+const policyRaiseAck = verb<number | null>('policy.raise_ack', [['current', int], ['reported', int]], same)
 const policyGenerateKey = verb<string>('policy.generate_key', [], same)
 const policyCheckKey = verb<string>('policy.check_key', [['key', text]], same)
 const policyHashKey = verb<string>('policy.hash_key', [['key', text], ['pepper', bytes]], same)
@@ -131,7 +131,7 @@ const policyVerifyWebhook = verb<boolean>('policy.verify_webhook', [['secret', t
 const policyNextAttempt = verb<number | null>('policy.next_attempt', [['attempt', int], ['random', float], ['policy', writeRetryPolicy]], same)
 const policyCheckSessionConfig = verb<void>('policy.check_session_config', [['config', json]], same)
 const policyHistoryEnabled = verb<boolean>('policy.history_enabled', [['config', json]], same)
-const policyMessageWindow = verb<number | null>('policy.message_window', [['config', json], ['default', int]], same)
+const policyMessageWindow = verb<number | null>('policy.message_window', [['config', json], ['fallback', int]], same)
 const policyCheckRetentionClock = verb<void>('policy.check_retention_clock', [['now', time], ['window', int], ['lastRun', time], ['newestRow', time]], same)
 const policyCheckMedia = verb<void>('policy.check_media', [['media', json]], same)
 const policyCheckBatchOptions = verb<void>('policy.check_batch_options', [['options', json]], same)
@@ -144,8 +144,8 @@ export class Sessions extends Group {
    *
    * Errors: `ALREADY_EXISTS` for a name that is taken, `INVALID_ARGUMENT` naming the column.
    */
-  create(new: t.NewSession): Promise<t.Session> {
-    return this.run(sessionsCreate, [new])
+  create(session: t.NewSession): Promise<t.Session> {
+    return this.run(sessionsCreate, [session])
   }
 
   /**
@@ -185,8 +185,8 @@ export class Sessions extends Group {
    *
    * Errors: `NOT_FOUND`, `ALREADY_EXISTS`, `INVALID_ARGUMENT`.
    */
-  update(id: string, with: t.SessionUpdate): Promise<t.Session> {
-    return this.run(sessionsUpdate, [id, with])
+  update(id: string, update: t.SessionUpdate): Promise<t.Session> {
+    return this.run(sessionsUpdate, [id, update])
   }
 
   /**
@@ -433,8 +433,8 @@ export class Webhooks extends Group {
    *
    * Errors: `INVALID_ARGUMENT` for URL, events, headers or retry count, `NOT_FOUND` for the session.
    */
-  create(session: string, new: t.NewWebhook): Promise<t.Webhook> {
-    return this.run(webhooksCreate, [session, new])
+  create(session: string, webhook: t.NewWebhook): Promise<t.Webhook> {
+    return this.run(webhooksCreate, [session, webhook])
   }
 
   /**
@@ -474,8 +474,8 @@ export class Webhooks extends Group {
    *
    * Errors: `NOT_FOUND`, `INVALID_ARGUMENT`.
    */
-  update(id: string, with: t.WebhookUpdate): Promise<t.Webhook> {
-    return this.run(webhooksUpdate, [id, with])
+  update(id: string, update: t.WebhookUpdate): Promise<t.Webhook> {
+    return this.run(webhooksUpdate, [id, update])
   }
 
   /** Deletes a webhook with its log. False: there was none. */
@@ -531,8 +531,8 @@ export class Batches extends Group {
    *
    * Errors: `ALREADY_EXISTS` for a batch id that the session has used, `INVALID_ARGUMENT`, `NOT_FOUND`.
    */
-  create(session: string, new: t.NewBatch): Promise<t.BatchJob> {
-    return this.run(batchesCreate, [session, new])
+  create(session: string, job: t.NewBatch): Promise<t.BatchJob> {
+    return this.run(batchesCreate, [session, job])
   }
 
   /**
@@ -572,8 +572,8 @@ export class Batches extends Group {
    *
    * Errors: Those of the database.
    */
-  messages(job: string, from?: number | null): Promise<t.BatchJobMessage[]> {
-    return this.run(batchesMessages, [job, from])
+  messages(job: string, position?: number | null): Promise<t.BatchJobMessage[]> {
+    return this.run(batchesMessages, [job, position])
   }
 
   /**
@@ -682,8 +682,8 @@ export class ApiKeys extends Group {
    *
    * Errors: `INVALID_ARGUMENT` naming the column.
    */
-  create(new: t.NewApiKey): Promise<t.CreatedKey> {
-    return this.run(apiKeysCreate, [new])
+  create(record: t.NewApiKey): Promise<t.CreatedKey> {
+    return this.run(apiKeysCreate, [record])
   }
 
   /**
@@ -691,8 +691,8 @@ export class ApiKeys extends Group {
    *
    * Errors: `ALREADY_EXISTS` when it is registered, `INVALID_ARGUMENT`.
    */
-  register(key: string, new: t.NewApiKey): Promise<t.CreatedKey> {
-    return this.run(apiKeysRegister, [key, new])
+  register(key: string, record: t.NewApiKey): Promise<t.CreatedKey> {
+    return this.run(apiKeysRegister, [key, record])
   }
 
   /**
@@ -748,8 +748,8 @@ export class ApiKeys extends Group {
    * Errors: `LAST_FULL_ACCESS_KEY` when it is the last one and would lose full access, `NOT_FOUND`,
    * `INVALID_ARGUMENT`.
    */
-  update(id: string, with: t.ApiKeyUpdate): Promise<t.ApiKey> {
-    return this.run(apiKeysUpdate, [id, with])
+  update(id: string, update: t.ApiKeyUpdate): Promise<t.ApiKey> {
+    return this.run(apiKeysUpdate, [id, update])
   }
 
   /**
@@ -981,20 +981,20 @@ export const policy = {
    *
    * Errors: `INVALID_TRANSITION` with the context `from`, `to` and `allowed`.
    */
-  checkTransition(from: t.SessionStatus, to: t.SessionStatus): t.Step {
-    return callPure(policyCheckTransition, [from, to])
+  checkTransition(status: t.SessionStatus, to: t.SessionStatus): t.Step {
+    return callPure(policyCheckTransition, [status, to])
   },
   /** Every status to which a session in this one may move. */
-  allowedTransitions(from: t.SessionStatus): t.SessionStatus[] {
-    return callPure(policyAllowedTransitions, [from])
+  allowedTransitions(status: t.SessionStatus): t.SessionStatus[] {
+    return callPure(policyAllowedTransitions, [status])
   },
   /**
    * Whether a session may be recreated: only a failed one.
    *
    * Errors: `INVALID_TRANSITION` with the context `from`, `to` and `allowed`.
    */
-  checkRecreate(from: t.SessionStatus): void {
-    return callPure(policyCheckRecreate, [from])
+  checkRecreate(status: t.SessionStatus): void {
+    return callPure(policyCheckRecreate, [status])
   },
   /** Whether only a running engine can hold a session in this status. */
   needsEngine(status: t.SessionStatus): boolean {
@@ -1005,8 +1005,8 @@ export const policy = {
     return callPure(policyShouldRestore, [status])
   },
   /** The delivery state that is further up. One never falls: none < 0 < -1 < 1 < 2 < 3 < 4 < 5. */
-  raiseAck(current?: number | null, new?: number | null): number | null {
-    return callPure(policyRaiseAck, [current, new])
+  raiseAck(current?: number | null, reported?: number | null): number | null {
+    return callPure(policyRaiseAck, [current, reported])
   },
   /** Makes a new API key from the system's random numbers. Nothing is stored. */
   generateKey(): string {
@@ -1187,8 +1187,8 @@ export const policy = {
    *
    * Errors: `INVALID_ARGUMENT` naming the path.
    */
-  messageWindow(config: unknown, default?: number | null): number | null {
-    return callPure(policyMessageWindow, [config, default])
+  messageWindow(config: unknown, fallback?: number | null): number | null {
+    return callPure(policyMessageWindow, [config, fallback])
   },
   /**
    * Refuses a run of retention under a clock that seems to have jumped.

@@ -38,7 +38,7 @@ export type ErrorCode =
  * * `full`: Synced: it survives a loss of power.
  * * `normal`: Written: it survives a crash of the program; the last commits may be lost with the power.
  */
-export type Promise = 'full' | 'normal'
+export type Durability = 'full' | 'normal'
 
 /**
  * The library that speaks to WhatsApp.
@@ -242,28 +242,6 @@ export type Severity = 'info' | 'warn' | 'error'
  * * `same`: It is there already: nothing is written.
  */
 export type Step = 'move' | 'same'
-
-/** How a store is opened. Every option has a sensible default. */
-export interface OpenOptions {
-  /** The folder of the store, made if it is missing. None: everything lives in memory and is gone with the store. */
-  dir: string | null
-  /** File of the Main database; default `main.sqlite` in the folder. */
-  main: string | null
-  /** Where the Data database is: path of a SQLite file, or `postgres://user:password@host:port/database`; default `data.sqlite` in the folder. */
-  data: string | null
-  /** Starts from what the gateway's environment says (`DATABASE_TYPE`, `DATABASE_NAME`, `API_KEY_PEPPER` …); the other options go before it. */
-  fromEnv: boolean
-  /** Keys the hash of API keys; default none. */
-  apiKeyPepper: string | null
-  /** Whether messages are kept; default true. When off, a save only tells new messages from repeated ones. */
-  history: boolean | null
-  /** How much a commit promises; default `full`. */
-  durability: Promise | null
-  /** Writes that may wait before callers have to; default 8,192. */
-  queue: number | null
-  /** Writes that may share a commit; default 1,024. */
-  group: number | null
-}
 
 /** What one event, or several in one commit, did. */
 export interface Ingested {
@@ -1266,7 +1244,7 @@ export interface OpenOptions {
   /** Whether messages are kept; default true. When off, a save only tells new messages from repeated ones. */
   history?: boolean | null
   /** How much a commit promises; default `full`. */
-  durability?: Promise | null
+  durability?: Durability | null
   /** Writes that may wait before callers have to; default 8,192. */
   queue?: number | null
   /** Writes that may share a commit; default 1,024. */
