@@ -6,8 +6,10 @@ import type { Decode, Encode } from './codec.js'
 import { OpenWAError, failure } from './error.js'
 import { native, type Failure, type Handle } from './native.js'
 
-/** Answers that are given between two turns of the event loop: about two milliseconds of work. */
-const PORTION = 256
+/** How long the event loop may be held up by one portion of answers and by what the host does with them, in milliseconds. */
+const TURN = 3
+/** The smallest and the largest portion. */
+const [FEW, MANY] = [8, 1024]
 
 interface Waiting {
   resolve(value: unknown): void
@@ -44,12 +46,23 @@ let last = 0
 
 const runtime = new native.Runtime(drain)
 
+let portion = 64
+/** When the portion before this one was given; the host's part of the work is done by the next turn. */
+let given: number | undefined
+
 function drain(): void {
-  const events = runtime.drain(PORTION)
+  const now = performance.now()
+  if (given !== undefined) {
+    const took = now - given
+    if (took > TURN) portion = Math.max(FEW, portion >> 1)
+    else if (took < TURN / 2) portion = Math.min(MANY, portion << 1)
+  }
+  const events = runtime.drain(portion)
   for (let i = 0; i < events.length; i += 3) {
     settle(events[i] as number, events[i + 1] as number, events[i + 2])
   }
-  if (!runtime.isIdle) setImmediate(drain)
+  given = runtime.isIdle ? undefined : now
+  if (given !== undefined) setImmediate(drain)
 }
 
 function settle(call: number, what: number, value: unknown): void {
