@@ -3,6 +3,8 @@
 //!
 //! Start with [`Store`].
 
+#![forbid(unsafe_code)]
+
 #[cfg(feature = "cli")]
 pub mod cli;
 mod config;

@@ -1,7 +1,7 @@
 //! Opening a store from options, the same in every language.
 
 use crate::config::{Config, DataDatabase};
-use crate::db::Durability;
+use crate::db;
 use crate::error::{Error, Result};
 use crate::record::{FromValue, Record, Shape, Shaped, shape};
 use crate::store::Store;
@@ -9,7 +9,7 @@ use crate::value::names;
 
 names! {
     /// How much a commit promises.
-    pub(crate) enum Promise: default Full {
+    pub(crate) enum Durability: default Full {
         /// Synced: it survives a loss of power.
         Full = "full",
         /// Written: it survives a crash of the program; the last commits may be lost with the power.
@@ -36,7 +36,7 @@ shape! { input:
         /// Whether messages are kept; default true. When off, a save only tells new messages from repeated ones.
         history: Option<bool>,
         /// How much a commit promises; default `full`.
-        durability: Option<Promise>,
+        durability: Option<Durability>,
         /// Writes that may wait before callers have to; default 8,192.
         queue: Option<u32>,
         /// Writes that may share a commit; default 1,024.
@@ -75,8 +75,8 @@ pub fn config(options: Record) -> Result<Config> {
     }
     config.history = options.history.unwrap_or(config.history);
     match options.durability {
-        Some(Promise::Full) => config.durability = Durability::Full,
-        Some(Promise::Normal) => config.durability = Durability::Normal,
+        Some(Durability::Full) => config.durability = db::Durability::Full,
+        Some(Durability::Normal) => config.durability = db::Durability::Normal,
         None => {}
     }
     config.queue = options.queue.map_or(config.queue, |n| n as usize);
