@@ -87,9 +87,11 @@ impl Config {
         }
     }
 
-    /// A store in `dir`, with what the gateway's environment says: `DATABASE_TYPE` (`sqlite`),
-    /// `DATABASE_NAME` (path of the Data database), `MAIN_DATABASE_NAME` (path of the Main database),
-    /// `API_KEY_PEPPER`. Relative paths are relative to `dir`; empty values count as unset.
+    /// A store in `dir`, with what the gateway's environment says: `DATABASE_TYPE` (`sqlite` or `postgres`),
+    /// `DATABASE_NAME` (path or name of the Data database), `MAIN_DATABASE_NAME` (path of the Main database),
+    /// `API_KEY_PEPPER`; for PostgreSQL `DATABASE_HOST`, `DATABASE_PORT`, `DATABASE_USERNAME`, `DATABASE_PASSWORD`,
+    /// `DATABASE_SSL` (`true`, `false`, or a name of sslmode), `POSTGRES_SCHEMA`, `POSTGRES_BUILTIN` (`true` or `false`).
+    /// Relative paths are relative to `dir`; empty values count as unset.
     ///
     /// # Errors
     /// `InvalidArgument` for an unknown value, `Unsupported` for an engine that this build lacks.
@@ -113,16 +115,19 @@ impl Config {
                     config.data = DataDatabase::SqliteFile(dir.join(name));
                 }
             }
+            #[cfg(feature = "postgres")]
+            Some("postgres") => config.data = DataDatabase::Postgres(Postgres::from_vars(var)?),
+            #[cfg(not(feature = "postgres"))]
             Some("postgres") => {
                 return Err(Error::new(
                     Kind::Unsupported,
-                    "DATABASE_TYPE=postgres: this version keeps the Data database in SQLite only",
+                    "DATABASE_TYPE=postgres: this build lacks PostgreSQL (the feature `postgres`)",
                 ));
             }
             Some(other) => {
                 return Err(Error::new(
                     Kind::InvalidArgument,
-                    format!("DATABASE_TYPE={other:?} is not known; use \"sqlite\""),
+                    format!("DATABASE_TYPE={other:?} is not known; use \"sqlite\" or \"postgres\""),
                 )
                 .with("variable", "DATABASE_TYPE"));
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::value::names;
 
 /// A PostgreSQL database as the Data database.
@@ -114,6 +114,48 @@ impl Postgres {
                 _ => return Err(refuse(format!("a PostgreSQL URL has no parameter {name}"))),
             }
         }
+        Ok(to)
+    }
+
+    /// Reads the gateway's variables; see [`Config::from_env`](super::Config::from_env).
+    pub(super) fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let mut to = Postgres::default();
+        for (name, field) in [
+            ("DATABASE_HOST", &mut to.host),
+            ("DATABASE_USERNAME", &mut to.user),
+            ("DATABASE_NAME", &mut to.database),
+            ("POSTGRES_SCHEMA", &mut to.schema),
+        ] {
+            if let Some(value) = var(name) {
+                *field = value;
+            }
+        }
+        to.password = var("DATABASE_PASSWORD");
+        let read = |name: &'static str, wanted: &str, set: &mut dyn FnMut(&str) -> Option<()>| match var(name)
+        {
+            Some(value) if set(&value).is_none() => Err(Error::new(
+                Kind::InvalidArgument,
+                format!("{name}={value:?} is not understood; use {wanted}"),
+            )
+            .with("variable", name)),
+            _ => Ok(()),
+        };
+        read("DATABASE_PORT", "a number from 1 to 65535", &mut |value| {
+            to.port = value.parse().ok().filter(|port| *port > 0)?;
+            Some(())
+        })?;
+        read("DATABASE_SSL", "true, false, or a name of sslmode", &mut |value| {
+            to.tls = match value {
+                "true" => Tls::Require,
+                "false" => Tls::Disable,
+                name => name.parse().ok()?,
+            };
+            Some(())
+        })?;
+        read("POSTGRES_BUILTIN", "true or false", &mut |value| {
+            to.builtin = value.parse().ok()?;
+            Some(())
+        })?;
         Ok(to)
     }
 }
