@@ -109,9 +109,21 @@ fn check_server(conn: &dyn Conn) -> Result<()> {
 
 /// Makes the schema if it is missing. It is looked for first: a role that may use it need not be allowed to make one.
 fn make_schema(conn: &dyn Conn, options: &Options) -> Result<()> {
-    let sql = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = this_schema";
-    if conn.first(sql, &[], |_| Ok(()))?.is_some() {
-        return Ok(());
+    let sql =
+        "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_catalog.pg_namespace WHERE nspname = this_schema";
+    match conn.first(sql, &[], |row| Ok(row.get(0) == Value::Bool(true)))? {
+        Some(true) => return Ok(()),
+        // Tables made all the same would be temporary ones.
+        Some(false) => {
+            return Err(Error::new(
+                Kind::PermissionDenied,
+                format!(
+                    "the role may not use the schema {0}; grant it USAGE and CREATE on schema {0}",
+                    options.schema
+                ),
+            ));
+        }
+        None => {}
     }
     conn.begin()?;
     let made = conn.batch(&format!("CREATE SCHEMA IF NOT EXISTS {}", quoted(&options.schema)));
