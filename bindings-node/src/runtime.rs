@@ -81,7 +81,12 @@ impl Runtime {
     /// Opens a store; the answer to `call` is its [`Handle`], or an error. Options that are refused are an error at
     /// once.
     #[napi(catch_unwind)]
-    pub fn open<'env>(&self, env: &'env Env, call: u32, options: Array<'env>) -> napi::Result<Option<Array<'env>>> {
+    pub fn open<'env>(
+        &self,
+        env: &'env Env,
+        call: u32,
+        options: Array<'env>,
+    ) -> napi::Result<Option<Array<'env>>> {
         let options = match input::record(&options, face::open_options()) {
             Ok(options) => options,
             Err(e) => return failure::to_js(env, &e).map(Some),
@@ -241,12 +246,8 @@ impl Handle {
     fn new(runtime: Rc<Inner>, store: Store) -> Self {
         // Some room stays for what the library itself queues.
         let limit = IN_FLIGHT.min(store.config().queue / 2).max(1);
-        let line = Line {
-            limit,
-            in_flight: Cell::new(0),
-            waiting: RefCell::default(),
-            closing: RefCell::default(),
-        };
+        let line =
+            Line { limit, in_flight: Cell::new(0), waiting: RefCell::default(), closing: RefCell::default() };
         Handle { runtime, store, line: Rc::new(line) }
     }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::error::{Error, Kind, Result};
+use super::unknown;
+use crate::error::{Error, Result};
 use crate::value::names;
 
 /// A PostgreSQL database as the Data database.
@@ -63,6 +64,34 @@ names! {
 }
 
 impl Postgres {
+    /// From the gateway's environment; see [`Config::from_env`](super::Config::from_env).
+    pub(super) fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let mut to = Postgres::default();
+        to.host = var("DATABASE_HOST").unwrap_or(to.host);
+        to.user = var("DATABASE_USERNAME").unwrap_or(to.user);
+        to.password = var("DATABASE_PASSWORD");
+        to.database = var("DATABASE_NAME").unwrap_or(to.database);
+        to.schema = var("POSTGRES_SCHEMA").unwrap_or(to.schema);
+        if let Some(port) = var("DATABASE_PORT") {
+            to.port = port.parse().map_err(|_| unknown("DATABASE_PORT", &port, "a number up to 65535"))?;
+        }
+        if let Some(ssl) = var("DATABASE_SSL") {
+            to.tls = match ssl.as_str() {
+                "true" => Tls::Require,
+                "false" => Tls::Disable,
+                mode => mode.parse().map_err(|_| {
+                    let modes = Tls::NAMES.join(", ");
+                    unknown("DATABASE_SSL", mode, &format!("true, false or one of {modes}"))
+                })?,
+            };
+        }
+        if let Some(builtin) = var("POSTGRES_BUILTIN") {
+            to.builtin =
+                builtin.parse().map_err(|_| unknown("POSTGRES_BUILTIN", &builtin, "true or false"))?;
+        }
+        Ok(to)
+    }
+
     /// Reads `postgres://user:password@host:port/database?parameter=value`; what is left out has its default, and
     /// special characters are percent-encoded. The parameters are the fields of this struct, with lengths of time in
     /// milliseconds, and libpq's names `sslmode` for `tls` and `sslrootcert` for `tls_roots`. A `host` parameter may be
@@ -114,48 +143,6 @@ impl Postgres {
                 _ => return Err(refuse(format!("a PostgreSQL URL has no parameter {name}"))),
             }
         }
-        Ok(to)
-    }
-
-    /// Reads the gateway's variables; see [`Config::from_env`](super::Config::from_env).
-    pub(super) fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self> {
-        let mut to = Postgres::default();
-        for (name, field) in [
-            ("DATABASE_HOST", &mut to.host),
-            ("DATABASE_USERNAME", &mut to.user),
-            ("DATABASE_NAME", &mut to.database),
-            ("POSTGRES_SCHEMA", &mut to.schema),
-        ] {
-            if let Some(value) = var(name) {
-                *field = value;
-            }
-        }
-        to.password = var("DATABASE_PASSWORD");
-        let read = |name: &'static str, wanted: &str, set: &mut dyn FnMut(&str) -> Option<()>| match var(name)
-        {
-            Some(value) if set(&value).is_none() => Err(Error::new(
-                Kind::InvalidArgument,
-                format!("{name}={value:?} is not understood; use {wanted}"),
-            )
-            .with("variable", name)),
-            _ => Ok(()),
-        };
-        read("DATABASE_PORT", "a number from 1 to 65535", &mut |value| {
-            to.port = value.parse().ok().filter(|port| *port > 0)?;
-            Some(())
-        })?;
-        read("DATABASE_SSL", "true, false, or a name of sslmode", &mut |value| {
-            to.tls = match value {
-                "true" => Tls::Require,
-                "false" => Tls::Disable,
-                name => name.parse().ok()?,
-            };
-            Some(())
-        })?;
-        read("POSTGRES_BUILTIN", "true or false", &mut |value| {
-            to.builtin = value.parse().ok()?;
-            Some(())
-        })?;
         Ok(to)
     }
 }
