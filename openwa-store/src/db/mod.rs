@@ -16,7 +16,7 @@ mod ticket;
 pub(crate) use bulk::Bulk;
 pub(crate) use dialect::Dialect;
 #[cfg(feature = "postgres")]
-pub(crate) use postgres::{Postgres, Setup, quoted};
+pub(crate) use postgres::{Connector, Postgres, Setup, quoted};
 pub(crate) use queue::Limits;
 pub use sqlite::{Durability, Trace};
 pub(crate) use sqlite::{Sqlite, SqliteConn, SqliteFile};
