@@ -3,6 +3,8 @@
 //!
 //! Start with [`Store`].
 
+#[cfg(feature = "cli")]
+pub mod cli;
 mod config;
 mod db;
 mod maintenance;

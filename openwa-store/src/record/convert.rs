@@ -17,6 +17,23 @@ pub(crate) trait Described {
     const NULLABLE: bool = false;
     /// It tells "null" from "not given".
     const EMPTIES: bool = false;
+    /// Never to be shown; see [`Secret`].
+    const SECRET: bool = false;
+}
+
+/// A value that is given out, but not shown.
+pub(crate) struct Secret<T>(pub(crate) T);
+
+impl<T: Described> Described for Secret<T> {
+    const TYPE: Type = T::TYPE;
+    const NULLABLE: bool = T::NULLABLE;
+    const SECRET: bool = true;
+}
+
+impl<T: IntoValue> IntoValue for Secret<T> {
+    fn into_value(self) -> Value {
+        self.0.into_value()
+    }
 }
 
 /// One that can be given out.
@@ -47,6 +64,11 @@ pub(crate) trait FromValue: Described + Sized {
 /// One that is a record.
 pub(crate) trait Shaped {
     const SHAPE: &'static Shape;
+}
+
+/// One that can be given out as a record.
+pub(crate) trait IntoRecord: Shaped {
+    fn into_record(self) -> Record;
 }
 
 /// The next field of a record, or the next argument of a verb.
@@ -274,13 +296,9 @@ impl<T: Shaped> Described for Page<T> {
     const TYPE: Type = Type::Page(T::SHAPE);
 }
 
-impl<T: Shaped + IntoValue> IntoValue for Page<T> {
+impl<T: IntoRecord> IntoValue for Page<T> {
     fn into_value(self) -> Value {
-        let record = |item: T| match item.into_value() {
-            Value::Record(record) => Some(record),
-            _ => None,
-        };
-        let items = self.items.into_iter().filter_map(record).collect();
+        let items = self.items.into_iter().map(T::into_record).collect();
         Value::Page(Box::new(Page { items, next: self.next }))
     }
 }

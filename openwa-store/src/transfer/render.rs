@@ -73,7 +73,7 @@ impl Renderer {
             (ColumnKind::Time, Value::Text("")) if column.nullable => out.extend_from_slice(b"null"),
             (ColumnKind::Text, Value::Text(s)) => self.text(s, out),
             (ColumnKind::Enum(names), Value::Text(s)) if names.contains(&s) => push_string(s, out),
-            (ColumnKind::Json, Value::Text(s)) => self.json(s, out)?,
+            (ColumnKind::Json, Value::Text(s) | Value::Json(s)) => self.json(s, out)?,
             (ColumnKind::Uuid, value) => {
                 let mut text = [0; 36];
                 Uuid::read(value)?.hyphenated().encode_lower(&mut text);
