@@ -340,7 +340,7 @@ impl<'a, 'p> Run<'a, 'p> {
             };
             let row = SessionAuth { session_id: session, category, key_id, value, updated_at: at };
             if let Err(e) = crate::entity::Entity::check(&row) {
-                self.problem(CREDENTIALS, file.to_owned(), map::wrong(e));
+                self.problem(CREDENTIALS, file.to_owned(), map::wrong(&e));
                 return Ok(());
             }
             let row = self.out.render(&row, None, Some(session.to_string()), true)?;

@@ -177,9 +177,9 @@ impl Out {
 
     /// Adds a row of ours. `unique` is its unique value beside the key.
     fn put<E: Entity>(&mut self, row: &E, unique: Option<String>, owner: Option<Uuid>) -> Result<(), Wrong> {
-        row.check().map_err(wrong)?;
+        row.check().map_err(|e| wrong(&e))?;
         let (owner, bound) = (owner.map(|id| id.to_string()), owner.is_some());
-        let row = self.render(row, unique, owner, bound).map_err(wrong)?;
+        let row = self.render(row, unique, owner, bound).map_err(|e| wrong(&e))?;
         self.rows.push(row);
         Ok(())
     }
@@ -270,14 +270,14 @@ fn extra(
         hash[..16].iter().map(|b| format!("{b:02x}")).collect()
     });
     let row = extra_row(table, &label, data);
-    row.check().map_err(wrong)?;
-    let row = out.render(&row, None, owner, bound).map_err(wrong)?;
+    row.check().map_err(|e| wrong(&e))?;
+    let row = out.render(&row, None, owner, bound).map_err(|e| wrong(&e))?;
     out.rows.push(row);
     Ok(())
 }
 
 /// What is wrong with a row of ours is wrong with the one that it was made of.
-pub(super) fn wrong(e: Error) -> Wrong {
+pub(super) fn wrong(e: &Error) -> Wrong {
     Wrong::new(e.context("column").unwrap_or_default(), e.message())
 }
 

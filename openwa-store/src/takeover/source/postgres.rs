@@ -228,6 +228,8 @@ async fn tables(client: &Client, schema: &str) -> Result<Vec<TableRead>> {
                 "timestamp with time zone" => {
                     format!("to_char({q} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS {q}")
                 }
+                // As OpenWA's own export of it has them.
+                "bigint" => format!("{q}::text AS {q}"),
                 _ => q,
             });
             last.names.push(name.clone());
