@@ -8,8 +8,8 @@ use std::io::Write;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::OpenwaExportReport;
 use super::map::{self, LID_SERVER};
+use super::{OpenwaExportReport, OpenwaTable};
 use crate::db::{Conn, Flow};
 use crate::entity::{
     BatchJob, BatchJobMessage, Database, Entity, Identity, Message, OpenwaExtra, Session, SessionStatus,
@@ -105,9 +105,9 @@ impl Back<'_, '_> {
             self.rows = 0;
             self.table(table)?;
             self.text("]");
-            self.report.tables.push((name, self.rows));
+            self.report.tables.push(OpenwaTable { table: name, rows: self.rows });
         }
-        let counts: Fields = self.report.tables.iter().map(|(t, n)| (t.clone(), (*n).into())).collect();
+        let counts: Fields = self.report.tables.iter().map(|t| (t.table.clone(), t.rows.into())).collect();
         let omitted = json!({ "messages": 0, "messageBatches": 0 });
         self.text(&format!(
             "\n}},\"counts\":{},\"skippedTables\":[],\"omittedInlineMedia\":{omitted}}}\n",
