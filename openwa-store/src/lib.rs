@@ -3,6 +3,8 @@
 //!
 //! Start with [`Store`].
 
+#![forbid(unsafe_code)]
+
 #[cfg(feature = "cli")]
 pub mod cli;
 mod config;
@@ -61,7 +63,8 @@ pub use text::Text;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
 pub use transfer::{
     Difference, Differing, ExportOptions, ExportReport, ImportOptions, ImportReport, ImportedTable,
-    MAX_DIFFERENCES, MAX_ROW_BYTES, Missing, Mode, OnProgress, Progress, compare,
+    MAX_DIFFERENCES, MAX_ROW_BYTES, MigrateOptions, MigrateReport, MigratedTable, Missing, Mode, OnProgress,
+    Progress, compare,
 };
 /// Ids are UUIDs of this type.
 pub use uuid::Uuid;

@@ -27,6 +27,14 @@ pub(crate) fn make_ahead(conn: &dyn Conn, now: Timestamp) -> Result<u64> {
     Ok(made)
 }
 
+/// Whether `messages` is a table per month; `None`: there is none.
+pub(crate) fn layout(conn: &dyn Conn) -> Result<Option<bool>> {
+    let sql = "SELECT c.relkind = 'p' FROM pg_catalog.pg_class c
+                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                WHERE n.nspname = this_schema AND c.relname = 'messages'";
+    conn.first(sql, &[], |row| Ok(row.get(0) == Value::Bool(true)))
+}
+
 /// One month's table.
 pub(crate) struct Partition {
     pub(crate) name: String,
@@ -86,6 +94,7 @@ pub(crate) fn drop(conn: &dyn Conn, month: &Partition) -> Result<u64> {
             "DELETE FROM message_ids WHERE created_at >= ?1 AND created_at < ?2",
             &[Value::Time(month.since), Value::Time(month.until)],
         )?;
+        conn.execute("DELETE FROM messages_ahead WHERE month = ?1", &[Value::Time(month.since)])?;
         conn.batch(&format!("DROP TABLE {table}"))?;
         Ok(u64::try_from(rows).unwrap_or(0))
     })

@@ -107,7 +107,7 @@ impl Connector {
         let text = if source.contains("certificate") || e.to_string().contains("TLS") {
             let text = format!("no encrypted connection: {e} {source}; check sslmode and the certificates");
             return at(Error::new(Kind::PermissionDenied, text).caused_by(e));
-        } else if e.to_string().contains("password") {
+        } else if source.contains("password") {
             "the server wants a password and none is given; set DATABASE_PASSWORD"
         } else {
             let text =

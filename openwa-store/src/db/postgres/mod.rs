@@ -26,6 +26,7 @@ use tokio::runtime::{Handle, Runtime};
 use conn::PgConn;
 pub(crate) use connect::Connector;
 use pool::Pool;
+pub(crate) use ready::Prepare;
 use ready::Readiness;
 use room::Months;
 use text::Texts;
