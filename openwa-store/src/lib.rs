@@ -56,8 +56,8 @@ pub use store::{
     IndexInfo, Messages, PartitionInfo, Scan, Sessions, Status, Store, Webhooks,
 };
 pub use takeover::{
-    MAX_PROBLEMS, OnTakeover, OpenwaExportReport, TakeoverOptions, TakeoverPhase, TakeoverProblem,
-    TakeoverProgress, TakeoverReport, TakeoverSource, TakeoverTable, TakeoverWritten,
+    MAX_PROBLEMS, OnTakeover, OpenwaExportReport, OpenwaTable, TakeoverOptions, TakeoverPhase,
+    TakeoverProblem, TakeoverProgress, TakeoverReport, TakeoverSource, TakeoverTable, TakeoverWritten,
 };
 pub use text::Text;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

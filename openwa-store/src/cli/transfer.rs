@@ -148,15 +148,15 @@ fn way_back(file: &Path, report: &OpenwaExportReport, out: &mut Output) -> Resul
         };
         let document = Object::new()
             .put("file", json!(Text::from(file.display().to_string()).as_stored()))
-            .put("tables", counts(&mut report.tables.iter().map(|(t, n)| (t.as_str(), *n))))
+            .put("tables", counts(&mut report.tables.iter().map(|t| (t.table.as_str(), t.rows))))
             .put("left_out", counts(&mut report.left_out.iter().copied()))
             .put("bytes", json!(report.bytes));
         out.json(&document.done())?;
         return Ok(Exit::Done);
     }
     let mut table = Table::new(&[Column::Left("TABLE"), Column::Right("ROWS")]);
-    for (name, rows) in &report.tables {
-        table.row([name.clone(), HumanCount(*rows).to_string()]);
+    for t in &report.tables {
+        table.row([t.table.clone(), HumanCount(t.rows).to_string()]);
     }
     out.table(&table)?;
     let (path, size) = (file.display(), HumanBytes(report.bytes));

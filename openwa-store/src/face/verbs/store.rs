@@ -8,6 +8,7 @@ use crate::json::Json;
 use crate::maintenance::retention::RetentionReport;
 use crate::repo::ingest::Ingested;
 use crate::store::{CheckReport, IndexInfo, PartitionInfo, Status, Store};
+use crate::takeover::{OpenwaExportReport, TakeoverOptions, TakeoverProgress, TakeoverReport};
 use crate::time::Timestamp;
 use crate::transfer::{
     ExportOptions, ExportReport, ImportOptions, ImportReport, MigrateOptions, MigrateReport, Progress,
@@ -58,6 +59,22 @@ verbs! { "store"(store, progress);
         let report = store.migrate_to(&target, &options, Some(progress))?;
         target.close()?;
         Ok(report)
+    }
+
+    long takeover(
+        "What to take over: paths, or `postgres://` URLs." sources: Vec<String>,
+        "How." options: TakeoverOptions,
+    ) -> TakeoverReport {
+        let mut tell = |at: &TakeoverProgress| {
+            // Rows that are done of all rows, where it is rows that are counted.
+            let (rows, total) = (at.rows, at.total.filter(|_| at.done == at.rows));
+            progress(Progress { table: at.known_table(), rows, total })
+        };
+        store.takeover(&sources, &options, Some(&mut tell))
+    }
+
+    long export_openwa_file("The file." path: String) -> OpenwaExportReport {
+        store.export_openwa_file(path, Some(progress))
     }
 
     read retention_preview("How long rows are kept." options: RetentionOptions) -> RetentionReport {
