@@ -1,6 +1,8 @@
 # make demo    the main job from end to end, on the event logs in tests/fixtures
 # make test    everything that must hold: format, lints, tests, documentation
+# make test-python    the part of it that is about the Python package
 # make bench   the figures of docs/benchmarks.md
+# make bench-python   the figures of the Python package, beside sqlite3 and SQLAlchemy
 # make crash   the long fault tests: 200 kills, 30 seconds of two processes, a full disk
 
 CARGO ?= cargo
@@ -8,7 +10,7 @@ FEATURES := --features openwa-store/cli
 PROFILE_DIR := $(or $(CARGO_TARGET_DIR),target)/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test lint doc bench crash
+.PHONY: help setup build demo test test-python lint doc bench bench-python crash
 
 help:
 	@sed -n '1,/^$$/s/^# //p' $(firstword $(MAKEFILE_LIST))
@@ -35,7 +37,15 @@ doc: setup
 
 test: lint
 	$(CARGO) test --workspace $(FEATURES)
+	$(MAKE) test-python
 	$(MAKE) doc
+
+# It makes its own environments under target/python, for every Python from 3.10 on that it finds.
+test-python: setup
+	bindings-python/run-tests
+
+bench-python: setup
+	bindings-python/run-benches
 
 bench: setup
 	$(CARGO) bench -p openwa-store
