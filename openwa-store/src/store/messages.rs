@@ -19,7 +19,9 @@ impl Messages<'_> {
     /// Stores a message, or merges it into the one with the same WhatsApp id, and says which.
     ///
     /// A repeated delivery never overwrites: it may fill what was empty, raise the ack, or give a placeholder its
-    /// content. Errors: `InvalidArgument` naming the column, `NotFound` for the session.
+    /// content.
+    ///
+    /// Errors: `InvalidArgument` naming the column, `NotFound` for the session.
     pub fn save(&self, session: Uuid, message: NewMessage) -> Pending<Saved> {
         self.0.write("messages.save", move |conn, env| {
             messages::save(conn, &env.context(env.now()), session, &message, false)
