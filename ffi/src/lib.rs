@@ -16,6 +16,7 @@ mod rows;
 
 pub mod codes;
 pub mod columns;
+pub mod direct;
 pub mod error;
 pub mod store;
 pub mod text;

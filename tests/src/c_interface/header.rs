@@ -15,6 +15,7 @@ const FILES: &[(&str, &str)] = &[
     ("rows.rs", "Cursors"),
     ("call.rs", ""),
     ("later.rs", "Writes for event loops"),
+    ("direct.rs", "Without records"),
     ("verbs.rs", ""),
 ];
 

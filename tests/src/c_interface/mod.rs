@@ -5,6 +5,7 @@
 mod codes;
 mod columns;
 mod header;
+mod nothing;
 mod verbs;
 
 use std::path::{Path, PathBuf};
@@ -23,10 +24,10 @@ pub fn sources() -> Vec<Generated> {
     vec![codes::file(), columns::file(), verbs::file()]
 }
 
-/// The header, as it follows from the sources of `ffi/`.
+/// The header, as it follows from the sources of `ffi/`, and what the C tests include.
 #[must_use]
-pub fn header() -> Generated {
-    header::file()
+pub fn headers() -> Vec<Generated> {
+    vec![header::file(), nothing::file()]
 }
 
 /// The root of the repository.
