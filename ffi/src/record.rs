@@ -1,6 +1,5 @@
 //! Records: rows, inputs and answers, all of one opaque type.
 
-use std::collections::HashMap;
 use std::ffi::c_char;
 use std::sync::{LazyLock, OnceLock};
 
@@ -344,12 +343,13 @@ pub(crate) unsafe fn set<C: Column, T>(
 
 /// A shape by name.
 pub(crate) fn shape(name: &str) -> Result<&'static Shape> {
-    static SHAPES: LazyLock<HashMap<&'static str, &'static Shape>> =
-        LazyLock::new(|| face::shapes().into_iter().map(|shape| (shape.name, shape)).collect());
-    SHAPES
-        .get(name)
-        .copied()
-        .ok_or_else(|| Error::invalid("type", format!("there is no record type {name:?}")))
+    static SHAPES: LazyLock<Vec<&'static Shape>> = LazyLock::new(|| {
+        let mut shapes = face::shapes();
+        shapes.sort_unstable_by_key(|shape| shape.name);
+        shapes
+    });
+    let found = SHAPES.binary_search_by_key(&name, |shape| shape.name);
+    found.map(|i| SHAPES[i]).map_err(|_| Error::invalid("type", format!("there is no record type {name:?}")))
 }
 
 /// Makes a record with nothing in it, to be filled by setters: `openwa_record_new("NewMessage", &message, &err)`. Columns

@@ -1,6 +1,5 @@
 //! Text and bytes that cross the border.
 
-use std::collections::HashMap;
 use std::ffi::{CString, c_char};
 use std::sync::LazyLock;
 
@@ -100,11 +99,15 @@ pub(crate) unsafe fn name<'a>(given: *const c_char, argument: &'static str) -> R
 
 /// A name of a closed list as a C string that lives as long as the program.
 pub(crate) fn static_name(name: &str) -> *const c_char {
-    static NAMES: LazyLock<HashMap<&'static str, CString>> = LazyLock::new(|| {
-        let names = ::openwa_store::face::enums().into_iter().flat_map(|list| list.values);
-        names.map(|name| (*name, c_string(name))).collect()
+    static NAMES: LazyLock<Vec<CString>> = LazyLock::new(|| {
+        let lists = ::openwa_store::face::enums();
+        let mut names: Vec<_> =
+            lists.iter().flat_map(|list| list.values).map(|name| c_string(name)).collect();
+        names.sort_unstable();
+        names
     });
-    NAMES.get(name).map_or(std::ptr::null(), |name| name.as_ptr())
+    let found = NAMES.binary_search_by(|known| known.as_bytes().cmp(name.as_bytes()));
+    found.map_or(std::ptr::null(), |i| NAMES[i].as_ptr())
 }
 
 /// A NUL-terminated copy; a NUL inside would cut it, so it is shown as U+2400.
