@@ -4,10 +4,8 @@ use openwa_store::engine::ContactChange;
 use openwa_store::{
     AuthEntry, Config, ExportOptions, ImportOptions, Json, ManualClock, Missing, Mode, NewApiKey,
     NewApiKeyLog, NewAuditLog, NewBatch, NewBatchMessage, NewDelivery, NewMessage, NewSession, NewWebhook,
-    NewWhitelistEntry, SessionUpdate, Store, Text, Timestamp,
+    NewWhitelistEntry, SessionUpdate, Store, TakeoverOptions, Text, Timestamp,
 };
-
-use sha2::{Digest, Sha256};
 
 /// The export of both databases.
 pub const EVERYTHING: ExportOptions =
@@ -154,31 +152,25 @@ pub fn full(config: Config) -> Store {
     };
     store.api_keys().log(log(Some(key))).wait().unwrap();
     store.api_keys().log(log(None)).wait().unwrap();
-    let audit = NewAuditLog {
-        action: "session.created".into(),
-        metadata: Some(tricky.clone()),
-        ..Default::default()
-    };
+    let audit =
+        NewAuditLog { action: "session.created".into(), metadata: Some(tricky), ..Default::default() };
     store.audit().log(audit).wait().unwrap();
 
-    leftover(&store, &tricky);
+    extra(&store);
     for database in store.status().unwrap().databases {
         assert!(database.rows.iter().all(|(_, rows)| *rows > 0), "a table without rows: {:?}", database.rows);
     }
     store
 }
 
-/// What a takeover could not place comes by an import only.
-fn leftover(store: &Store, data: &Json) {
-    let options = ExportOptions { tables: Some(vec!["openwa_extra".into()]), ..ExportOptions::default() };
-    let row =
-        format!(r#"[{{"table_name":"templates","row_id":"7","session_id":null,"data":{}}}]"#, data.to_json());
-    let whole = document(store, &options).replace("\"openwa_extra\":[]", &format!("\"openwa_extra\":{row}"));
-    let whole = whole.replace("\"openwa_extra\":0", "\"openwa_extra\":1");
-    let hash: String = Sha256::digest(tables(&whole)).iter().map(|b| format!("{b:02x}")).collect();
-    let end = whole.rfind(",\"sha256\":").unwrap();
-    let whole = format!("{},\"sha256\":\"{hash}\"}}", &whole[..end]);
-    store.import(whole.as_bytes(), &ImportOptions { mode: Mode::Merge, ..REPLACE }, None).unwrap();
+/// A row that only a takeover makes.
+fn extra(store: &Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("export.json");
+    let row = r#"{"id":"l-1","label":"\u0000 \ud83d ␛","n":1.5,"none":null}"#;
+    std::fs::write(&path, format!(r#"{{"tables":{{"chatLabels":[{row}]}}}}"#)).unwrap();
+    let sources = [path.to_str().unwrap().to_owned()];
+    store.takeover(&sources, &TakeoverOptions::default(), None).unwrap();
 }
 
 /// A store's export.

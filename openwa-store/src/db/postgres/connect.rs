@@ -22,14 +22,14 @@ use crate::error::{Error, Kind, Result};
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// Makes connections to one server.
-pub(super) struct Connector {
+pub(crate) struct Connector {
     config: tokio_postgres::Config,
     tls: Option<MakeRustlsConnect>,
     shown: String,
 }
 
 impl Connector {
-    pub(super) fn new(options: &Options) -> Result<Self> {
+    pub(crate) fn new(options: &Options) -> Result<Self> {
         let mut config = tokio_postgres::Config::new();
         config
             .host(&options.host)
@@ -69,7 +69,7 @@ impl Connector {
     }
 
     /// Opens a connection and has it driven by the runtime `on`.
-    pub(super) async fn connect(self: Arc<Self>, on: Handle) -> Result<Client> {
+    pub(crate) async fn connect(self: Arc<Self>, on: Handle) -> Result<Client> {
         let drive = |client, connection| {
             on.spawn(connection);
             client
