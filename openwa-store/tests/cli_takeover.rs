@@ -98,6 +98,9 @@ fn exit_codes_and_errors() {
 fn a_pairing_moves_in() {
     let openwa = Openwa::new();
     let told = openwa.ok(&["takeover", &fixture("baileys-auth/folder"), "--session", "shop-1"]);
-    assert!(told.contains("auth folder of Baileys") && told.contains("a new session called \"shop-1\""), "{told}");
+    assert!(
+        told.contains("auth folder of Baileys") && told.contains("a new session called \"shop-1\""),
+        "{told}"
+    );
     assert!(openwa.ok(&["sessions", "list"]).contains("shop-1"));
 }

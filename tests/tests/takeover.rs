@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use openwa_store::{
-    Ask, Config, Kind, ManualClock, Store, TakeoverOptions, TakeoverPhase, TakeoverProgress, Timestamp,
-    compare,
+    Ask, Config, Kind, ManualClock, MessageFilter, PageRequest, Store, TakeoverOptions, TakeoverPhase,
+    TakeoverProgress, Timestamp, compare,
 };
 use openwa_tests::cluster::{Cluster, Database, PASSWORD, USER};
 use openwa_tests::openwa::{self, content, fixture, kept, row, rows, source, tables, take, unpacked};
@@ -319,6 +319,54 @@ fn pairs_become_identities() {
     let pairs = store.contacts().identities(session).unwrap();
     let pair = pairs.iter().find(|p| p.lid == "298650363340776@lid").unwrap();
     assert_eq!(pair.pn.as_ref().unwrap(), &"15557065852@s.whatsapp.net");
+}
+
+/// A chat is found by any of its addresses, also together with what comes in later under the one that is used here.
+#[test]
+fn chats_are_read_by_any_address() {
+    let server = Place::migrated(Way::Partitioned);
+    let dir = tempfile::tempdir().unwrap();
+    for store in [empty(), Store::open_with(server.config(dir.path())).unwrap()] {
+        take(&store, &[&fixture("export-sqlite.json.gz")]).unwrap();
+        let session = store.sessions().find("shop-main").unwrap().unwrap().id;
+        let all = tables(&store);
+        let pair = &rows(&all, "identities").iter().find(|p| p["session_id"] == session.to_string()).unwrap();
+        let (lid, pn) = (pair["lid"].as_str().unwrap(), pair["pn"].as_str().unwrap());
+        let old = pn.replace("s.whatsapp.net", "c.us");
+        let stored = rows(&all, "messages").iter().filter(|m| {
+            let chat = m["chat_id"].as_str().unwrap();
+            m["session_id"] == session.to_string() && (chat == lid || chat == pn || chat == old)
+        });
+        let stored = stored.count();
+        assert!(stored > 0);
+        let new = openwa_store::NewMessage {
+            wa_message_id: Some("3EB0NEW".into()),
+            chat_id: pn.into(),
+            from_number: pn.into(),
+            r#type: "text".into(),
+            ..Default::default()
+        };
+        store.messages().save(session, new).wait().unwrap();
+        for address in [lid, pn, old.as_str()] {
+            let filter = MessageFilter { chat: Some(address.into()), ..MessageFilter::default() };
+            let mut ids = std::collections::HashSet::new();
+            let mut request = PageRequest { limit: Some(7), ..PageRequest::default() };
+            loop {
+                let page = store.messages().list(session, &filter, &request).unwrap();
+                assert!(page.items.is_sorted_by(|a, b| a.wa_timestamp >= b.wa_timestamp));
+                ids.extend(page.items.iter().map(|m| m.id));
+                let Some(next) = page.next else { break };
+                request.after = Some(next);
+            }
+            assert_eq!(ids.len(), stored + 1, "{address}");
+            assert_eq!(store.messages().count(session, &filter).unwrap(), stored as u64 + 1);
+        }
+        let chats =
+            store.messages().chats(session, &PageRequest { limit: Some(1000), ..PageRequest::default() });
+        let chats = chats.unwrap().items;
+        let of_pair = chats.iter().filter(|c| [lid, pn, old.as_str()].iter().any(|a| c.chat_id == *a));
+        assert_eq!(of_pair.count(), 1, "one chat");
+    }
 }
 
 #[test]
