@@ -35,14 +35,18 @@ pub(crate) fn spellings(conn: &dyn Conn, session: Uuid, canonical: Text) -> Resu
     let Some(user) = canonical.as_stored().strip_suffix("@s.whatsapp.net") else {
         return Ok(vec![canonical]);
     };
+    let mut found = vec![canonical.clone()];
     let other = Text::from_stored(format!("{user}@c.us"));
-    let sql = "SELECT ?3 WHERE EXISTS (SELECT 1 FROM messages WHERE session_id = ?1 AND chat_id = ?3)
-                UNION ALL
-               SELECT i.lid FROM identities AS i WHERE i.session_id = ?1 AND i.pn = ?2
+    let sql = "SELECT 1 FROM messages WHERE session_id = ?1 AND chat_id = ?2 LIMIT 1";
+    if conn.first(sql, &[Value::Uuid(session), other.bind()], |_| Ok(()))?.is_some() {
+        found.push(other);
+    }
+    let sql = "SELECT i.lid FROM identities AS i WHERE i.session_id = ?1 AND i.pn = ?2
                   AND EXISTS (SELECT 1 FROM messages AS m WHERE m.session_id = ?1 AND m.chat_id = i.lid)";
-    let values = [Value::Uuid(session), canonical.bind(), other.bind()];
-    let others = conn.all(sql, &values, |row| Ok(Text::read(row.get(0))))?;
-    Ok(std::iter::once(canonical.clone()).chain(others.into_iter().flatten()).collect())
+    let lids =
+        conn.all(sql, &[Value::Uuid(session), canonical.bind()], |row| Ok(Text::read(row.get(0))))?;
+    found.extend(lids.into_iter().flatten());
+    Ok(found)
 }
 
 fn phone_address(conn: &dyn Conn, session: Uuid, lid: &Text) -> Result<Option<Text>> {
