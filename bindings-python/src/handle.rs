@@ -84,9 +84,9 @@ fn make(py: Python<'_>, flavour: Flavour) -> PyResult<Vec<(String, Py<PyType>)>>
             _ => (surface::pascal(group), PyDict::new(py)),
         };
         for verb in verbs {
-            let method = Method::new(verb, flavour, Some(&class_name));
+            let method = Method::new(py, verb, flavour, Some(&class_name));
             for method in
-                [Some(method), Method::iterator(verb, flavour, Some(&class_name))].into_iter().flatten()
+                [Some(method), Method::iterator(py, verb, flavour, Some(&class_name))].into_iter().flatten()
             {
                 members.set_item(method.name().to_owned(), Bound::new(py, method)?)?;
             }

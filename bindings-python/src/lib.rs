@@ -80,7 +80,7 @@ fn aio_classes(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 fn rules(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let all = PyDict::new(py);
     for verb in surface::rules() {
-        let rule = Method::new(verb, Flavour::Blocking, None);
+        let rule = Method::new(py, verb, Flavour::Blocking, None);
         all.set_item(rule.name().to_owned(), Bound::new(py, rule)?)?;
     }
     Ok(all)

@@ -1,6 +1,5 @@
 //! A verb as a Python method.
 
-use std::collections::HashMap;
 use std::fmt::Write;
 use std::ops::ControlFlow;
 
@@ -51,23 +50,30 @@ pub struct Method {
     name: String,
     class: Option<String>,
     params: Vec<Param>,
-    by_name: HashMap<String, usize>,
+    /// Their names, as Python holds those that are written in a program.
+    names: Vec<Py<PyString>>,
     signature: PyOnceLock<Py<PyAny>>,
 }
 
 impl Method {
     /// A method of the class `class`; `None`: a function.
-    pub fn new(verb: &'static Verb, flavour: Flavour, class: Option<&str>) -> Self {
-        Self::make(verb, flavour, class, Does::Call, surface::safe(verb.name), surface::params(verb))
+    pub fn new(py: Python<'_>, verb: &'static Verb, flavour: Flavour, class: Option<&str>) -> Self {
+        Self::make(py, verb, flavour, class, Does::Call, surface::safe(verb.name), surface::params(verb))
     }
 
     /// The method beside it that walks all pages of a list, if the verb answers pages.
-    pub fn iterator(verb: &'static Verb, flavour: Flavour, class: Option<&str>) -> Option<Self> {
+    pub fn iterator(
+        py: Python<'_>,
+        verb: &'static Verb,
+        flavour: Flavour,
+        class: Option<&str>,
+    ) -> Option<Self> {
         let name = surface::iterator_name(verb)?;
-        Some(Self::make(verb, flavour, class, Does::Iterate, name, surface::iterator_params(verb)))
+        Some(Self::make(py, verb, flavour, class, Does::Iterate, name, surface::iterator_params(verb)))
     }
 
     fn make(
+        py: Python<'_>,
         verb: &'static Verb,
         flavour: Flavour,
         class: Option<&str>,
@@ -75,9 +81,9 @@ impl Method {
         name: String,
         params: Vec<Param>,
     ) -> Self {
-        let by_name = params.iter().enumerate().map(|(i, p)| (p.name.clone(), i)).collect();
+        let names = params.iter().map(|p| PyString::intern(py, &p.name).unbind()).collect();
         let class = class.map(str::to_owned);
-        Method { verb, flavour, does, name, class, params, by_name, signature: PyOnceLock::new() }
+        Method { verb, flavour, does, name, class, params, names, signature: PyOnceLock::new() }
     }
 
     /// The name under which it is an attribute.
@@ -105,8 +111,11 @@ impl Method {
             self.put(&mut values, i, value)?;
         }
         for (key, value) in kwargs.into_iter().flatten() {
+            // Comparing places in memory finds nearly all.
+            let i = self.names.iter().position(|name| name.is(&key));
             let key = key.cast::<PyString>()?.to_str()?;
-            let Some(&i) = self.by_name.get(key) else { return Err(self.unexpected(key)) };
+            let i = i.or_else(|| self.params.iter().position(|p| p.name == key));
+            let i = i.ok_or_else(|| self.unexpected(key))?;
             if std::mem::replace(&mut is_given[i], true) {
                 return Err(PyTypeError::new_err(format!(
                     "{name}() got multiple values for argument '{key}'"

@@ -5,14 +5,14 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use openwa_store::face::{self, Field, Record as Values, Shape, Value};
 use pyo3::exceptions::{PyAttributeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::pyclass::CompareOp;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString, PyTuple, PyType};
+use pyo3::sync::{MutexExt, PyOnceLock};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 
 use crate::answers::lock;
 use crate::convert;
@@ -29,7 +29,12 @@ pub struct Record {
 /// The value of one field.
 enum Held {
     Value(Value),
-    /// What was made when the record was: records in records, so that reading one does not copy it.
+    /// A record or list in a record, which becomes an object of its own when it is first read, and stays that.
+    Nested(Box<Mutex<Nested>>),
+}
+
+enum Nested {
+    Unread(Value),
     Made(Py<PyAny>),
 }
 
@@ -102,9 +107,9 @@ impl Record {
     /// Made by [`Constructor`] and by answers of verbs.
     #[new]
     #[pyo3(signature = (filled), text_signature = None)]
-    fn new(py: Python<'_>, filled: &Bound<'_, Filled>) -> PyResult<Self> {
+    fn new(filled: &Bound<'_, Filled>) -> PyResult<Self> {
         match lock(&filled.get().0).take() {
-            Some(Filling::Answer(values)) => Self::of(py, values),
+            Some(Filling::Answer(values)) => Ok(Self::of(values)),
             Some(Filling::Given(values)) => Ok(Record {
                 shape: values.shape(),
                 values: values.into_values().into_iter().map(Held::Value).collect(),
@@ -193,29 +198,32 @@ fn plain<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
 }
 
 impl Record {
-    fn of(py: Python<'_>, values: Values) -> PyResult<Self> {
+    fn of(values: Values) -> Self {
         let shape = values.shape();
-        let hold = |(value, field): (Value, &'static Field)| match value {
-            Value::Record(_) | Value::List(_) => {
-                // Made from the values themselves where a lazy field would copy them.
-                let made = convert::object(py, value, &field.ty)?;
-                let made = match made.cast_into::<pyo3::types::PyList>() {
-                    Ok(list) => list.to_tuple().into_any(),
-                    Err(e) => e.into_inner(),
-                };
-                Ok(Held::Made(made.unbind()))
-            }
-            value => Ok(Held::Value(value)),
+        let hold = |value| match value {
+            Value::Record(_) | Value::List(_) => Held::Nested(Box::new(Mutex::new(Nested::Unread(value)))),
+            value => Held::Value(value),
         };
-        let values = values.into_values().into_iter().zip(shape.fields).map(hold).collect::<PyResult<_>>()?;
-        Ok(Record { shape, values })
+        Record { shape, values: values.into_values().into_iter().map(hold).collect() }
     }
 
     fn read<'py>(&self, py: Python<'py>, index: usize) -> PyResult<Bound<'py, PyAny>> {
-        match &self.values[index] {
-            Held::Made(made) => Ok(made.bind(py).clone()),
-            Held::Value(value) => convert::value_to_python(py, value, &self.shape.fields[index].ty),
-        }
+        let ty = &self.shape.fields[index].ty;
+        let nested = match &self.values[index] {
+            Held::Value(value) => return convert::value_to_python(py, value, ty),
+            Held::Nested(nested) => nested,
+        };
+        let mut nested = nested.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner);
+        let value = match &mut *nested {
+            Nested::Made(made) => return Ok(made.bind(py).clone()),
+            Nested::Unread(value) => std::mem::replace(value, Value::Null),
+        };
+        let made = match convert::object(py, value, ty)?.cast_into::<PyList>() {
+            Ok(list) => list.to_tuple().into_any(),
+            Err(e) => e.into_inner(),
+        };
+        *nested = Nested::Made(made.clone().unbind());
+        Ok(made)
     }
 
     /// The fields that have a value, by the names that the constructor takes.

@@ -177,6 +177,7 @@ def test_it_ends_in_silence_with_writes_under_way(tmp_path: Path) -> None:
         asyncio.run(main())
         """,
         str(tmp_path),
+        flags=("-W", "error"),  # in development mode asyncio tells of slow steps
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), done
 

@@ -88,9 +88,7 @@ def test_sessions(store: openwa_store.Store, session: openwa_store.Session) -> N
     changed = store.sessions.update(session.id, phone=None)
     assert changed.phone is None and changed.push_name == "Shop", "None empties, leaving out keeps"
     assert [s.name for s in store.sessions.iterate()] == ["shop-1"]
-    assert {e.event for e in store.sessions.iterate_logs(session.id)} >= {"status"} or list(
-        store.sessions.iterate_logs(session.id)
-    )
+    assert "scan me" in repr(list(store.sessions.iterate_logs(session.id)))
     assert store.sessions.delete(session.id) is True
     assert store.sessions.delete(session.id) is False
     assert store.sessions.find("shop-1") is None

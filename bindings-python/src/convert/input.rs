@@ -5,9 +5,11 @@ use std::fmt;
 use openwa_store::face::{Record as Values, Shape, Type, Value};
 use openwa_store::{Error, Json, Text};
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{
-    PyBool, PyByteArray, PyBytes, PyDateTime, PyDelta, PyFloat, PyInt, PyMapping, PyMemoryView, PyString,
+    PyBool, PyByteArray, PyBytes, PyDateTime, PyDelta, PyDict, PyFloat, PyInt, PyMapping, PyMemoryView,
+    PyString,
 };
 
 use super::scalars;
@@ -101,7 +103,7 @@ fn text(value: &Bound<'_, PyAny>, place: Place) -> PyResult<Text> {
 
 /// The text of an `os.PathLike`; anything else as it is.
 pub fn path<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    match value.getattr_opt(pyo3::intern!(value.py(), "__fspath__"))? {
+    match value.getattr_opt(intern!(value.py(), "__fspath__"))? {
         Some(_) => value.py().import("os")?.call_method1("fsdecode", (value,)),
         None => Ok(value.clone()),
     }
@@ -122,14 +124,15 @@ fn int(value: &Bound<'_, PyAny>, place: Place) -> PyResult<i64> {
 fn time(value: &Bound<'_, PyAny>, place: Place) -> PyResult<openwa_store::Timestamp> {
     let py = value.py();
     let time = value.cast::<PyDateTime>().map_err(|_| place.wrong_type("datetime.datetime", value))?;
-    if time.call_method0(pyo3::intern!(py, "utcoffset"))?.is_none() {
-        return Err(place.refused(
+    match scalars::time_from_python(time) {
+        Ok(time) => time.ok_or_else(|| place.refused(py, "is not in the years 0 to 9999 in UTC")),
+        Err(_) if time.call_method0(intern!(py, "utcoffset"))?.is_none() => Err(place.refused(
             py,
-            "has no time zone, which may mean any of 24 hours; use datetime.now(timezone.utc), or \
-             give it its zone with .replace(tzinfo=...)",
-        ));
+            "has no time zone, which may mean any of 24 hours; use datetime.now(timezone.utc), or give it its zone \
+             with .replace(tzinfo=...)",
+        )),
+        Err(e) => Err(e),
     }
-    scalars::time_from_python(time)?.ok_or_else(|| place.refused(py, "is not in the years 0 to 9999 in UTC"))
 }
 
 fn bytes(value: &Bound<'_, PyAny>) -> Option<Vec<u8>> {
@@ -151,12 +154,19 @@ fn record(value: &Bound<'_, PyAny>, shape: &'static Shape, place: Place) -> PyRe
         return Ok(values);
     }
     let wrong = || place.wrong_type(&format!("{} or a mapping of its fields", shape.name), value);
-    let fields = value.cast::<PyMapping>().map_err(|_| wrong())?;
     let mut out = Values::empty(shape);
-    for item in fields.items()?.iter() {
-        let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
-        let name = name.cast_into::<PyString>().map_err(|_| wrong())?;
-        put(&mut out, shape, name.to_str()?, &value)?;
+    let mut set = |name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>| {
+        put(&mut out, shape, name.cast::<PyString>().map_err(|_| wrong())?.to_str()?, value)
+    };
+    if let Ok(fields) = value.cast::<PyDict>() {
+        for (name, value) in fields {
+            set(&name, &value)?;
+        }
+    } else {
+        for item in value.cast::<PyMapping>().map_err(|_| wrong())?.items()?.iter() {
+            let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+            set(&name, &value)?;
+        }
     }
     require(&out)?;
     Ok(out)
@@ -165,11 +175,12 @@ fn record(value: &Bound<'_, PyAny>, shape: &'static Shape, place: Place) -> PyRe
 /// Sets a field by its name.
 pub fn put(record: &mut Values, shape: &'static Shape, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = value.py();
-    // `from_` for `from`
     let index = shape
         .fields
         .iter()
-        .position(|f| f.name == name || crate::surface::safe(f.name) == name)
+        .position(|f| f.name == name)
+        // `from_` for `from`
+        .or_else(|| shape.fields.iter().position(|f| crate::surface::safe(f.name) == name))
         .map_or_else(|| shape.index_of(name), Ok)
         .map_err(|e| PyTypeError::new_err(e.message().to_owned()))?;
     let field = &shape.fields[index];

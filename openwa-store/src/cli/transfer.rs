@@ -1,6 +1,5 @@
 //! Export and import.
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -9,13 +8,12 @@ use serde_json::json;
 
 use super::exit::{Exit, Failure, Result};
 use super::json::{Object, array};
-use super::meter::Meter;
+use super::meter::metered;
 use super::options::Options;
 use super::output::Output;
 use super::table::{Column, Table};
 use crate::{
-    ExportOptions, ExportReport, ImportOptions, ImportReport, Missing, Mode, OpenwaExportReport, Progress,
-    Text,
+    ExportOptions, ExportReport, ImportOptions, ImportReport, Missing, Mode, OpenwaExportReport, Text,
 };
 
 /// Write the store as one JSON document
@@ -140,20 +138,6 @@ impl Import {
         left_out(&report.redacted, out)?;
         Ok(Exit::Done)
     }
-}
-
-/// Runs `work` with a progress callback that moves a meter.
-fn metered<T>(
-    what: &str,
-    work: impl FnOnce(&mut dyn FnMut(Progress) -> ControlFlow<()>) -> crate::Result<T>,
-) -> crate::Result<T> {
-    let mut meter = Meter::rows(what);
-    let done = work(&mut |at: Progress| {
-        meter.at(at.table, at.rows, at.total);
-        ControlFlow::Continue(())
-    });
-    meter.done();
-    done
 }
 
 /// Tells what was written for OpenWA.

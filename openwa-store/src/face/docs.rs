@@ -53,7 +53,7 @@ pub(super) const DOCS: &[(&str, &str)] = &[
     ("messages.react", "Sets the reaction of one person (`me` is the own account); an empty `emoji` withdraws it."),
     ("messages.reactions", "The reactions to one message, oldest first.\n\n# Errors\nThose of the database."),
     ("messages.revoke", "Deletes a message for everyone: body, media and raw are emptied for good, the row stays."),
-    ("messages.save", "Stores a message, or merges it into the one with the same WhatsApp id, and says which.\n\nA repeated delivery never overwrites: it may fill what was empty, raise the ack, or give a placeholder its\ncontent. Errors: `InvalidArgument` naming the column, `NotFound` for the session."),
+    ("messages.save", "Stores a message, or merges it into the one with the same WhatsApp id, and says which.\n\nA repeated delivery never overwrites: it may fill what was empty, raise the ack, or give a placeholder its\ncontent.\n\nErrors: `InvalidArgument` naming the column, `NotFound` for the session."),
     ("messages.save_many", "Stores many messages in one commit, each with its own result. One that is refused does not affect the\nothers."),
     ("messages.waiting", "How many messages that are not here have changes of this kind waiting for them.\n\n# Errors\nThose of the database."),
     ("sessions.create", "Creates a session in status `created`.\n\nErrors: `AlreadyExists` for a name that is taken, `InvalidArgument` naming the column."),

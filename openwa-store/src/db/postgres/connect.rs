@@ -10,10 +10,11 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::runtime::Handle;
 use tokio_postgres::config::SslMode;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{CancelToken, Client, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::failure::failure;
+use super::failure::{NO_DATABASE, REFUSED, failure};
 use crate::config::{Postgres as Options, Tls};
 use crate::error::{Error, Kind, Result};
 
@@ -100,8 +101,19 @@ impl Connector {
 
     fn explain(&self, e: tokio_postgres::Error) -> Error {
         let at = |e: Error| e.with("server", &self.shown);
-        if e.as_db_error().is_some() {
-            return at(failure(e));
+        if let Some(answer) = e.as_db_error() {
+            // PgBouncer has one code for whatever it says itself, and its words are in one language.
+            let pooler = *answer.code() == SqlState::PROTOCOL_VIOLATION;
+            let (kind, text) = match answer.message() {
+                said if pooler
+                    && (said.contains("authentication failed") || said.contains("no such user")) =>
+                {
+                    (Kind::PermissionDenied, REFUSED)
+                }
+                said if pooler && said.contains("no such database") => (Kind::NotFound, NO_DATABASE),
+                _ => return at(failure(e)),
+            };
+            return at(Error::new(kind, text).with("postgres", answer.message().to_owned()).caused_by(e));
         }
         let source = std::error::Error::source(&e).map(ToString::to_string).unwrap_or_default();
         let text = if source.contains("certificate") || e.to_string().contains("TLS") {
