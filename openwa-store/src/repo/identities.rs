@@ -43,8 +43,7 @@ pub(crate) fn spellings(conn: &dyn Conn, session: Uuid, canonical: Text) -> Resu
     }
     let sql = "SELECT i.lid FROM identities AS i WHERE i.session_id = ?1 AND i.pn = ?2
                   AND EXISTS (SELECT 1 FROM messages AS m WHERE m.session_id = ?1 AND m.chat_id = i.lid)";
-    let lids =
-        conn.all(sql, &[Value::Uuid(session), canonical.bind()], |row| Ok(Text::read(row.get(0))))?;
+    let lids = conn.all(sql, &[Value::Uuid(session), canonical.bind()], |row| Ok(Text::read(row.get(0))))?;
     found.extend(lids.into_iter().flatten());
     Ok(found)
 }

@@ -64,12 +64,15 @@ fn what_is_there_stays_as_it_is(cx: &Context) {
 fn one_bad_row_and_nothing_is_written(cx: &Context) {
     let store = cx.store();
     let e = take(&store, &EXPORT.replace("\"incoming\"", "\"sideways\"")).unwrap_err();
-    assert_eq!((e.kind(), e.context("table"), e.context("row"), e.context("column")), (
-        Kind::InvalidData,
-        Some("messages"),
-        Some("6997dc1e-d5cd-4b86-b40f-e80456dbbb3e"),
-        Some("direction"),
-    ));
+    assert_eq!(
+        (e.kind(), e.context("table"), e.context("row"), e.context("column")),
+        (
+            Kind::InvalidData,
+            Some("messages"),
+            Some("6997dc1e-d5cd-4b86-b40f-e80456dbbb3e"),
+            Some("direction"),
+        )
+    );
     assert!(store.sessions().find("shop-1").unwrap().is_none());
     assert_eq!(extra(&store), 0);
 }
