@@ -1,6 +1,6 @@
 //! Another gateway's data moves in.
 
-use openwa_store::{Kind, PageRequest, Store, TakeoverOptions, TakeoverReport};
+use openwa_store::{Kind, PageRequest, RetentionOptions, Store, TakeoverOptions, TakeoverReport};
 
 use super::{Case, Context, cases};
 
@@ -9,6 +9,7 @@ pub const CASES: &[Case] = cases![
     what_has_no_column_is_kept_and_goes_with_its_session,
     what_is_there_stays_as_it_is,
     one_bad_row_and_nothing_is_written,
+    what_was_kept_of_a_message_goes_with_it,
 ];
 /// What needs data that outlives the store.
 pub const PERSISTENT: &[Case] = cases![];
@@ -75,4 +76,16 @@ fn one_bad_row_and_nothing_is_written(cx: &Context) {
     );
     assert!(store.sessions().find("shop-1").unwrap().is_none());
     assert_eq!(extra(&store), 0);
+}
+
+fn what_was_kept_of_a_message_goes_with_it(cx: &Context) {
+    let store = cx.store();
+    let january = "2024-01-05T08:00:00.000Z";
+    take(&store, &EXPORT.replace("2026-01-05T08:00:00.000Z", january).replace("1767600000", "1704441600"))
+        .unwrap();
+    assert_eq!(extra(&store), 3);
+    store.run_retention(&RetentionOptions { force: true, ..RetentionOptions::default() }, None).unwrap();
+    let session = store.sessions().find("shop-1").unwrap().unwrap();
+    assert!(store.messages().find(session.id, "3EB01").unwrap().is_none());
+    assert_eq!(extra(&store), 2, "that of the session and that of no session stay");
 }
