@@ -53,6 +53,7 @@ __all__ = [
     "DatabaseStatus",
     "Decision",
     "DiskFullError",
+    "Durability",
     "Engine",
     "Error",
     "ExportOptions",
@@ -97,7 +98,6 @@ __all__ = [
     "PendingKind",
     "Permission",
     "PermissionDeniedError",
-    "Promise",
     "QueueFullError",
     "Record",
     "RefusedMessage",
@@ -307,6 +307,14 @@ class Decision(_StrEnum):
     CHAT_DENIED = "chat_denied"
     """The key is confined to other chats."""
 
+class Durability(_StrEnum):
+    """How much a commit promises."""
+
+    FULL = "full"
+    """Synced: it survives a loss of power."""
+    NORMAL = "normal"
+    """Written: it survives a crash of the program; the last commits may be lost with the power."""
+
 class Engine(_StrEnum):
     """The library that speaks to WhatsApp."""
 
@@ -384,14 +392,6 @@ class Permission(_StrEnum):
     """See groups."""
     GROUPS_WRITE = "groups:write"
     """Create and change groups."""
-
-class Promise(_StrEnum):
-    """How much a commit promises."""
-
-    FULL = "full"
-    """Synced: it survives a loss of power."""
-    NORMAL = "normal"
-    """Written: it survives a crash of the program; the last commits may be lost with the power."""
 
 class SaveOutcome(_StrEnum):
     """What a save did."""
@@ -1207,16 +1207,16 @@ class DatabaseStatus(Record):
         """Which one."""
     @property
     def path(self) -> str:
-        """Its path, or `:memory:`."""
+        """Its path, `:memory:`, or the address of its server."""
     @property
     def engine(self) -> str:
         """Its engine and the engine's version."""
     @property
     def bytes(self) -> int:
-        """Bytes of the database file."""
+        """Bytes of the database file; on PostgreSQL, of all tables and indexes."""
     @property
     def wal_bytes(self) -> int:
-        """Bytes of the write-ahead log."""
+        """Bytes of the write-ahead log; on PostgreSQL 0, since the server's serves all databases."""
     @property
     def steps(self) -> tuple[Applied, ...]:
         """The steps of its schema."""
@@ -2029,7 +2029,7 @@ class OpenOptions(Record):
         from_env: bool | None = None,
         api_key_pepper: str | None = None,
         history: bool | None = None,
-        durability: Promise | str | None = None,
+        durability: Durability | str | None = None,
         queue: int | None = None,
         group: int | None = None,
     ) -> Self: ...
@@ -2060,7 +2060,7 @@ class OpenOptions(Record):
         repeated ones.
         """
     @property
-    def durability(self) -> Promise | None:
+    def durability(self) -> Durability | None:
         """How much a commit promises; default `full`."""
     @property
     def queue(self) -> int | None:
@@ -2875,7 +2875,11 @@ class Batches(_Handle):
         """Everything that `list` lists, page by page, in constant memory. Rows that come or go
         meanwhile neither shift nor repeat anything.
         """
-    def messages(self, job: UUID | str, from_: int | None = None) -> builtins.list[BatchJobMessage]:
+    def messages(
+        self,
+        job: UUID | str,
+        position: int | None = None,
+    ) -> builtins.list[BatchJobMessage]:
         """Up to a thousand messages of a job in sending order, from position `from` on.
 
         Errors: Those of the database.
@@ -3517,7 +3521,7 @@ def open_store(
     from_env: bool | None = None,
     api_key_pepper: str | None = None,
     history: bool | None = None,
-    durability: Promise | str | None = None,
+    durability: Durability | str | None = None,
     queue: int | None = None,
     group: int | None = None,
 ) -> Store:

@@ -308,7 +308,7 @@ class Batches(_Handle):
     async def messages(
         self,
         job: UUID | str,
-        from_: int | None = None,
+        position: int | None = None,
     ) -> builtins.list[_store.BatchJobMessage]:
         """Up to a thousand messages of a job in sending order, from position `from` on.
 
@@ -972,7 +972,7 @@ def open_store(
     from_env: bool | None = None,
     api_key_pepper: str | None = None,
     history: bool | None = None,
-    durability: _store.Promise | str | None = None,
+    durability: _store.Durability | str | None = None,
     queue: int | None = None,
     group: int | None = None,
 ) -> Opening:

@@ -97,7 +97,7 @@ def phone_digits(address: str) -> str | None:
     """
 
 def check_transition(
-    from_: _store.SessionStatus | str,
+    status: _store.SessionStatus | str,
     to: _store.SessionStatus | str,
 ) -> _store.Step:
     """Whether a session may go from one status to another: `move`, or `same` when that changes
@@ -106,10 +106,10 @@ def check_transition(
     Errors: `InvalidTransition` with the context `from`, `to` and `allowed`.
     """
 
-def allowed_transitions(from_: _store.SessionStatus | str) -> builtins.list[_store.SessionStatus]:
+def allowed_transitions(status: _store.SessionStatus | str) -> builtins.list[_store.SessionStatus]:
     """Every status to which a session in this one may move."""
 
-def check_recreate(from_: _store.SessionStatus | str) -> None:
+def check_recreate(status: _store.SessionStatus | str) -> None:
     """Whether a session may be recreated: only a failed one.
 
     Errors: `InvalidTransition` with the context `from`, `to` and `allowed`.
@@ -121,7 +121,7 @@ def needs_engine(status: _store.SessionStatus | str) -> bool:
 def should_restore(status: _store.SessionStatus | str) -> bool:
     """Whether a session in this status should run again after a start of the gateway."""
 
-def raise_ack(current: int | None = None, new: int | None = None) -> int | None:
+def raise_ack(current: int | None = None, reported: int | None = None) -> int | None:
     """The delivery state that is further up. One never falls: none < 0 < -1 < 1 < 2 < 3 < 4 < 5."""
 
 def generate_key() -> str:
@@ -296,7 +296,7 @@ def history_enabled(config: Any) -> bool:
     Errors: `Unreadable` for what is no JSON.
     """
 
-def message_window(config: Any, default: timedelta | None = None) -> timedelta | None:
+def message_window(config: Any, fallback: timedelta | None = None) -> timedelta | None:
     """How long a session with these settings keeps its messages; nothing: for ever.
 
     Errors: `InvalidArgument` naming the path.

@@ -43,7 +43,12 @@ impl Meter {
     /// Tells how far a table is.
     pub fn at(&mut self, table: &str, rows: u64, total: Option<u64>) {
         let of = total.map_or_else(String::new, |total| format!(" of {}", HumanCount(total)));
-        self.bar.set_message(format!("{table}: {}{of} rows", HumanCount(rows)));
+        self.say(format!("{table}: {}{of} rows", HumanCount(rows)));
+    }
+
+    /// Tells how far everything is.
+    pub fn say(&mut self, how_far: String) {
+        self.bar.set_message(how_far);
         self.show_when_due();
     }
 

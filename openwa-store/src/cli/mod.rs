@@ -20,6 +20,7 @@ mod sessions;
 mod status;
 mod summary;
 mod table;
+mod takeover;
 mod transfer;
 
 use std::ffi::OsString;
@@ -54,6 +55,7 @@ enum Command {
     Retention(retention::Retention),
     Export(transfer::Export),
     Import(transfer::Import),
+    Takeover(takeover::Takeover),
     #[command(subcommand)]
     Db(db::Db),
     Completions(completions::Completions),
@@ -72,6 +74,7 @@ impl Command {
             Command::Retention(c) => c.run(options, out),
             Command::Export(c) => c.run(options, out),
             Command::Import(c) => c.run(options, out),
+            Command::Takeover(c) => c.run(options, out),
             Command::Db(c) => c.run(options, out),
             Command::Completions(c) => c.run(out),
         }

@@ -3,8 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use crate::{ExportOptions, ExportReport, ImportOptions, ImportReport, Missing, Mode, Progress, Text};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 
@@ -14,6 +13,10 @@ use super::meter::Meter;
 use super::options::Options;
 use super::output::Output;
 use super::table::{Column, Table};
+use crate::{
+    ExportOptions, ExportReport, ImportOptions, ImportReport, Missing, Mode, OpenwaExportReport, Progress,
+    Text,
+};
 
 /// Write the store as one JSON document
 ///
@@ -36,6 +39,16 @@ pub struct Export {
     /// Leave out everything secret; such a document cannot restore a gateway whole
     #[arg(long)]
     redact: bool,
+
+    /// Which program shall read it: this one, or OpenWA, to go back to it
+    #[arg(long, value_enum, default_value_t = Format::Store, conflicts_with_all = ["main", "tables", "redact"])]
+    format: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Store,
+    Openwa,
 }
 
 /// Read an exported document into the store, all of it or nothing
@@ -62,6 +75,10 @@ pub struct Import {
 impl Export {
     pub fn run(&self, options: &Options, out: &mut Output) -> Result<Exit> {
         let store = options.open()?;
+        if self.format == Format::Openwa {
+            let report = metered("export", |tell| store.export_openwa_file(&self.file, Some(tell)))?;
+            return way_back(&self.file, &report, out);
+        }
         let what = ExportOptions {
             main: self.main,
             tables: (!self.tables.is_empty()).then(|| self.tables.clone()),
@@ -137,6 +154,36 @@ fn metered<T>(
     });
     meter.done();
     done
+}
+
+/// Tells what was written for OpenWA.
+fn way_back(file: &Path, report: &OpenwaExportReport, out: &mut Output) -> Result<Exit> {
+    if out.is_json() {
+        let counts = |rows: &mut dyn Iterator<Item = (&str, u64)>| {
+            rows.fold(Object::new(), |o, (name, n)| o.put(name, json!(n))).done()
+        };
+        let document = Object::new()
+            .put("file", json!(Text::from(file.display().to_string()).as_stored()))
+            .put("tables", counts(&mut report.tables.iter().map(|(t, n)| (t.as_str(), *n))))
+            .put("left_out", counts(&mut report.left_out.iter().copied()))
+            .put("bytes", json!(report.bytes));
+        out.json(&document.done())?;
+        return Ok(Exit::Done);
+    }
+    let mut table = Table::new(&[Column::Left("TABLE"), Column::Right("ROWS")]);
+    for (name, rows) in &report.tables {
+        table.row([name.clone(), HumanCount(*rows).to_string()]);
+    }
+    out.table(&table)?;
+    let (path, size) = (file.display(), HumanBytes(report.bytes));
+    out.line(format_args!("\nWritten to {path}: {size}. OpenWA reads it with POST /api/infra/import-data."))?;
+    for (table, rows) in &report.left_out {
+        out.line(format_args!(
+            "Left out, OpenWA's exports have no place for it: {table}, {}",
+            HumanCount(*rows)
+        ))?;
+    }
+    Ok(Exit::Done)
 }
 
 fn left_out(redacted: &[String], out: &mut Output) -> Result<()> {

@@ -7,10 +7,12 @@ use std::task::{Context, Poll};
 
 use super::Value;
 use crate::db::{Pending, Ticket};
-use crate::error::Result;
-use crate::record::IntoValue;
+use crate::error::{Error, Result};
+use crate::record::{FromValue, IntoRecord, IntoValue, Record};
+use crate::repo::message_reads::MessageFilter;
 use crate::store::Store;
 pub use crate::transfer::Progress;
+use uuid::Uuid;
 
 /// A prepared call. Nothing has happened yet.
 pub enum Call {
@@ -172,4 +174,20 @@ impl<T: IntoValue + Send> Answer for Ticket<T> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Value>> {
         Future::poll(Pin::new(self), cx).map(|out| out.map(T::into_value))
     }
+}
+
+/// Every message of a session that matches, as records, in constant memory; `session` and `filter` as for
+/// `messages.list`. See [`Messages::iterate`](crate::Messages::iterate).
+///
+/// # Errors
+/// `InvalidArgument` naming the argument.
+pub fn iterate(
+    store: &Store,
+    session: Value,
+    filter: Value,
+) -> Result<impl Iterator<Item = Result<Record>> + Send + 'static + use<>> {
+    let operation = |e: Error| e.during("messages.iterate");
+    let session = Uuid::from_value(session, "session").map_err(operation)?;
+    let filter = MessageFilter::from_value(filter, "filter").map_err(operation)?;
+    Ok(store.messages().iterate(session, filter).map(|message| message.map(IntoRecord::into_record)))
 }

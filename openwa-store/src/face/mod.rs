@@ -15,8 +15,9 @@ mod reach;
 mod tests;
 mod verbs;
 
-pub use call::{Call, OnProgress, PendingValue, Progress, TicketValue};
+pub use call::{Call, OnProgress, PendingValue, Progress, TicketValue, iterate};
 pub use open::{config, open, open_options};
+pub use outputs::failure;
 pub use reach::{enums, shapes};
 
 pub use crate::record::{EnumDef, Field, Page, Record, Shape, Type, Value};

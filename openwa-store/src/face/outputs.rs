@@ -5,7 +5,7 @@ use crate::entity::{ApiKey, Message, SessionStatus};
 use crate::error::Error;
 use crate::json::Json;
 use crate::policy::authorize::Decision;
-use crate::record::{Secret, view};
+use crate::record::{IntoRecord, Record, Secret, view};
 use crate::repo::auth::AuthValue;
 use crate::repo::ingest::Ingested;
 use crate::repo::messages::{Outcome, Saved};
@@ -67,6 +67,12 @@ view! {
         /// What it is about: an object with `column`, `table`, `row`, `path` …
         context: Json = context(&it),
     }
+}
+
+/// An error as a record of the shape `Failure`, for bindings that show errors in their own way.
+#[must_use]
+pub fn failure(error: Error) -> Record {
+    error.into_record()
 }
 
 fn context(e: &Error) -> Json {

@@ -66,6 +66,11 @@ pub(crate) trait Shaped {
     const SHAPE: &'static Shape;
 }
 
+/// One that can be given out as a record.
+pub(crate) trait IntoRecord: Shaped {
+    fn into_record(self) -> Record;
+}
+
 /// The next field of a record, or the next argument of a verb.
 pub(crate) fn next_field<T: FromValue>(
     values: &mut std::vec::IntoIter<Value>,
@@ -291,13 +296,9 @@ impl<T: Shaped> Described for Page<T> {
     const TYPE: Type = Type::Page(T::SHAPE);
 }
 
-impl<T: Shaped + IntoValue> IntoValue for Page<T> {
+impl<T: IntoRecord> IntoValue for Page<T> {
     fn into_value(self) -> Value {
-        let record = |item: T| match item.into_value() {
-            Value::Record(record) => Some(record),
-            _ => None,
-        };
-        let items = self.items.into_iter().filter_map(record).collect();
+        let items = self.items.into_iter().map(T::into_record).collect();
         Value::Page(Box::new(Page { items, next: self.next }))
     }
 }

@@ -73,12 +73,18 @@ macro_rules! shape {
     (@secret [] $field:expr) => { false };
     (@secret [$entity:ident] $field:expr) => { $crate::entity::is_secret($entity::TABLE, $field) };
     (@impl output $name:ident { $($field:ident: $type:ty,)+ }) => {
-        impl $crate::record::IntoValue for $name {
-            fn into_value(self) -> $crate::record::Value {
-                $crate::record::Value::Record($crate::record::Record::of(
+        impl $crate::record::IntoRecord for $name {
+            fn into_record(self) -> $crate::record::Record {
+                $crate::record::Record::of(
                     <$name as $crate::record::Shaped>::SHAPE,
                     vec![$($crate::record::IntoValue::into_value(self.$field)),+],
-                ))
+                )
+            }
+        }
+
+        impl $crate::record::IntoValue for $name {
+            fn into_value(self) -> $crate::record::Value {
+                $crate::record::Value::Record($crate::record::IntoRecord::into_record(self))
             }
         }
     };

@@ -27,13 +27,19 @@ macro_rules! view {
                 $crate::record::Type::Record(<$type as $crate::record::Shaped>::SHAPE);
         }
 
-        impl $crate::record::IntoValue for $type {
-            fn into_value(self) -> $crate::record::Value {
+        impl $crate::record::IntoRecord for $type {
+            fn into_record(self) -> $crate::record::Record {
                 let $it = self;
-                $crate::record::Value::Record($crate::record::Record::of(
+                $crate::record::Record::of(
                     <$type as $crate::record::Shaped>::SHAPE,
                     vec![$($crate::record::IntoValue::into_value({ let value: $fty = $value; value }),)+],
-                ))
+                )
+            }
+        }
+
+        impl $crate::record::IntoValue for $type {
+            fn into_value(self) -> $crate::record::Value {
+                $crate::record::Value::Record($crate::record::IntoRecord::into_record(self))
             }
         }
     };

@@ -10,10 +10,10 @@ use crate::repo::paging::PageRequest;
 use crate::store::{Authorization, CreatedKey};
 
 verbs! { "api_keys"(store, progress);
-    write create("The key's record." new: NewApiKey) -> CreatedKey { store.api_keys().create(new) }
+    write create("The key's record." record: NewApiKey) -> CreatedKey { store.api_keys().create(record) }
 
-    write register("The key itself." key: String, "The key's record." new: NewApiKey) -> CreatedKey {
-        store.api_keys().register(key, new)
+    write register("The key itself." key: String, "The key's record." record: NewApiKey) -> CreatedKey {
+        store.api_keys().register(key, record)
     }
 
     read authorize("The key itself." key: String, "What the request asks for." ask: Ask) -> Authorization {
@@ -26,8 +26,8 @@ verbs! { "api_keys"(store, progress);
 
     read list("Which page." page: PageRequest) -> Page<ApiKey> { store.api_keys().list(&page) }
 
-    write update("The key's record." id: Uuid, "What to change." with: ApiKeyUpdate) -> ApiKey {
-        store.api_keys().update(id, with)
+    write update("The key's record." id: Uuid, "What to change." update: ApiKeyUpdate) -> ApiKey {
+        store.api_keys().update(id, update)
     }
 
     write revoke("The key's record." id: Uuid, "Also the last one with full access." force: bool) -> ApiKey {

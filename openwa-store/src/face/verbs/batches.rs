@@ -10,8 +10,8 @@ use crate::repo::paging::PageRequest;
 use crate::text::Text;
 
 verbs! { "batches"(store, progress);
-    write create("The session." session: Uuid, "The job." new: NewBatch) -> BatchJob {
-        store.batches().create(session, new)
+    write create("The session." session: Uuid, "The job." job: NewBatch) -> BatchJob {
+        store.batches().create(session, job)
     }
 
     read get("The job." id: Uuid) -> BatchJob { store.batches().get(id) }
@@ -24,8 +24,8 @@ verbs! { "batches"(store, progress);
         store.batches().list(session, &page)
     }
 
-    read messages("The job." job: Uuid, "The first position; default 0." from: Option<i64>) -> Vec<BatchJobMessage> {
-        store.batches().messages(job, from.unwrap_or(0))
+    read messages("The job." job: Uuid, "The first position; default 0." position: Option<i64>) -> Vec<BatchJobMessage> {
+        store.batches().messages(job, position.unwrap_or(0))
     }
 
     write claim_next("The job." job: Uuid) -> Option<BatchJobMessage> { store.batches().claim_next(job) }

@@ -55,19 +55,19 @@ verbs! { "policy"(store, progress);
     /// Whether a session may go from one status to another: `move`, or `same` when that changes nothing.
     ///
     /// Errors: `InvalidTransition` with the context `from`, `to` and `allowed`.
-    pure check_transition("The status now." from: SessionStatus, "The status wanted." to: SessionStatus) -> Step {
-        session::check(from, to)
+    pure check_transition("The status now." status: SessionStatus, "The status wanted." to: SessionStatus) -> Step {
+        session::check(status, to)
     }
 
     /// Every status to which a session in this one may move.
-    pure allowed_transitions("The status now." from: SessionStatus) -> Vec<SessionStatus> {
-        Ok(session::allowed_from(from).to_vec())
+    pure allowed_transitions("The status now." status: SessionStatus) -> Vec<SessionStatus> {
+        Ok(session::allowed_from(status).to_vec())
     }
 
     /// Whether a session may be recreated: only a failed one.
     ///
     /// Errors: `InvalidTransition` with the context `from`, `to` and `allowed`.
-    pure check_recreate("The status now." from: SessionStatus) -> () { session::check_recreate(from) }
+    pure check_recreate("The status now." status: SessionStatus) -> () { session::check_recreate(status) }
 
     /// Whether only a running engine can hold a session in this status.
     pure needs_engine("The status." status: SessionStatus) -> bool { Ok(session::needs_engine(status)) }
@@ -76,8 +76,8 @@ verbs! { "policy"(store, progress);
     pure should_restore("The status." status: SessionStatus) -> bool { Ok(session::should_restore(status)) }
 
     /// The delivery state that is further up. One never falls: none < 0 < -1 < 1 < 2 < 3 < 4 < 5.
-    pure raise_ack("The state now." current: Option<i64>, "The state reported." new: Option<i64>) -> Option<i64> {
-        Ok(message::raise_ack(current, new))
+    pure raise_ack("The state now." current: Option<i64>, "The state reported." reported: Option<i64>) -> Option<i64> {
+        Ok(message::raise_ack(current, reported))
     }
 
     /// Makes a new API key from the system's random numbers. Nothing is stored.
@@ -246,9 +246,9 @@ verbs! { "policy"(store, progress);
     /// Errors: `InvalidArgument` naming the path.
     pure message_window(
         "A JSON object." config: Json,
-        "The store's own window, for a session that has none; not given: for ever." default: Option<Duration>,
+        "The store's own window, for a session that has none; not given: for ever." fallback: Option<Duration>,
     ) -> Option<Duration> {
-        retention::message_window(&config).map(|window| window.or(default))
+        retention::message_window(&config).map(|window| window.or(fallback))
     }
 
     /// Refuses a run of retention under a clock that seems to have jumped.

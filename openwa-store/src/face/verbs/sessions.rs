@@ -8,7 +8,7 @@ use crate::text::Text;
 use uuid::Uuid;
 
 verbs! { "sessions"(store, progress);
-    write create("The session." new: NewSession) -> Session { store.sessions().create(new) }
+    write create("The session." session: NewSession) -> Session { store.sessions().create(session) }
 
     read get("The session." id: Uuid) -> Session { store.sessions().get(id) }
 
@@ -18,8 +18,8 @@ verbs! { "sessions"(store, progress);
         store.sessions().list(&filter, &page)
     }
 
-    write update("The session." id: Uuid, "What to change." with: SessionUpdate) -> Session {
-        store.sessions().update(id, with)
+    write update("The session." id: Uuid, "What to change." update: SessionUpdate) -> Session {
+        store.sessions().update(id, update)
     }
 
     write transition(

@@ -10,8 +10,8 @@ use crate::repo::webhooks::{Begin, NewDelivery, NewWebhook, WebhookUpdate};
 use crate::text::Text;
 
 verbs! { "webhooks"(store, progress);
-    write create("The session." session: Uuid, "The webhook." new: NewWebhook) -> Webhook {
-        store.webhooks().create(session, new)
+    write create("The session." session: Uuid, "The webhook." webhook: NewWebhook) -> Webhook {
+        store.webhooks().create(session, webhook)
     }
 
     read get("The webhook." id: Uuid) -> Webhook { store.webhooks().get(id) }
@@ -24,8 +24,8 @@ verbs! { "webhooks"(store, progress);
         store.webhooks().subscribed(session, event)
     }
 
-    write update("The webhook." id: Uuid, "What to change." with: WebhookUpdate) -> Webhook {
-        store.webhooks().update(id, with)
+    write update("The webhook." id: Uuid, "What to change." update: WebhookUpdate) -> Webhook {
+        store.webhooks().update(id, update)
     }
 
     write delete("The webhook." id: Uuid) -> bool { store.webhooks().delete(id) }

@@ -9,58 +9,22 @@
 //! group rolled back and run again with a savepoint for each job: savepoints for all would copy every touched
 //! page once per job, for a case that hardly ever happens.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::task::Waker;
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use super::checkpoint::Checkpointer;
-use super::{Conn, SqliteConn, SqliteFile, lock};
+use super::{SqliteConn, SqliteFile};
+use crate::db::lock;
+use crate::db::queue::{Job, Limits, Queue, closed};
 use crate::error::{Error, Kind, Result};
 
-/// One write in the queue.
-pub(crate) trait Job: Send {
-    /// Does the work inside the open transaction; may be called again after a rollback. False: it failed.
-    fn run(&mut self, conn: &dyn Conn) -> bool;
-    /// Answers the caller, once: with its own result, or with the reason why the whole group failed.
-    fn finish(&mut self, failed: Option<&Error>);
-}
-
-/// How much may wait, and how much goes into one commit.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) queue: usize,
-    pub(crate) group: usize,
-}
-
-/// How long a leader waits for the callers it has just answered to come back with their next write. Without
-/// it, the first to return would commit alone while all the others wait for that commit.
-const GATHER: Duration = Duration::from_micros(200);
-
 struct Shared {
-    queue: Mutex<Queue>,
-    /// The background thread waits here for work.
-    work: Condvar,
-    /// Callers wait here for room.
-    room: Condvar,
+    queue: Queue,
     conn: Mutex<Option<SqliteConn>>,
     /// Callers of [`Writer::with_conn`] that want the connection between two groups.
     guests: AtomicUsize,
-    /// Size of the last group.
-    last_group: AtomicUsize,
     checkpointer: Option<Checkpointer>,
-    limits: Limits,
-}
-
-#[derive(Default)]
-struct Queue {
-    jobs: VecDeque<Box<dyn Job>>,
-    /// Futures that wait for room.
-    waiting: Vec<Waker>,
-    background_sleeps: bool,
-    closed: bool,
 }
 
 /// The writing side of a database.
@@ -72,16 +36,8 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn start(file: &SqliteFile, conn: SqliteConn, limits: Limits) -> Result<Self> {
         let checkpointer = (!file.in_memory()).then(Checkpointer::new);
-        let shared = Arc::new(Shared {
-            queue: Mutex::default(),
-            work: Condvar::new(),
-            room: Condvar::new(),
-            conn: Mutex::new(Some(conn)),
-            guests: AtomicUsize::new(0),
-            last_group: AtomicUsize::new(1),
-            checkpointer,
-            limits,
-        });
+        let (queue, conn) = (Queue::new(limits), Mutex::new(Some(conn)));
+        let shared = Arc::new(Shared { queue, conn, guests: AtomicUsize::new(0), checkpointer });
         if let Some(checkpointer) = &shared.checkpointer {
             let paused = Arc::clone(&shared);
             checkpointer.start(file, move |work| {
@@ -100,9 +56,9 @@ impl Writer {
 
     /// Queues a job and works until it is answered or somebody else is at it.
     pub(crate) fn run(&self, job: Box<dyn Job>, answered: &dyn Fn() -> bool) -> Result<()> {
-        self.shared.push(job, false)?;
+        self.shared.queue.push(job, false)?;
         if self.shared.guests.load(Ordering::Acquire) > 0 {
-            self.shared.wake_background_if_needed();
+            self.shared.queue.wake_background_if_needed();
             return Ok(());
         }
         let guard = match self.shared.conn.try_lock() {
@@ -116,41 +72,12 @@ impl Writer {
         drop(guard);
         // What came while we led is the background's: it is asked *after* the connection is free, so no job is
         // left lying that came between our last look and now.
-        self.shared.wake_background_if_needed();
+        self.shared.queue.wake_background_if_needed();
         Ok(())
     }
 
-    /// Queues a job, waiting for room.
-    pub(crate) fn submit(&self, job: Box<dyn Job>) -> Result<()> {
-        self.shared.push(job, true)
-    }
-
-    /// Queues a job if there is room, else gives it back.
-    pub(crate) fn try_submit(&self, job: Box<dyn Job>) -> Result<(), (Box<dyn Job>, Error)> {
-        let queue = lock(&self.shared.queue);
-        if queue.closed {
-            return Err((job, closed()));
-        }
-        if queue.jobs.len() >= self.shared.limits.queue {
-            let text = format!("{} writes are waiting already; try again in a moment", queue.jobs.len());
-            return Err((job, Error::new(Kind::QueueFull, text)));
-        }
-        self.shared.append(queue, job, true);
-        Ok(())
-    }
-
-    /// Queues a job if there is room; else gives it back and wakes `waker` when there is.
-    pub(crate) fn submit_or_wake(&self, job: Box<dyn Job>, waker: &Waker) -> Result<Option<Box<dyn Job>>> {
-        let mut queue = lock(&self.shared.queue);
-        if queue.closed {
-            return Err(closed());
-        }
-        if queue.jobs.len() >= self.shared.limits.queue {
-            queue.waiting.push(waker.clone());
-            return Ok(Some(job));
-        }
-        self.shared.append(queue, job, true);
-        Ok(None)
+    pub(in crate::db) fn queue(&self) -> &Queue {
+        &self.shared.queue
     }
 
     /// Has the connection to itself, between two groups.
@@ -179,13 +106,7 @@ impl Writer {
 
     /// Writes what is queued, then ends the thread and closes the connection.
     pub(crate) fn close(&self) -> Result<()> {
-        {
-            let mut queue = lock(&self.shared.queue);
-            queue.closed = true;
-            queue.waiting.drain(..).for_each(Waker::wake);
-            self.shared.work.notify_all();
-            self.shared.room.notify_all();
-        }
+        self.shared.queue.close();
         if let Some(thread) = lock(&self.thread).take() {
             thread.join().map_err(|_| Error::new(Kind::Internal, "the writer thread panicked"))?;
         }
@@ -198,52 +119,9 @@ impl Writer {
     }
 }
 
-fn closed() -> Error {
-    Error::new(Kind::Closed, "the store is closed")
-}
-
 impl Shared {
-    fn push(&self, job: Box<dyn Job>, wake: bool) -> Result<()> {
-        let mut queue = lock(&self.queue);
-        while queue.jobs.len() >= self.limits.queue && !queue.closed {
-            self.work.notify_one();
-            queue = self.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
-        }
-        if queue.closed {
-            return Err(closed());
-        }
-        self.append(queue, job, wake);
-        Ok(())
-    }
-
-    fn append(&self, mut queue: MutexGuard<'_, Queue>, job: Box<dyn Job>, wake: bool) {
-        queue.jobs.push_back(job);
-        let wake = wake && queue.background_sleeps;
-        drop(queue);
-        if wake {
-            self.work.notify_one();
-        }
-    }
-
-    fn wake_background_if_needed(&self) {
-        let queue = lock(&self.queue);
-        if !queue.jobs.is_empty() && queue.background_sleeps {
-            self.work.notify_one();
-        }
-    }
-
     fn lead_in_background(&self) {
-        loop {
-            let mut queue = lock(&self.queue);
-            while queue.jobs.is_empty() {
-                if queue.closed {
-                    return;
-                }
-                queue.background_sleeps = true;
-                queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
-                queue.background_sleeps = false;
-            }
-            drop(queue);
+        while self.queue.wait_for_work() {
             let guard = lock(&self.conn);
             let Some(conn) = guard.as_ref() else { return };
             while self.guests.load(Ordering::Acquire) == 0 && self.lead(conn) {}
@@ -256,12 +134,10 @@ impl Shared {
 
     /// Takes one group from the queue to its answers. False: there was none.
     fn lead(&self, conn: &SqliteConn) -> bool {
-        self.gather();
-        let mut group = self.take_group();
+        let mut group = self.queue.take_group();
         if group.is_empty() {
             return false;
         }
-        self.last_group.store(group.len(), Ordering::Relaxed);
         let failed = commit_group(conn, &mut group).err();
         self.note_log(conn);
         for job in &mut group {
@@ -280,30 +156,7 @@ impl Shared {
 
     fn leave(&self, guard: MutexGuard<'_, Option<SqliteConn>>) {
         drop(guard);
-        self.wake_background_if_needed();
-    }
-
-    fn gather(&self) {
-        let expected = self.last_group.load(Ordering::Relaxed).min(self.limits.group);
-        if expected < 2 {
-            return;
-        }
-        let start = Instant::now();
-        while lock(&self.queue).jobs.len() < expected && start.elapsed() < GATHER {
-            std::thread::yield_now();
-        }
-    }
-
-    fn take_group(&self) -> Vec<Box<dyn Job>> {
-        let mut queue = lock(&self.queue);
-        let was_full = queue.jobs.len() >= self.limits.queue;
-        let take = queue.jobs.len().min(self.limits.group);
-        let group = queue.jobs.drain(..take).collect();
-        if was_full {
-            self.room.notify_all();
-        }
-        queue.waiting.drain(..).for_each(Waker::wake);
-        group
+        self.queue.wake_background_if_needed();
     }
 
     fn note_log(&self, conn: &SqliteConn) {

@@ -1,5 +1,12 @@
 //! SQLite: files, connections, pragmas, and what its errors mean.
 
+mod bulk;
+mod checkpoint;
+mod database;
+mod writer;
+
+pub(crate) use database::Sqlite;
+
 use std::cell::Cell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,7 +16,7 @@ use std::time::Duration;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ffi};
 
-use super::{Conn, Flow};
+use super::{Conn, Dialect, Flow};
 use crate::entity;
 use crate::error::{Error, Kind, Result};
 use crate::time::TimeText;
@@ -184,11 +191,6 @@ pub(crate) struct SqliteConn {
 }
 
 impl SqliteConn {
-    /// Runs statements without parameters and results.
-    pub(crate) fn batch(&self, sql: &str) -> Result<()> {
-        self.conn.execute_batch(sql).map_err(|e| self.failure(&e))
-    }
-
     /// Switches to write-ahead logging. SQLite does not ask the busy handler while it changes the mode, so
     /// several openers of a new file have to try again by themselves.
     fn use_wal(&self) -> Result<()> {
@@ -278,6 +280,25 @@ impl SqliteConn {
 }
 
 impl Conn for SqliteConn {
+    fn dialect(&self) -> Dialect {
+        Dialect::Sqlite
+    }
+
+    fn batch(&self, sql: &str) -> Result<()> {
+        self.conn.execute_batch(sql).map_err(|e| self.failure(&e))
+    }
+
+    fn begin(&self) -> Result<()> {
+        self.begin_write()
+    }
+
+    fn end(&self, keep: bool) -> Result<()> {
+        if self.is_idle() {
+            return Ok(());
+        }
+        self.run(if keep { "COMMIT" } else { "ROLLBACK" })
+    }
+
     fn execute(&self, sql: &str, params: &[Value<'_>]) -> Result<u64> {
         let mut statement = self.prepare(sql, params)?;
         statement.raw_execute().map(|n| n as u64).map_err(|e| self.failure(&e))
@@ -324,11 +345,12 @@ enum Bound<'a> {
 impl<'a> Bound<'a> {
     fn new(value: Value<'a>, database: entity::Database) -> Self {
         Bound::Plain(match value {
-            Value::Null => ValueRef::Null,
+            // Lists are for the other engine; see [`Dialect::prefers_many_rows`].
+            Value::Null | Value::List(..) => ValueRef::Null,
             Value::Int(i) => ValueRef::Integer(i),
             Value::Bool(b) => ValueRef::Integer(b.into()),
             Value::Real(r) => ValueRef::Real(r),
-            Value::Text(s) => ValueRef::Text(s.as_bytes()),
+            Value::Text(s) | Value::Json(s) => ValueRef::Text(s.as_bytes()),
             Value::Bytes(b) => ValueRef::Blob(b),
             Value::Time(t) => {
                 return Bound::Time(match database {

@@ -10,7 +10,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::{SqliteConn, SqliteFile, lock};
+use super::{SqliteConn, SqliteFile};
+use crate::db::lock;
 use crate::error::{Error, Result};
 
 /// Pages in the log from which a checkpoint is worth its sync, to begin with. A longer log saves page writes (a page
