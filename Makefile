@@ -3,7 +3,8 @@
 # make test-python    the part of it that is about the Python package
 # make bench   the figures of docs/benchmarks.md
 # make bench-python   the figures of the Python package, beside sqlite3 and SQLAlchemy
-# make crash   the long fault tests: 200 kills, 30 seconds of two processes, a full disk, an export of 1 GB
+# make crash   the long fault tests: 200 kills, 30 seconds of two processes, a full disk, an export of 1 GB, a million calls
+#              from Python
 
 CARGO ?= cargo
 FEATURES := --features openwa-store/cli
@@ -58,3 +59,4 @@ bench: setup servers
 crash: setup servers
 	OPENWA_CRASH_ROUNDS=200 OPENWA_STRESS_SECONDS=30 $(CARGO) test --release -p openwa-tests --test faults
 	OPENWA_TAKEOVER_MB=1024 $(CARGO) test --release -p openwa-tests --test takeover_scale
+	OPENWA_LEAK_CALLS=1000000 bindings-python/run-tests -k memory
