@@ -145,8 +145,8 @@ class Error(Exception):
     """What the store could not do; the base of one class per kind of error.
 
     `code` is the kind's stable name, `retryable` tells whether the same call may succeed later,
-    `operation` names the verb
-    that failed, and `context` says more about it: table, column, row, path ...
+    `operation` names the verb that failed, and `context` says more about it: table, column,
+    row, path ...
     """
 
     code: str
@@ -342,9 +342,9 @@ class Mode(_StrEnum):
     """Every table of the document replaces the one in the store."""
     MERGE = "merge"
     """Rows that are new are added, rows that are there stay as they are. A row is there when its
-    primary key or a unique value of it is. A row that belongs to one that was not added, because
-    its name was taken by a row with another id, is an error: nothing is dropped silently, and
-    nobody's rows are mixed.
+    primary key or a unique value of it is. A row that belongs to one that was not added,
+    because its name was taken by a row with another id, is an error: nothing is dropped
+    silently, and nobody's rows are mixed.
     """
 
 class Order(_StrEnum):
@@ -1240,7 +1240,9 @@ class ExportOptions(Record):
         """Also the tables of the Main database: API keys, their logs, the audit trail."""
     @property
     def tables(self) -> tuple[str, ...] | None:
-        """Only these tables, of either database; `None`: all of Data, and of Main if `main` is set."""
+        """Only these tables, of either database; `None`: all of Data, and of Main if `main` is
+        set.
+        """
     @property
     def redact(self) -> bool:
         """Leaves out everything secret. A secret column is left out, or `{}` where it may not be
@@ -1572,7 +1574,9 @@ class Message(Record):
         """A JSON object about the attached file."""
     @property
     def ack(self) -> int | None:
-        """−1 error, 0 pending, 1 server, 2 delivered, 3 read, 4 played, 5 reserved; null: none yet."""
+        """−1 error, 0 pending, 1 server, 2 delivered, 3 read, 4 played, 5 reserved; null: none
+        yet.
+        """
     @property
     def from_me(self) -> bool:
         """Whether the session's own account wrote it."""
@@ -2647,8 +2651,7 @@ class ApiKeys(_Handle):
         chat: str | None = None,
     ) -> Authorization:
         """Decides whether a request with a key may go on. The hottest call of a gateway: it writes
-        nothing in its own
-        path, and sees a revocation by any process at the next call.
+        nothing in its own path, and sees a revocation by any process at the next call.
 
         Errors: Those of the database; deny then.
         """
@@ -2685,8 +2688,7 @@ class ApiKeys(_Handle):
         """Changes a key. The next call with it, in any process, sees that.
 
         Errors: `LastFullAccessKey` when it is the last one and would lose full access,
-        `NotFound`,
-        `InvalidArgument`.
+        `NotFound`, `InvalidArgument`.
         """
     def revoke(self, id: UUID | str, force: bool | None = None) -> ApiKey:
         """Switches a key off for good. `force` does so even for the last one with full access.
@@ -2886,8 +2888,7 @@ class Batches(_Handle):
         """
     def claim_next(self, job: UUID | str) -> BatchJobMessage | None:
         """Hands out the next message of a job: in order, once, across threads and processes.
-        `None`: there is none
-        left, or the job has ended.
+        `None`: there is none left, or the job has ended.
         """
     def record(
         self,
@@ -2904,9 +2905,8 @@ class Batches(_Handle):
         Errors: `Conflict` for a message that is not being sent, `NotFound`.
         """
     def unknown(self, job: UUID | str) -> builtins.list[BatchJobMessage]:
-        """Messages that were handed out and have no result. After a crash nobody knows whether they
-        went out: ask
-        WhatsApp or the user, then `record` it.
+        """Messages that were handed out and have no result. After a crash nobody knows whether
+        they went out: ask WhatsApp or the user, then `record` it.
 
         Errors: Those of the database.
         """
@@ -2970,9 +2970,9 @@ class Contacts(_Handle):
     def delete(self, session: UUID | str, address: str) -> bool:
         """Deletes a contact. False: there was none."""
     def learn_identity(self, session: UUID | str, lid: str, pn: str) -> bool:
-        """Learns that a LID and a phone address are one person. What was stored under the LID moves
-        to the phone
-        address in the same commit. False: that was known, or it is the account's own number.
+        """Learns that a LID and a phone address are one person. What was stored under the LID
+        moves to the phone address in the same commit. False: that was known, or it is the
+        account's own number.
         """
     def identities(self, session: UUID | str) -> builtins.list[Identity]:
         """Every LID-phone pair that a session knows, by LID.
@@ -3012,8 +3012,8 @@ class Messages(_Handle):
         """Stores a message, or merges it into the one with the same WhatsApp id, and says which.
 
         A repeated delivery never overwrites: it may fill what was empty, raise the ack, or give
-        a placeholder its
-        content. Errors: `InvalidArgument` naming the column, `NotFound` for the session.
+        a placeholder its content. Errors: `InvalidArgument` naming the column, `NotFound` for
+        the session.
         """
     def save_many(
         self,
@@ -3021,8 +3021,7 @@ class Messages(_Handle):
         messages: Iterable[NewMessage | Mapping[str, Any]],
     ) -> builtins.list[SaveResult]:
         """Stores many messages in one commit, each with its own result. One that is refused does
-        not affect the
-        others.
+        not affect the others.
         """
     def backfill(
         self,
@@ -3034,8 +3033,7 @@ class Messages(_Handle):
         """
     def ack(self, session: UUID | str, wa_message_id: str, ack: int) -> Changed:
         """Raises the delivery state of a message: −1 error, 0 pending, 1 server, 2 delivered, 3
-        read, 4 played. It
-        never falls. A message that is not here yet gets it when it comes.
+        read, 4 played. It never falls. A message that is not here yet gets it when it comes.
         """
     def edit(
         self,
@@ -3062,7 +3060,9 @@ class Messages(_Handle):
         emoji: str,
         at: datetime | None = None,
     ) -> Changed:
-        """Sets the reaction of one person (`me` is the own account); an empty `emoji` withdraws it."""
+        """Sets the reaction of one person (`me` is the own account); an empty `emoji` withdraws
+        it.
+        """
     def get(self, id: UUID | str) -> Message | None:
         """One message by its row id.
 
@@ -3216,18 +3216,15 @@ class Sessions(_Handle):
         to: SessionStatus | str,
         reason: str | None = None,
     ) -> Transition:
-        """Moves a session to a status and logs it in the same commit. The same status again changes
-        nothing, except
-        that a new QR code is logged.
+        """Moves a session to a status and logs it in the same commit. The same status again
+        changes nothing, except that a new QR code is logged.
 
         Errors: `InvalidTransition` naming both states and what is allowed, `Conflict` when
-        another process was
-        faster, `NotFound`.
+        another process was faster, `NotFound`.
         """
     def restore(self) -> builtins.list[Session]:
         """After a start: every session that should run again. Those in a state that only a live
-        engine can hold are
-        `disconnected` now.
+        engine can hold are `disconnected` now.
         """
     def recreate(self, id: UUID | str) -> Session:
         """Takes a failed session back to `created`, with its credentials cleared.
@@ -3236,8 +3233,7 @@ class Sessions(_Handle):
         """
     def delete(self, id: UUID | str) -> bool:
         """Deletes a session and all that belongs to it: messages, contacts, webhooks, credentials,
-        logs. False: there
-        was none.
+        logs. False: there was none.
         """
     def log(self, id: UUID | str, event: str, data: Any = None) -> SessionLog:
         """Writes one line of a session's log."""
@@ -3353,8 +3349,7 @@ class Webhooks(_Handle):
         """
     def begin(self, webhook: UUID | str, key: str, event: str) -> Begin:
         """Asks whether an event may be delivered to a webhook; of any number of processes exactly
-        one hears
-        `New`. Entries live 24 hours.
+        one hears `New`. Entries live 24 hours.
         """
     def finish(
         self,
@@ -3427,10 +3422,9 @@ class Store(_Handle):
         """Takes what an engine emitted, as JSON, and applies all of it in one commit.
 
         `event` is one event (`{"event": "messages.upsert", "data": …}`), an array of them, or a
-        Baileys event map
-        (`{"messages.upsert": …, "chats.update": …}`). Unknown events and fields are counted,
-        never an error; a
-        message that is not acceptable is reported in `refused` and does not affect the rest.
+        Baileys event map (`{"messages.upsert": …, "chats.update": …}`). Unknown events and
+        fields are counted, never an error; a message that is not acceptable is reported in
+        `refused` and does not affect the rest.
 
         Errors: `InvalidArgument` for JSON that is no event, `NotFound` for the session.
         """
@@ -3490,8 +3484,8 @@ class Store(_Handle):
     ) -> RetentionReport:
         """Counts what `run_retention` would delete, and deletes nothing.
 
-        Errors: `InvalidArgument` for a session whose settings have a window that makes no sense,
-        and those of the database.
+        Errors: `InvalidArgument` for a session whose settings have a window that makes no
+        sense, and those of the database.
         """
     def run_retention(
         self,
@@ -3502,12 +3496,10 @@ class Store(_Handle):
         progress: Callable[[str, int, int | None], object] | None = None,
     ) -> RetentionReport:
         """Deletes what is older than its window, in transactions of a few milliseconds, and gives
-        the space back. Of
-        several processes one runs, the others answer `already_running`.
+        the space back. Of several processes one runs, the others answer `already_running`.
 
         Errors: `ClockJump` when the clock seems to have jumped and `force` is not set,
-        `InvalidArgument` for settings that
-        make no sense, and those of the database.
+        `InvalidArgument` for settings that make no sense, and those of the database.
 
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.

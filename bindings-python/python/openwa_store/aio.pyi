@@ -68,8 +68,7 @@ class ApiKeys(_Handle):
         chat: str | None = None,
     ) -> _store.Authorization:
         """Decides whether a request with a key may go on. The hottest call of a gateway: it writes
-        nothing in its own
-        path, and sees a revocation by any process at the next call.
+        nothing in its own path, and sees a revocation by any process at the next call.
 
         Errors: Those of the database; deny then.
         """
@@ -111,8 +110,7 @@ class ApiKeys(_Handle):
         """Changes a key. The next call with it, in any process, sees that.
 
         Errors: `LastFullAccessKey` when it is the last one and would lose full access,
-        `NotFound`,
-        `InvalidArgument`.
+        `NotFound`, `InvalidArgument`.
         """
     async def revoke(self, id: UUID | str, force: bool | None = None) -> _store.ApiKey:
         """Switches a key off for good. `force` does so even for the last one with full access.
@@ -316,8 +314,7 @@ class Batches(_Handle):
         """
     async def claim_next(self, job: UUID | str) -> _store.BatchJobMessage | None:
         """Hands out the next message of a job: in order, once, across threads and processes.
-        `None`: there is none
-        left, or the job has ended.
+        `None`: there is none left, or the job has ended.
         """
     async def record(
         self,
@@ -334,9 +331,8 @@ class Batches(_Handle):
         Errors: `Conflict` for a message that is not being sent, `NotFound`.
         """
     async def unknown(self, job: UUID | str) -> builtins.list[_store.BatchJobMessage]:
-        """Messages that were handed out and have no result. After a crash nobody knows whether they
-        went out: ask
-        WhatsApp or the user, then `record` it.
+        """Messages that were handed out and have no result. After a crash nobody knows whether
+        they went out: ask WhatsApp or the user, then `record` it.
 
         Errors: Those of the database.
         """
@@ -400,9 +396,9 @@ class Contacts(_Handle):
     async def delete(self, session: UUID | str, address: str) -> bool:
         """Deletes a contact. False: there was none."""
     async def learn_identity(self, session: UUID | str, lid: str, pn: str) -> bool:
-        """Learns that a LID and a phone address are one person. What was stored under the LID moves
-        to the phone
-        address in the same commit. False: that was known, or it is the account's own number.
+        """Learns that a LID and a phone address are one person. What was stored under the LID
+        moves to the phone address in the same commit. False: that was known, or it is the
+        account's own number.
         """
     async def identities(self, session: UUID | str) -> builtins.list[_store.Identity]:
         """Every LID-phone pair that a session knows, by LID.
@@ -442,8 +438,8 @@ class Messages(_Handle):
         """Stores a message, or merges it into the one with the same WhatsApp id, and says which.
 
         A repeated delivery never overwrites: it may fill what was empty, raise the ack, or give
-        a placeholder its
-        content. Errors: `InvalidArgument` naming the column, `NotFound` for the session.
+        a placeholder its content. Errors: `InvalidArgument` naming the column, `NotFound` for
+        the session.
         """
     async def save_many(
         self,
@@ -451,8 +447,7 @@ class Messages(_Handle):
         messages: Iterable[_store.NewMessage | Mapping[str, Any]],
     ) -> builtins.list[_store.SaveResult]:
         """Stores many messages in one commit, each with its own result. One that is refused does
-        not affect the
-        others.
+        not affect the others.
         """
     async def backfill(
         self,
@@ -464,8 +459,7 @@ class Messages(_Handle):
         """
     async def ack(self, session: UUID | str, wa_message_id: str, ack: int) -> _store.Changed:
         """Raises the delivery state of a message: −1 error, 0 pending, 1 server, 2 delivered, 3
-        read, 4 played. It
-        never falls. A message that is not here yet gets it when it comes.
+        read, 4 played. It never falls. A message that is not here yet gets it when it comes.
         """
     async def edit(
         self,
@@ -492,7 +486,9 @@ class Messages(_Handle):
         emoji: str,
         at: datetime | None = None,
     ) -> _store.Changed:
-        """Sets the reaction of one person (`me` is the own account); an empty `emoji` withdraws it."""
+        """Sets the reaction of one person (`me` is the own account); an empty `emoji` withdraws
+        it.
+        """
     async def get(self, id: UUID | str) -> _store.Message | None:
         """One message by its row id.
 
@@ -650,18 +646,15 @@ class Sessions(_Handle):
         to: _store.SessionStatus | str,
         reason: str | None = None,
     ) -> _store.Transition:
-        """Moves a session to a status and logs it in the same commit. The same status again changes
-        nothing, except
-        that a new QR code is logged.
+        """Moves a session to a status and logs it in the same commit. The same status again
+        changes nothing, except that a new QR code is logged.
 
         Errors: `InvalidTransition` naming both states and what is allowed, `Conflict` when
-        another process was
-        faster, `NotFound`.
+        another process was faster, `NotFound`.
         """
     async def restore(self) -> builtins.list[_store.Session]:
         """After a start: every session that should run again. Those in a state that only a live
-        engine can hold are
-        `disconnected` now.
+        engine can hold are `disconnected` now.
         """
     async def recreate(self, id: UUID | str) -> _store.Session:
         """Takes a failed session back to `created`, with its credentials cleared.
@@ -670,8 +663,7 @@ class Sessions(_Handle):
         """
     async def delete(self, id: UUID | str) -> bool:
         """Deletes a session and all that belongs to it: messages, contacts, webhooks, credentials,
-        logs. False: there
-        was none.
+        logs. False: there was none.
         """
     async def log(self, id: UUID | str, event: str, data: Any = None) -> _store.SessionLog:
         """Writes one line of a session's log."""
@@ -795,8 +787,7 @@ class Webhooks(_Handle):
         """
     async def begin(self, webhook: UUID | str, key: str, event: str) -> _store.Begin:
         """Asks whether an event may be delivered to a webhook; of any number of processes exactly
-        one hears
-        `New`. Entries live 24 hours.
+        one hears `New`. Entries live 24 hours.
         """
     async def finish(
         self,
@@ -865,10 +856,9 @@ class Store(_Handle):
         """Takes what an engine emitted, as JSON, and applies all of it in one commit.
 
         `event` is one event (`{"event": "messages.upsert", "data": …}`), an array of them, or a
-        Baileys event map
-        (`{"messages.upsert": …, "chats.update": …}`). Unknown events and fields are counted,
-        never an error; a
-        message that is not acceptable is reported in `refused` and does not affect the rest.
+        Baileys event map (`{"messages.upsert": …, "chats.update": …}`). Unknown events and
+        fields are counted, never an error; a message that is not acceptable is reported in
+        `refused` and does not affect the rest.
 
         Errors: `InvalidArgument` for JSON that is no event, `NotFound` for the session.
         """
@@ -928,8 +918,8 @@ class Store(_Handle):
     ) -> _store.RetentionReport:
         """Counts what `run_retention` would delete, and deletes nothing.
 
-        Errors: `InvalidArgument` for a session whose settings have a window that makes no sense,
-        and those of the database.
+        Errors: `InvalidArgument` for a session whose settings have a window that makes no
+        sense, and those of the database.
         """
     async def run_retention(
         self,
@@ -940,12 +930,10 @@ class Store(_Handle):
         progress: Callable[[str, int, int | None], object] | None = None,
     ) -> _store.RetentionReport:
         """Deletes what is older than its window, in transactions of a few milliseconds, and gives
-        the space back. Of
-        several processes one runs, the others answer `already_running`.
+        the space back. Of several processes one runs, the others answer `already_running`.
 
         Errors: `ClockJump` when the clock seems to have jumped and `force` is not set,
-        `InvalidArgument` for settings that
-        make no sense, and those of the database.
+        `InvalidArgument` for settings that make no sense, and those of the database.
 
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
