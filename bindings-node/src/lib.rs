@@ -7,19 +7,14 @@
 //! No call blocks JavaScript's thread and no promise takes a thread of its own: see [`runtime`].
 
 mod done;
-mod failure;
 mod input;
 mod output;
 mod pool;
 mod runtime;
 
-use napi::Env;
-use napi::bindgen_prelude::Array;
 use napi_derive::napi;
 use openwa_store::face::{VERBS, Verb};
 use openwa_store::{Error, Kind, Result};
-
-use crate::output::outcome;
 
 fn verb(number: u32) -> Result<&'static Verb> {
     let found = usize::try_from(number).ok().and_then(|i| VERBS.get(i));
@@ -30,16 +25,6 @@ fn verb(number: u32) -> Result<&'static Verb> {
 #[napi]
 pub fn verbs() -> Vec<&'static str> {
     VERBS.iter().map(|v| v.path).collect()
-}
-
-/// Runs a rule: `[0, value]` or `[1, error]`.
-#[napi(catch_unwind)]
-pub fn call_pure<'env>(env: &'env Env, number: u32, args: Array<'env>) -> napi::Result<Array<'env>> {
-    let run = || {
-        let verb = verb(number)?;
-        verb.call_pure(input::arguments(verb, &args)?)
-    };
-    outcome(env, run())
 }
 
 /// The version of the library.

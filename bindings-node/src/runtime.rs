@@ -18,16 +18,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use napi::Env;
-use napi::bindgen_prelude::{Array, Function};
+use napi::bindgen_prelude::{Array, Function, Unknown};
+use napi::{Env, JsValue};
 use napi_derive::napi;
 use openwa_store::face::{self, Call, OnProgress, PendingValue, Progress, TicketValue, Value};
 use openwa_store::{Error, Kind, Result, Store};
 
 use crate::done::{Done, Event};
-use crate::output::{outcome, result_at};
+use crate::output::{Items, Output, Pack};
 use crate::pool::Pool;
-use crate::{failure, input, verb};
+use crate::{input, verb};
 
 /// Writes of one store that may be in the library's queue. More wait here: the queue would block who finds it full.
 const IN_FLIGHT: usize = 4096;
@@ -38,6 +38,7 @@ pub struct Runtime(Rc<Inner>);
 
 struct Inner {
     done: Arc<Done>,
+    pack: Pack,
     pool: Pool,
     tickets: RefCell<HashMap<u32, Ticket>>,
     /// What may stop the long calls that are under way.
@@ -63,14 +64,20 @@ struct Line {
 
 #[napi]
 impl Runtime {
-    /// `wake` is called, on JavaScript's thread, when there is something to [`drain`](Self::drain).
+    /// `wake` is called, on JavaScript's thread, when there is something to [`drain`](Self::drain); `pack` makes an array
+    /// of its arguments.
     #[napi(constructor)]
-    pub fn new(env: Env, wake: Function<'_, (), ()>) -> napi::Result<Self> {
+    pub fn new(
+        env: Env,
+        wake: Function<'_, (), ()>,
+        pack: Function<'_, Items, Unknown<'static>>,
+    ) -> napi::Result<Self> {
         let bell = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
         let leaving = Arc::new(AtomicBool::new(false));
         env.add_env_cleanup_hook(Arc::clone(&leaving), |leaving| leaving.store(true, Ordering::Release))?;
         Ok(Runtime(Rc::new(Inner {
             done: Done::new(bell),
+            pack: pack.create_ref()?,
             pool: Pool::default(),
             tickets: RefCell::default(),
             stops: RefCell::default(),
@@ -82,49 +89,60 @@ impl Runtime {
     /// once.
     #[napi(catch_unwind)]
     pub fn open<'env>(
-        &self,
+        &'env self,
         env: &'env Env,
         call: u32,
         options: Array<'env>,
-    ) -> napi::Result<Option<Array<'env>>> {
+    ) -> napi::Result<Option<Unknown<'env>>> {
         let options = match input::record(&options, face::open_options()) {
             Ok(options) => options,
-            Err(e) => return failure::to_js(env, &e).map(Some),
+            Err(e) => return self.0.refused(env, &e),
         };
         let done = Arc::clone(&self.0.done);
         self.0.pool.run(move || done.push(call, Event::Opened(guarded(|| face::open(options)))));
         Ok(None)
     }
 
-    /// Up to `limit` things that happened, each in three places: number of the call, what (0 answer, 1 error,
-    /// 2 progress), and the answer, error or progress. As many as `limit`: there may be more.
+    /// Runs a rule: `[0, value]` or `[1, error]`.
     #[napi(catch_unwind)]
-    pub fn drain<'env>(&self, env: &'env Env, limit: u32) -> napi::Result<Array<'env>> {
+    pub fn call_pure<'env>(
+        &'env self,
+        env: &'env Env,
+        number: u32,
+        args: Array<'env>,
+    ) -> napi::Result<Unknown<'env>> {
+        let run = || {
+            let verb = verb(number)?;
+            verb.call_pure(input::arguments(verb, &args)?)
+        };
+        Output::new(env, &self.0.pack)?.outcome(run())
+    }
+
+    /// Up to `limit` things that happened, each in three places: number of the call, what (0 answer, 1 error,
+    /// 2 progress), and the answer, error or progress.
+    #[napi(catch_unwind)]
+    pub fn drain<'env>(&'env self, env: &'env Env, limit: u32) -> napi::Result<Unknown<'env>> {
+        let out = Output::new(env, &self.0.pack)?;
         let events = self.0.done.take(limit as usize);
-        let mut out = env.create_array(events.len() as u32 * 3)?;
-        for (at, (call, event)) in (0..).step_by(3).zip(events) {
-            out.set(at, call)?;
-            match event {
-                Event::Ready => result_at(env, &mut out, at + 1, self.0.answer(call))?,
+        let mut items = Vec::with_capacity(events.len() * 3);
+        for (call, event) in events {
+            items.push(out.any(call)?);
+            items.extend(match event {
+                Event::Ready => out.result(self.0.answer(call))?,
                 Event::Finished(result) => {
                     self.0.stops.borrow_mut().remove(&call);
-                    result_at(env, &mut out, at + 1, result)?;
+                    out.result(result)?
                 }
-                Event::Opened(Ok(store)) => {
-                    out.set(at + 1, 0)?;
-                    out.set(at + 2, Handle::new(Rc::clone(&self.0), store))?;
+                Event::Opened(Ok(store)) => [out.any(0)?, out.any(Handle::new(Rc::clone(&self.0), store))?],
+                Event::Opened(Err(e)) => out.result(Err(e))?,
+                Event::Progress(Progress { table, rows, total }) => {
+                    let told =
+                        vec![out.any(table)?, out.any(rows as f64)?, out.any(total.map(|n| n as f64))?];
+                    [out.any(2)?, out.list(told)?.raw()]
                 }
-                Event::Opened(Err(e)) => {
-                    out.set(at + 1, 1)?;
-                    out.set(at + 2, failure::to_js(env, &e)?)?;
-                }
-                Event::Progress(progress) => {
-                    out.set(at + 1, 2)?;
-                    out.set(at + 2, progress_to_js(env, &progress)?)?;
-                }
-            }
+            });
         }
-        Ok(out)
+        out.list(items)
     }
 
     /// Whether nothing waits to be drained.
@@ -142,14 +160,6 @@ impl Runtime {
     }
 }
 
-fn progress_to_js<'env>(env: &'env Env, progress: &Progress) -> napi::Result<Array<'env>> {
-    let mut out = env.create_array(0)?;
-    out.insert(progress.table)?;
-    out.insert(progress.rows as f64)?;
-    out.insert(progress.total.map(|n| n as f64))?;
-    Ok(out)
-}
-
 /// A panic is a defect of ours and must not take the host down.
 fn guarded<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(run))
@@ -157,6 +167,11 @@ fn guarded<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
 }
 
 impl Inner {
+    /// An error at once.
+    fn refused<'env>(&'env self, env: &'env Env, error: &Error) -> napi::Result<Option<Unknown<'env>>> {
+        Output::new(env, &self.pack)?.failure(error).map(Some)
+    }
+
     /// The answer to a write. The next of its store that waits takes its place.
     fn answer(&self, call: u32) -> Result<Value> {
         let defect = |what| Error::new(Kind::Internal, what);
@@ -262,17 +277,17 @@ impl Handle {
     /// Starts a verb; its answer comes to `call`. Arguments that are refused are an error at once.
     #[napi(catch_unwind)]
     pub fn call<'env>(
-        &self,
+        &'env self,
         env: &'env Env,
         call: u32,
         number: u32,
         args: Array<'env>,
-    ) -> napi::Result<Option<Array<'env>>> {
+    ) -> napi::Result<Option<Unknown<'env>>> {
         match self.prepare(number, &args) {
             Ok(Call::Write(pending)) => self.runtime.write(call, pending, &self.line),
             Ok(Call::Read(run)) => self.runtime.read(call, run),
             Ok(Call::Long(run)) => self.runtime.long(call, run),
-            Err(e) => return failure::to_js(env, &e).map(Some),
+            Err(e) => return self.runtime.refused(env, &e),
         }
         Ok(None)
     }
@@ -280,12 +295,12 @@ impl Handle {
     /// Runs a verb on this thread: `[0, value]` or `[1, error]`.
     #[napi(catch_unwind)]
     pub fn call_now<'env>(
-        &self,
+        &'env self,
         env: &'env Env,
         number: u32,
         args: Array<'env>,
-    ) -> napi::Result<Array<'env>> {
-        outcome(env, self.prepare(number, &args).and_then(Call::run))
+    ) -> napi::Result<Unknown<'env>> {
+        Output::new(env, &self.runtime.pack)?.outcome(self.prepare(number, &args).and_then(Call::run))
     }
 
     /// Closes the store when all that was asked of it before is written.

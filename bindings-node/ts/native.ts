@@ -2,8 +2,7 @@
 export interface Native {
   verbs(): string[]
   version(): string
-  callPure(verb: number, args: unknown[]): Outcome
-  Runtime: new (wake: () => void) => NativeRuntime
+  Runtime: new (wake: () => void, pack: (...items: unknown[]) => unknown[]) => NativeRuntime
 }
 
 /** `[0, value]` or `[1, failure]`. */
@@ -16,6 +15,7 @@ export interface NativeRuntime {
   open(call: number, options: unknown): Failure | null
   drain(limit: number): unknown[]
   readonly isIdle: boolean
+  callPure(verb: number, args: unknown[]): Outcome
   stop(call: number): void
 }
 

@@ -9,7 +9,7 @@ import { native, type Failure, type Handle } from './native.js'
 /** How long the event loop may be held up by one portion of answers and by what the host does with them, in milliseconds. */
 const TURN = 3
 /** The smallest and the largest portion. */
-const [FEW, MANY] = [8, 1024]
+const [FEW, MANY] = [8, 512]
 
 interface Waiting {
   resolve(value: unknown): void
@@ -38,13 +38,15 @@ export interface LongOptions {
   signal?: AbortSignal
 }
 
-const waiting = new Map<number, Waiting>()
+/** The calls under way, each at its number; the numbers that are free. A map would grow and shrink all the time. */
+const waiting: Array<Waiting | undefined> = []
+const free: number[] = []
+let underWay = 0
 // The addon's bell does not keep the process alive; this does while something is under way.
 const alive = setInterval(() => {}, 0x7fffffff)
 alive.unref()
-let last = 0
 
-const runtime = new native.Runtime(drain)
+const runtime = new native.Runtime(drain, (...items) => items)
 
 let portion = 64
 /** When the portion before this one was given; the host's part of the work is done by the next turn. */
@@ -66,7 +68,7 @@ function drain(): void {
 }
 
 function settle(call: number, what: number, value: unknown): void {
-  const entry = waiting.get(call)
+  const entry = waiting[call]
   if (!entry) return
   if (what === 2) {
     const [table, rows, total] = value as [string, number, number | null]
@@ -83,8 +85,9 @@ function settle(call: number, what: number, value: unknown): void {
 }
 
 function end(call: number): void {
-  waiting.delete(call)
-  if (waiting.size === 0) alive.unref()
+  waiting[call] = undefined
+  free.push(call)
+  if (--underWay === 0) alive.unref()
 }
 
 /** A promise for what `run` starts under the number that it is given. */
@@ -95,11 +98,9 @@ function begin<T>(
   onProgress?: (progress: Progress) => void
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    do last = (last + 1) >>> 0
-    while (waiting.has(last))
-    const call = last
-    if (waiting.size === 0) alive.ref()
-    waiting.set(call, { resolve: resolve as (value: unknown) => void, reject, decode, handle, onProgress })
+    const call = free.pop() ?? waiting.length
+    waiting[call] = { resolve: resolve as (value: unknown) => void, reject, decode, handle, onProgress }
+    if (underWay++ === 0) alive.ref()
     try {
       const refused = run(call)
       if (!refused) return
@@ -218,7 +219,7 @@ export function callNow<T>(handle: Handle, verb: Verb<T>, args: readonly unknown
 
 /** Runs a rule, which needs no store. */
 export function callPure<T>(verb: Verb<T>, args: readonly unknown[]): T {
-  const [failed, value] = native.callPure(verb.number, verb.encode(args))
+  const [failed, value] = runtime.callPure(verb.number, verb.encode(args))
   if (failed) throw failure(value as Failure)
   return verb.decode(value)
 }

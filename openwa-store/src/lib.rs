@@ -53,11 +53,11 @@ pub use schema::Applied;
 pub use store::migrations;
 pub use store::{
     ApiKeys, Ask, Audit, Auth, Authorization, Batches, CheckReport, Contacts, CreatedKey, DatabaseStatus,
-    Messages, Scan, Sessions, Status, Store, Webhooks,
+    IndexInfo, Messages, PartitionInfo, Scan, Sessions, Status, Store, Webhooks,
 };
 pub use takeover::{
-    MAX_PROBLEMS, OnTakeover, OpenwaExportReport, TakeoverOptions, TakeoverPhase, TakeoverProblem,
-    TakeoverProgress, TakeoverReport, TakeoverSource, TakeoverTable, TakeoverWritten,
+    MAX_PROBLEMS, OnTakeover, OpenwaExportReport, OpenwaTable, TakeoverOptions, TakeoverPhase,
+    TakeoverProblem, TakeoverProgress, TakeoverReport, TakeoverSource, TakeoverTable, TakeoverWritten,
 };
 pub use text::Text;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod bouncer;
+pub mod c_interface;
 pub mod cluster;
 pub mod conformance;
 pub mod full;

@@ -3,11 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic: that is how it fails")]
 
 use std::collections::BTreeMap;
+use std::io::Write;
 
 use openwa_store::{
-    Ask, Config, ManualClock, Store, TakeoverOptions, TakeoverPhase, TakeoverProgress, Timestamp, compare,
+    Ask, Config, Kind, ManualClock, Store, TakeoverOptions, TakeoverPhase, TakeoverProgress, Timestamp,
+    compare,
 };
+use openwa_tests::cluster::{Cluster, Database, PASSWORD, USER};
 use openwa_tests::openwa::{self, content, fixture, kept, row, rows, source, tables, take, unpacked};
+use openwa_tests::postgres::{Place, Way};
 use serde_json::{Map, Value, json};
 
 type Tables = Map<String, Value>;
@@ -72,6 +76,32 @@ fn check_messages(expected: &Value, samples: &Value, tables: &Tables) {
     }
 }
 
+/// The samples of a file. Some are told as "as …": those of the dump are the export's, with the media that this left out.
+fn samples(expected: &Value, name: &str) -> Value {
+    let of = |name: &str| expected[name]["message_samples"].clone();
+    match (name, of(name)) {
+        ("openwa-postgres.sql.gz", Value::String(_)) => {
+            let (mut samples, whole) = (of("export-postgres.json.gz"), of("openwa.sqlite.gz"));
+            for sample in samples.as_array_mut().unwrap() {
+                let here = |s: &&Value| s["expect"]["id"] == sample["expect"]["id"];
+                let with_media = whole.as_array().unwrap().iter().find(here).unwrap();
+                sample["expect"]["media"] = with_media["expect"]["media"].clone();
+            }
+            samples
+        }
+        (_, Value::String(_)) => of("openwa.sqlite.gz"),
+        (_, samples) => samples,
+    }
+}
+
+/// What a database has of webhooks and an export leaves out.
+fn check_secrets(expected: &Value, tables: &Tables) {
+    for webhook in expected["openwa.sqlite.gz"]["webhooks"].as_array().unwrap() {
+        let row = row(tables, "webhooks", &webhook["id"]);
+        assert_eq!((&row["secret"], &row["headers"]), (&webhook["secret"], &webhook["headers"]));
+    }
+}
+
 fn check_rest(expected: &Value, tables: &Tables) {
     for session in expected["sessions"].as_array().unwrap_or(&vec![]) {
         let mut columns = session.clone();
@@ -129,39 +159,127 @@ fn check_counts(expected: &Value, report: &openwa_store::TakeoverReport, tables:
     }
 }
 
-fn check(name: &str, path: &std::path::Path) {
+/// Against stores on every engine.
+fn check(name: &str, source: &str) {
+    check_in(&empty(), name, source);
+    for way in [Way::Partitioned, Way::Plain] {
+        let (place, dir) = (Place::migrated(way), tempfile::tempdir().unwrap());
+        let store = Store::open_with(place.config(dir.path())).unwrap();
+        check_in(&store, name, source);
+        store.close().unwrap();
+        let sql = place.sql();
+        assert_eq!(openwa_tests::postgres::disagreements(&sql), Vec::<Vec<String>>::new());
+    }
+}
+
+fn check_in(store: &Store, name: &str, source: &str) {
     let expected = &openwa::json("expected.json")["sources"];
-    let store = empty();
-    let report = take(&store, &[path]).unwrap();
-    let tables = tables(&store);
-    let samples = match &expected[name]["message_samples"] {
-        Value::String(_) => &expected["openwa.sqlite.gz"]["message_samples"],
-        samples => samples,
-    };
+    let report = store.takeover(&[source.to_owned()], &TakeoverOptions::default(), None).unwrap();
+    let tables = tables(store);
     check_counts(&expected[name], &report, &tables);
-    check_messages(&expected[name], samples, &tables);
-    check_rest(&expected[name], &tables);
+    check_messages(&expected[name], &samples(expected, name), &tables);
+    if name == "openwa-postgres.sql.gz" {
+        check_secrets(expected, &tables);
+    } else {
+        check_rest(&expected[name], &tables);
+    }
 }
 
 #[test]
 fn the_data_database() {
     let dir = tempfile::tempdir().unwrap();
-    check("openwa.sqlite.gz", &unpacked("openwa.sqlite.gz", dir.path()));
+    check("openwa.sqlite.gz", &source(&unpacked("openwa.sqlite.gz", dir.path())));
 }
 
 #[test]
 fn the_export_of_a_sqlite_installation() {
-    check("export-sqlite.json.gz", &fixture("export-sqlite.json.gz"));
+    check("export-sqlite.json.gz", &source(&fixture("export-sqlite.json.gz")));
 }
 
 #[test]
 fn the_export_of_a_postgres_installation() {
-    check("export-postgres.json.gz", &fixture("export-postgres.json.gz"));
+    check("export-postgres.json.gz", &source(&fixture("export-postgres.json.gz")));
 }
 
 #[test]
 fn an_early_export() {
-    check("export-0.2-sqlite.json.gz", &fixture("export-0.2-sqlite.json.gz"));
+    check("export-0.2-sqlite.json.gz", &source(&fixture("export-0.2-sqlite.json.gz")));
+}
+
+/// A database with the dump of the fixture, and its URL.
+fn server_with(schema: &str) -> (Database<'static>, String) {
+    let database = Cluster::shared().database();
+    let dump = String::from_utf8(content("openwa-postgres.sql.gz"))
+        .unwrap()
+        .replace("public.", &format!("{schema}."));
+    let mut psql = std::process::Command::new(openwa_tests::server::find("psql"))
+        .args(["-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-U", USER, "-d", database.name()])
+        .args(["-p", &Cluster::shared().port().to_string()])
+        .env("PGPASSWORD", PASSWORD)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut input = psql.stdin.take().unwrap();
+    if schema != "public" {
+        writeln!(input, "CREATE SCHEMA {schema};").unwrap();
+    }
+    input.write_all(dump.as_bytes()).unwrap();
+    drop(input);
+    assert!(psql.wait().unwrap().success());
+    let (name, port) = (database.name(), Cluster::shared().port());
+    let url = format!("postgres://{USER}:{PASSWORD}@127.0.0.1:{port}/{name}?schema={schema}&sslmode=disable");
+    (database, url)
+}
+
+#[test]
+fn the_data_database_on_a_server() {
+    for schema in ["public", "gateway"] {
+        let (_database, url) = server_with(schema);
+        check("openwa-postgres.sql.gz", &url);
+    }
+}
+
+/// The dump and the export were made of the same database: the same rows, but for what the export left out.
+#[test]
+fn a_server_and_its_export_are_the_same() {
+    let (_database, url) = server_with("public");
+    let (server, export) = (empty(), empty());
+    let report = server.takeover(std::slice::from_ref(&url), &TakeoverOptions::default(), None).unwrap();
+    assert!(!format!("{report:?}").contains(PASSWORD), "the password is not told");
+    take(&export, &[&fixture("export-postgres.json.gz")]).unwrap();
+    let differing = compare(&server, &export).unwrap();
+    let count = |table: &str| differing.iter().filter(|d| d.table == table).count();
+    assert_eq!(count("messages"), 92, "media that the export left out");
+    assert_eq!(count("batch_job_messages"), 4);
+    let others = differing.iter().filter(|d| !["messages", "batch_job_messages"].contains(&d.table));
+    // Credentials that the export left out: of webhooks, and of sessions' proxies.
+    assert!(others.clone().all(|d| ["webhooks", "openwa_extra"].contains(&d.table)), "{differing:?}");
+    assert_eq!(others.count(), 9, "{differing:?}");
+}
+
+#[test]
+fn servers_that_are_not_what_they_should_be() {
+    let store = empty();
+    let refused = |url: &str| {
+        let e = store.takeover(&[url.to_owned()], &TakeoverOptions::default(), None).unwrap_err();
+        assert!(!format!("{e:?}").contains(PASSWORD), "{e:?}");
+        assert!(tables(&store)["sessions"].as_array().unwrap().is_empty());
+        (e.kind(), e.to_string())
+    };
+    let (database, url) = server_with("public");
+    let (kind, text) = refused(&url.replace("schema=public", "schema=other"));
+    assert!(kind == Kind::ForeignDatabase && text.contains("no tables in the schema other"), "{text}");
+    let (kind, text) = refused(&url.replace(&format!(":{PASSWORD}@"), ":wrong@"));
+    assert_eq!(kind, Kind::PermissionDenied, "{text}");
+    let (kind, text) = refused("postgres://nobody@127.0.0.1:1/none?sslmode=disable");
+    assert_eq!(kind, Kind::Unavailable, "{text}");
+    // A store of our own.
+    let (place, dir) = (Place::migrated(Way::Plain), tempfile::tempdir().unwrap());
+    Store::open_with(place.config(dir.path())).unwrap().close().unwrap();
+    let own = url.replace(&format!("/{}?", database.name()), &format!("/{}?", place.database.name()));
+    let (kind, text) = refused(&own);
+    assert!(kind == Kind::ForeignDatabase && text.contains("openwa-store itself"), "{text}");
 }
 
 #[test]
@@ -347,8 +465,15 @@ fn a_plan_reads_everything_and_writes_nothing() {
 fn the_way_back_and_in_again() {
     let dir = tempfile::tempdir().unwrap();
     let data = unpacked("openwa.sqlite.gz", dir.path());
-    for path in [&data, &fixture("export-postgres.json.gz"), &fixture("export-0.2-sqlite.json.gz")] {
-        let (first, second) = (empty(), empty());
+    let server = Place::migrated(Way::Partitioned);
+    let on_server = Store::open_with(server.config(&dir.path().join("server"))).unwrap();
+    for (path, first) in [
+        (&data, empty()),
+        (&fixture("export-postgres.json.gz"), empty()),
+        (&fixture("export-0.2-sqlite.json.gz"), empty()),
+        (&data, on_server),
+    ] {
+        let second = empty();
         take(&first, &[path]).unwrap();
         for name in ["back.json", "back.json.zst"] {
             let back = dir.path().join(name);
@@ -416,9 +541,9 @@ fn progress_is_told_and_can_stop_it() {
             std::ops::ControlFlow::Continue(())
         }),
     );
-    assert_eq!(all.unwrap_err().kind(), openwa_store::Kind::Cancelled);
+    assert_eq!(all.unwrap_err().kind(), Kind::Cancelled);
     assert_eq!(tables(&store), before, "nothing is kept of it");
-    let reading = seen.iter().filter(|p| p.phase == TakeoverPhase::Read && p.rows >= 2000).last().unwrap();
+    let reading = seen.iter().rfind(|p| p.phase == TakeoverPhase::Read && p.rows >= 2000).unwrap();
     assert!(reading.total.is_some_and(|total| reading.done > 0 && reading.done <= total), "{reading:?}");
     assert!(seen.iter().any(|p| p.phase == TakeoverPhase::Write && p.total.is_some_and(|t| t > 5000)));
 }

@@ -92,6 +92,8 @@ __all__ = [
     "NewWhitelistEntry",
     "NotFoundError",
     "OpenOptions",
+    "OpenwaExportReport",
+    "OpenwaTable",
     "Order",
     "Page",
     "PageRequest",
@@ -124,6 +126,12 @@ __all__ = [
     "Step",
     "Store",
     "TableRows",
+    "TakeoverOptions",
+    "TakeoverProblem",
+    "TakeoverReport",
+    "TakeoverSource",
+    "TakeoverTable",
+    "TakeoverWritten",
     "TimeoutError",
     "Transition",
     "UnavailableError",
@@ -2073,6 +2081,42 @@ class OpenOptions(Record):
     def group(self) -> int | None:
         """Writes that may share a commit; default 1,024."""
 
+class OpenwaExportReport(Record):
+    """What an export in OpenWA's format wrote."""
+
+    def __new__(
+        cls,
+        *,
+        tables: Iterable[OpenwaTable | Mapping[str, Any]] | None = None,
+        bytes: int | None = None,
+        left_out: Iterable[TableRows | Mapping[str, Any]] | None = None,
+    ) -> Self: ...
+    @property
+    def tables(self) -> tuple[OpenwaTable, ...]:
+        """Rows per table."""
+    @property
+    def bytes(self) -> int:
+        """Bytes of the document before compression."""
+    @property
+    def left_out(self) -> tuple[TableRows, ...]:
+        """What the format cannot hold, and how many rows of it there are."""
+
+class OpenwaTable(Record):
+    """A table of an export in OpenWA's format."""
+
+    def __new__(
+        cls,
+        *,
+        table: str | None = None,
+        rows: int | None = None,
+    ) -> Self: ...
+    @property
+    def table(self) -> str:
+        """Its name in the document."""
+    @property
+    def rows(self) -> int:
+        """Its rows."""
+
 class PageRequest(Record):
     """Which page of a list."""
 
@@ -2454,6 +2498,170 @@ class TableRows(Record):
     @property
     def rows(self) -> int:
         """How many rows."""
+
+class TakeoverOptions(Record):
+    """How to take over."""
+
+    def __new__(
+        cls,
+        *,
+        plan: bool | None = None,
+        skip_bad_rows: bool | None = None,
+        session: str | None = None,
+    ) -> Self: ...
+    @property
+    def plan(self) -> bool:
+        """Reads everything and reports; nothing is written."""
+    @property
+    def skip_bad_rows(self) -> bool:
+        """Takes over the rows that are good and reports the others. If not set, one bad row means
+        that nothing is written.
+        """
+    @property
+    def session(self) -> str | None:
+        """Name or id of the session that credentials belong to. `None`: the one called like their
+        folder or archive, or with their telephone number; else a new one of that name.
+        """
+
+class TakeoverProblem(Record):
+    """A row that cannot be taken over."""
+
+    def __new__(
+        cls,
+        *,
+        source: str | None = None,
+        table: str | None = None,
+        row: str | None = None,
+        column: str | None = None,
+        why: str | None = None,
+    ) -> Self: ...
+    @property
+    def source(self) -> str:
+        """The source."""
+    @property
+    def table(self) -> str:
+        """The table, by its name in OpenWA's database."""
+    @property
+    def row(self) -> str:
+        """The row's id, or its number from 1 where it has none."""
+    @property
+    def column(self) -> str:
+        """The column; empty: the row as a whole."""
+    @property
+    def why(self) -> str:
+        """What is wrong. It never repeats a value that may be secret."""
+
+class TakeoverReport(Record):
+    """What a takeover did, or with `plan` would do."""
+
+    def __new__(
+        cls,
+        *,
+        plan: bool | None = None,
+        sources: Iterable[TakeoverSource | Mapping[str, Any]] | None = None,
+        tables: Iterable[TakeoverTable | Mapping[str, Any]] | None = None,
+        written: Iterable[TakeoverWritten | Mapping[str, Any]] | None = None,
+        problems: Iterable[TakeoverProblem | Mapping[str, Any]] | None = None,
+        problem_count: int | None = None,
+        notes: Iterable[str] | None = None,
+    ) -> Self: ...
+    @property
+    def plan(self) -> bool:
+        """Whether it was only a plan."""
+    @property
+    def sources(self) -> tuple[TakeoverSource, ...]:
+        """What was read."""
+    @property
+    def tables(self) -> tuple[TakeoverTable, ...]:
+        """What became of the rows of each table of the sources."""
+    @property
+    def written(self) -> tuple[TakeoverWritten, ...]:
+        """What was written to each of our tables; empty for a plan."""
+    @property
+    def problems(self) -> tuple[TakeoverProblem, ...]:
+        """Rows that were not taken over, the first `MAX_PROBLEMS`."""
+    @property
+    def problem_count(self) -> int:
+        """How many rows were not taken over."""
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What people should know beside that."""
+
+class TakeoverSource(Record):
+    """One source."""
+
+    def __new__(
+        cls,
+        *,
+        name: str | None = None,
+        kind: str | None = None,
+    ) -> Self: ...
+    @property
+    def name(self) -> str:
+        """Its path, or its address without the password."""
+    @property
+    def kind(self) -> str:
+        """What it is."""
+
+class TakeoverTable(Record):
+    """One table of the sources."""
+
+    def __new__(
+        cls,
+        *,
+        table: str | None = None,
+        rows: int | None = None,
+        mapped: int | None = None,
+        extra: int | None = None,
+        bad: int | None = None,
+        repeated: int | None = None,
+        to: Iterable[str] | None = None,
+        extra_columns: Iterable[str] | None = None,
+    ) -> Self: ...
+    @property
+    def table(self) -> str:
+        """Its name in OpenWA's database; credentials are a table of their own, `credentials`."""
+    @property
+    def rows(self) -> int:
+        """Rows that were read."""
+    @property
+    def mapped(self) -> int:
+        """Rows that have a place in our tables."""
+    @property
+    def extra(self) -> int:
+        """Rows of which something, or all, is kept in `openwa_extra`."""
+    @property
+    def bad(self) -> int:
+        """Rows that cannot be taken over."""
+    @property
+    def repeated(self) -> int:
+        """Rows that an earlier source had too."""
+    @property
+    def to(self) -> tuple[str, ...]:
+        """Our tables that its rows go to; empty: only to `openwa_extra`."""
+    @property
+    def extra_columns(self) -> tuple[str, ...]:
+        """Columns that are kept in `openwa_extra`."""
+
+class TakeoverWritten(Record):
+    """One of our tables."""
+
+    def __new__(
+        cls,
+        *,
+        table: str | None = None,
+        rows: int | None = None,
+        inserted: int | None = None,
+    ) -> Self: ...
+    @property
+    def table(self) -> str:
+        """The table."""
+    @property
+    def rows(self) -> int:
+        """Rows for it."""
+    @property
+    def inserted(self) -> int:
+        """Rows that were added; the others were there already."""
 
 class Transition(Record):
     """What a step of a session's life did."""
@@ -3471,6 +3679,56 @@ class Store(_Handle):
         """Like `import`, from a file.
 
         Errors: As `import`, with the path in the context.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    def takeover(
+        self,
+        sources: Iterable[str],
+        *,
+        plan: bool | None = None,
+        skip_bad_rows: bool | None = None,
+        session: str | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> TakeoverReport:
+        """Takes over what another gateway has: each source is a path or a `postgres://` URL, and is
+        recognised by what
+        it is:
+
+        - OpenWA's databases as SQLite files (`main.sqlite`, `openwa.sqlite`), also with a
+        journal beside; they are
+        never changed;
+        - OpenWA's database on a PostgreSQL server:
+        `postgres://user:password@host/database?schema=public`;
+        - OpenWA's export, plain or compressed with gzip or zstd;
+        - an auth folder of Baileys; a session archive of whatsapp-web.js' `RemoteAuth`.
+
+        All of it or nothing, in one transaction per database. Rows that are there already stay
+        as they are, so a
+        second run changes nothing. What has no column here is kept in `openwa_extra`. Memory
+        does not grow with the
+        sources; a temporary file of about their size does.
+
+        Errors: `InvalidData` saying what a source looks like, or naming table, row and column of
+        the first bad row;
+        `ForeignDatabase` for another program's database; `Busy` when a source is being written
+        to; `Cancelled`;
+        those of the databases.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    def export_openwa_file(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> OpenwaExportReport:
+        """Like `export_openwa`, to a file that only its owner may read; compressed if its name
+        ends in `.zst`. It takes its place only when it is complete and durable.
+
+        Errors: As `export`, with the path in the context.
 
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.

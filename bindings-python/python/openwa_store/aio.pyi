@@ -909,6 +909,56 @@ class Store(_Handle):
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
         """
+    async def takeover(
+        self,
+        sources: Iterable[str],
+        *,
+        plan: bool | None = None,
+        skip_bad_rows: bool | None = None,
+        session: str | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> _store.TakeoverReport:
+        """Takes over what another gateway has: each source is a path or a `postgres://` URL, and is
+        recognised by what
+        it is:
+
+        - OpenWA's databases as SQLite files (`main.sqlite`, `openwa.sqlite`), also with a
+        journal beside; they are
+        never changed;
+        - OpenWA's database on a PostgreSQL server:
+        `postgres://user:password@host/database?schema=public`;
+        - OpenWA's export, plain or compressed with gzip or zstd;
+        - an auth folder of Baileys; a session archive of whatsapp-web.js' `RemoteAuth`.
+
+        All of it or nothing, in one transaction per database. Rows that are there already stay
+        as they are, so a
+        second run changes nothing. What has no column here is kept in `openwa_extra`. Memory
+        does not grow with the
+        sources; a temporary file of about their size does.
+
+        Errors: `InvalidData` saying what a source looks like, or naming table, row and column of
+        the first bad row;
+        `ForeignDatabase` for another program's database; `Busy` when a source is being written
+        to; `Cancelled`;
+        those of the databases.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    async def export_openwa_file(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> _store.OpenwaExportReport:
+        """Like `export_openwa`, to a file that only its owner may read; compressed if its name
+        ends in `.zst`. It takes its place only when it is complete and durable.
+
+        Errors: As `export`, with the path in the context.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
     async def retention_preview(
         self,
         *,

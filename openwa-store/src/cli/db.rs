@@ -8,6 +8,7 @@ use super::exit::{Exit, Failure, Result};
 use super::json::{Object, array};
 use super::options::Options;
 use super::output::Output;
+use super::storage::{Indexes, Partitions, Reindex};
 use super::table::{Column, Table};
 
 /// Look after the databases: versions, migrations, checks, comparison
@@ -22,6 +23,12 @@ pub enum Db {
     /// Check pages, indexes, references and counters
     Check(Check),
     Compare(Compare),
+    /// Show every index with its size and how often it is used
+    Indexes(Indexes),
+    /// Rebuild indexes, which gives space back and mends those that are not valid
+    Reindex(Reindex),
+    /// Show the monthly tables of messages on PostgreSQL
+    Partitions(Partitions),
 }
 
 #[derive(Args)]
@@ -83,6 +90,9 @@ impl Db {
             Db::Down(down) => down.run(&options.store_config()?, out),
             Db::Check(_) => check(options, out),
             Db::Compare(compare) => compare.run(options, out),
+            Db::Indexes(c) => c.run(options, out),
+            Db::Reindex(c) => c.run(options, out),
+            Db::Partitions(c) => c.run(options, out),
         }
     }
 }

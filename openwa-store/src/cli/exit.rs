@@ -26,8 +26,13 @@ pub enum Exit {
 pub const HELP: &str = "\
 Environment:
   OPENWA_DIR                           folder of the store
-  DATABASE_TYPE                        sqlite
-  DATABASE_NAME, MAIN_DATABASE_NAME    files of the two databases, relative to the folder
+  OPENWA_DATA                          where the Data database is, as --data
+  DATABASE_TYPE                        sqlite or postgres
+  DATABASE_NAME, MAIN_DATABASE_NAME    files of the two databases, relative to the folder; with postgres,
+                                       DATABASE_NAME is the name of the database on the server
+  DATABASE_HOST, DATABASE_PORT, DATABASE_USERNAME, DATABASE_PASSWORD, DATABASE_SSL, POSTGRES_SCHEMA
+                                       the PostgreSQL server
+  POSTGRES_BUILTIN                     true: the store starts a server of its own
   API_KEY_PEPPER                       secret that the hashes of API keys are made with
   A file given by --config may set them too; the environment wins over it.
 

@@ -1,9 +1,12 @@
 //! A progress bar on standard error for what takes longer than a second.
 
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::Progress;
 
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -67,6 +70,20 @@ impl Meter {
     pub fn done(self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// Runs `work` with a progress callback that moves a meter.
+pub fn metered<T>(
+    what: &str,
+    work: impl FnOnce(&mut dyn FnMut(Progress) -> ControlFlow<()>) -> crate::Result<T>,
+) -> crate::Result<T> {
+    let mut meter = Meter::rows(what);
+    let done = work(&mut |at: Progress| {
+        meter.at(at.table, at.rows, at.total);
+        ControlFlow::Continue(())
+    });
+    meter.done();
+    done
 }
 
 /// A reader that moves a meter.

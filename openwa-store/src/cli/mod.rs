@@ -11,6 +11,7 @@ mod json;
 mod keys;
 mod messages;
 mod meter;
+mod migrate;
 mod options;
 mod output;
 mod pages;
@@ -18,6 +19,7 @@ mod replay;
 mod retention;
 mod sessions;
 mod status;
+mod storage;
 mod summary;
 mod table;
 mod takeover;
@@ -56,6 +58,7 @@ enum Command {
     Export(transfer::Export),
     Import(transfer::Import),
     Takeover(takeover::Takeover),
+    Migrate(migrate::Migrate),
     #[command(subcommand)]
     Db(db::Db),
     Completions(completions::Completions),
@@ -75,6 +78,7 @@ impl Command {
             Command::Export(c) => c.run(options, out),
             Command::Import(c) => c.run(options, out),
             Command::Takeover(c) => c.run(options, out),
+            Command::Migrate(c) => c.run(options, out),
             Command::Db(c) => c.run(options, out),
             Command::Completions(c) => c.run(out),
         }

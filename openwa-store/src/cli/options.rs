@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::entity::Session;
 use crate::{Config, Error, Store};
@@ -18,6 +19,17 @@ pub struct Options {
     #[arg(long, global = true, env = "OPENWA_DIR", value_name = "DIR", help_heading = "Store")]
     dir: Option<PathBuf>,
 
+    /// Where the Data database is: a SQLite file, or postgres://user:password@host:port/database
+    #[arg(
+        long,
+        global = true,
+        env = "OPENWA_DATA",
+        value_name = "PLACE",
+        hide_env_values = true,
+        help_heading = "Store"
+    )]
+    data: Option<String>,
+
     /// File of NAME=VALUE lines with the gateway's settings; the environment wins over it
     #[arg(long, global = true, value_name = "FILE", help_heading = "Store")]
     config: Option<PathBuf>,
@@ -30,10 +42,16 @@ pub struct Options {
 impl Options {
     /// How the store is opened.
     pub fn store_config(&self) -> Result<Config> {
-        self.config_at(None)
+        let mut config = self.config_at(None)?;
+        if let Some(data) = &self.data {
+            config.data = data.parse()?;
+        }
+        config.opening = Some(Arc::new(|text| eprintln!("openwa: waiting: {text}")));
+        Ok(config)
     }
 
-    fn config_at(&self, other: Option<&Path>) -> Result<Config> {
+    /// The same for another folder; `--data` is not about that one.
+    pub fn config_at(&self, other: Option<&Path>) -> Result<Config> {
         let file = self.config.as_deref().map(read_settings).transpose()?.unwrap_or_default();
         let setting = |name: &str| {
             std::env::var(name).ok().filter(|v| !v.is_empty()).or_else(|| file.get(name).cloned())
@@ -53,7 +71,7 @@ impl Options {
         Self::open_existing(self.config_at(Some(dir))?)
     }
 
-    fn open_existing(config: Config) -> Result<Store> {
+    pub fn open_existing(config: Config) -> Result<Store> {
         for path in [config.main_path(), config.data_path()].into_iter().flatten() {
             if !path.exists() {
                 return Err(Failure::not_found(

@@ -1,6 +1,5 @@
 //! Export and import.
 
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -9,13 +8,12 @@ use serde_json::json;
 
 use super::exit::{Exit, Failure, Result};
 use super::json::{Object, array};
-use super::meter::Meter;
+use super::meter::metered;
 use super::options::Options;
 use super::output::Output;
 use super::table::{Column, Table};
 use crate::{
-    ExportOptions, ExportReport, ImportOptions, ImportReport, Missing, Mode, OpenwaExportReport, Progress,
-    Text,
+    ExportOptions, ExportReport, ImportOptions, ImportReport, Missing, Mode, OpenwaExportReport, Text,
 };
 
 /// Write the store as one JSON document
@@ -142,20 +140,6 @@ impl Import {
     }
 }
 
-/// Runs `work` with a progress callback that moves a meter.
-fn metered<T>(
-    what: &str,
-    work: impl FnOnce(&mut dyn FnMut(Progress) -> ControlFlow<()>) -> crate::Result<T>,
-) -> crate::Result<T> {
-    let mut meter = Meter::rows(what);
-    let done = work(&mut |at: Progress| {
-        meter.at(at.table, at.rows, at.total);
-        ControlFlow::Continue(())
-    });
-    meter.done();
-    done
-}
-
 /// Tells what was written for OpenWA.
 fn way_back(file: &Path, report: &OpenwaExportReport, out: &mut Output) -> Result<Exit> {
     if out.is_json() {
@@ -164,15 +148,15 @@ fn way_back(file: &Path, report: &OpenwaExportReport, out: &mut Output) -> Resul
         };
         let document = Object::new()
             .put("file", json!(Text::from(file.display().to_string()).as_stored()))
-            .put("tables", counts(&mut report.tables.iter().map(|(t, n)| (t.as_str(), *n))))
+            .put("tables", counts(&mut report.tables.iter().map(|t| (t.table.as_str(), t.rows))))
             .put("left_out", counts(&mut report.left_out.iter().copied()))
             .put("bytes", json!(report.bytes));
         out.json(&document.done())?;
         return Ok(Exit::Done);
     }
     let mut table = Table::new(&[Column::Left("TABLE"), Column::Right("ROWS")]);
-    for (name, rows) in &report.tables {
-        table.row([name.clone(), HumanCount(*rows).to_string()]);
+    for t in &report.tables {
+        table.row([t.table.clone(), HumanCount(t.rows).to_string()]);
     }
     out.table(&table)?;
     let (path, size) = (file.display(), HumanBytes(report.bytes));

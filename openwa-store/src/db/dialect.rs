@@ -193,6 +193,38 @@ impl Dialect {
             ],
         }
     }
+
+    /// A query for the indexes of the database: table, name, bytes, uses, whether unique, whether valid.
+    pub(crate) const fn indexes(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => {
+                "SELECT s.tbl_name, s.name, (SELECT sum(d.pgsize) FROM dbstat d WHERE d.name = s.name),
+                        NULL, coalesce(l.\"unique\", 1), 1
+                   FROM sqlite_schema s LEFT JOIN pragma_index_list(s.tbl_name) l ON l.name = s.name
+                  WHERE s.type = 'index'"
+            }
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres { .. } => {
+                "SELECT t.relname, c.relname, pg_relation_size(c.oid), s.idx_scan, i.indisunique, i.indisvalid
+                   FROM pg_catalog.pg_index i
+                   JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid AND c.relkind = 'i'
+                   JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
+                   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                   LEFT JOIN pg_catalog.pg_stat_user_indexes s ON s.indexrelid = i.indexrelid
+                  WHERE n.nspname = this_schema"
+            }
+        }
+    }
+
+    /// The statement that rebuilds an index. It runs outside a transaction.
+    pub(crate) fn reindex(self, index: &str) -> String {
+        let quoted = index.replace('"', "\"\"");
+        if self.is_sqlite() {
+            format!("REINDEX \"{quoted}\"")
+        } else {
+            format!("REINDEX INDEX CONCURRENTLY in_this_schema.\"{quoted}\"")
+        }
+    }
 }
 
 /// What an insert does with messages whose id is taken.

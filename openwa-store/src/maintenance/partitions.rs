@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::db::Conn;
 use crate::error::{Kind, Result};
+use crate::store::PartitionInfo;
 use crate::time::Timestamp;
 use crate::value::{Column, Value};
 
@@ -56,6 +57,31 @@ pub(crate) fn existing(conn: &dyn Conn) -> Result<Option<Vec<Partition>>> {
         Ok(if let Value::Text(name) = row.get(0) { partition(name) } else { None })
     })?;
     Ok(partitioned.then(|| names.into_iter().flatten().collect()))
+}
+
+/// All partitions with their sizes, oldest first.
+pub(crate) fn sizes(conn: &dyn Conn) -> Result<Vec<PartitionInfo>> {
+    let sql = "SELECT c.relname, c.reltuples::bigint, pg_total_relation_size(c.oid)
+                 FROM pg_catalog.pg_class m
+                 JOIN pg_catalog.pg_namespace n ON n.oid = m.relnamespace
+                 JOIN pg_catalog.pg_inherits i ON i.inhparent = m.oid
+                 JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+                WHERE n.nspname = this_schema AND m.relname = 'messages'";
+    let mut all = conn.all(sql, &[], |row| {
+        let name = if let Value::Text(name) = row.get(0) { name.to_owned() } else { String::new() };
+        let month = partition(&name);
+        let count = |i| if let Value::Int(n) = row.get(i) { u64::try_from(n).ok() } else { None };
+        Ok(PartitionInfo {
+            since: month.as_ref().map(|m| m.since),
+            until: month.map(|m| m.until),
+            name,
+            rows: count(1),
+            bytes: count(2).unwrap_or(0),
+        })
+    })?;
+    // The default partition comes last.
+    all.sort_by_key(|p| (p.since.is_none(), p.since));
+    Ok(all)
 }
 
 /// `messages_y2025m01`; any other name is not a month's.

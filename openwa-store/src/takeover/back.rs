@@ -8,14 +8,14 @@ use std::io::Write;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::OpenwaExportReport;
 use super::map::{self, LID_SERVER};
+use super::{OpenwaExportReport, OpenwaTable};
 use crate::db::{Conn, Flow};
 use crate::entity::{
     BatchJob, BatchJobMessage, Database, Entity, Identity, Message, OpenwaExtra, Session, SessionStatus,
     Webhook,
 };
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::json;
 use crate::store::Store;
 use crate::text::Text;
@@ -105,9 +105,9 @@ impl Back<'_, '_> {
             self.rows = 0;
             self.table(table)?;
             self.text("]");
-            self.report.tables.push((name, self.rows));
+            self.report.tables.push(OpenwaTable { table: name, rows: self.rows });
         }
-        let counts: Fields = self.report.tables.iter().map(|(t, n)| (t.clone(), (*n).into())).collect();
+        let counts: Fields = self.report.tables.iter().map(|t| (t.table.clone(), t.rows.into())).collect();
         let omitted = json!({ "messages": 0, "messageBatches": 0 });
         self.text(&format!(
             "\n}},\"counts\":{},\"skippedTables\":[],\"omittedInlineMedia\":{omitted}}}\n",
@@ -156,7 +156,7 @@ impl Back<'_, '_> {
         );
         let conn = self.conn;
         conn.query(&sql, &[Value::Text(source)], &mut |row| {
-            let extra = fields(row.get(table.columns.len()));
+            let extra = fields(row.get(table.columns.len()))?;
             self.row(place, make(&E::from_row(row)?, extra))?;
             Ok(Flow::Continue(()))
         })
@@ -186,7 +186,7 @@ impl Back<'_, '_> {
                 let id = job.id.to_string();
                 let sql =
                     "SELECT data FROM openwa_extra WHERE table_name = 'message_batches' AND row_id = ?1";
-                let extra = conn.first(sql, &[Value::Text(&id)], |row| Ok(fields(row.get(0))))?;
+                let extra = conn.first(sql, &[Value::Text(&id)], |row| fields(row.get(0)))?;
                 self.row("batch_jobs", batch(job, &messages, extra.unwrap_or_default()))?;
             }
             match jobs.into_iter().next_back() {
@@ -204,7 +204,7 @@ impl Back<'_, '_> {
                     WHERE x.table_name = 'baileys_stored_messages' ORDER BY x.row_id";
         let conn = self.conn;
         conn.query(sql, &[], &mut |row| {
-            let mut kept = fields(row.get(1));
+            let mut kept = fields(row.get(1))?;
             if !kept.contains_key("serializedMessage") {
                 let Value::Bytes(raw) = row.get(2) else { return Ok(Flow::Continue(())) };
                 let Ok(raw) = std::str::from_utf8(raw) else { return Ok(Flow::Continue(())) };
@@ -239,7 +239,7 @@ impl Back<'_, '_> {
     fn kept(&mut self, sql: &str, values: &[Value<'_>]) -> Result<()> {
         let conn = self.conn;
         conn.query(sql, values, &mut |row| {
-            self.row(OpenwaExtra::TABLE.name, fields(row.get(0)))?;
+            self.row(OpenwaExtra::TABLE.name, fields(row.get(0))?)?;
             Ok(Flow::Continue(()))
         })
     }
@@ -267,12 +267,18 @@ impl Back<'_, '_> {
     }
 }
 
-/// A kept row, or no fields.
-fn fields(value: Value<'_>) -> Fields {
-    let Value::Text(stored) = value else { return Fields::new() };
+/// A kept row; NULL: nothing was kept.
+fn fields(value: Value<'_>) -> Result<Fields> {
+    let stored = match value {
+        Value::Null => return Ok(Fields::new()),
+        Value::Text(stored) | Value::Json(stored) => stored,
+        _ => "",
+    };
     match serde_json::from_str(stored) {
-        Ok(Json::Object(fields)) => fields,
-        _ => Fields::new(),
+        Ok(Json::Object(fields)) => Ok(fields),
+        _ => Err(Error::new(Kind::Unreadable, "what was kept of a row is no JSON object")
+            .with("table", OpenwaExtra::TABLE.name)
+            .with("column", "data")),
     }
 }
 

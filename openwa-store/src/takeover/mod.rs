@@ -14,6 +14,7 @@ mod spool;
 
 use std::ops::ControlFlow;
 
+use crate::record::shape;
 use crate::text::Text;
 
 pub(crate) use back::export_openwa;
@@ -22,6 +23,7 @@ pub(crate) use run::takeover;
 /// Problems of which a report tells the details; the others are counted.
 pub const MAX_PROBLEMS: usize = 1000;
 
+shape! { input:
 /// How to take over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TakeoverOptions {
@@ -34,7 +36,9 @@ pub struct TakeoverOptions {
     /// or with their telephone number; else a new one of that name.
     pub session: Option<Text>,
 }
+}
 
+shape! { output:
 /// What a takeover did, or with `plan` would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TakeoverReport {
@@ -53,7 +57,9 @@ pub struct TakeoverReport {
     /// What people should know beside that.
     pub notes: Vec<String>,
 }
+}
 
+shape! { output:
 /// One source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakeoverSource {
@@ -62,7 +68,9 @@ pub struct TakeoverSource {
     /// What it is.
     pub kind: &'static str,
 }
+}
 
+shape! { output:
 /// One table of the sources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TakeoverTable {
@@ -83,7 +91,9 @@ pub struct TakeoverTable {
     /// Columns that are kept in `openwa_extra`.
     pub extra_columns: Vec<String>,
 }
+}
 
+shape! { output:
 /// One of our tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakeoverWritten {
@@ -94,7 +104,9 @@ pub struct TakeoverWritten {
     /// Rows that were added; the others were there already.
     pub inserted: u64,
 }
+}
 
+shape! { output:
 /// A row that cannot be taken over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakeoverProblem {
@@ -108,6 +120,7 @@ pub struct TakeoverProblem {
     pub column: String,
     /// What is wrong. It never repeats a value that may be secret.
     pub why: String,
+}
 }
 
 /// What a takeover is doing.
@@ -138,13 +151,35 @@ pub struct TakeoverProgress {
 /// own thread. While it writes, it must not use the store.
 pub type OnTakeover<'a> = Option<&'a mut dyn FnMut(&TakeoverProgress) -> ControlFlow<()>>;
 
+shape! { output:
 /// What an export in OpenWA's format wrote.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenwaExportReport {
-    /// Rows per table, by their names in the document.
-    pub tables: Vec<(String, u64)>,
+    /// Rows per table.
+    pub tables: Vec<OpenwaTable>,
     /// Bytes of the document before compression.
     pub bytes: u64,
     /// What the format cannot hold, and how many rows of it there are.
     pub left_out: Vec<(&'static str, u64)>,
+}
+}
+
+shape! { output:
+/// A table of an export in OpenWA's format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenwaTable {
+    /// Its name in the document.
+    pub table: String,
+    /// Its rows.
+    pub rows: u64,
+}
+}
+
+impl TakeoverProgress {
+    /// The table by a name that the library knows: those of a source's own are all `openwa_extra`.
+    pub(crate) fn known_table(&self) -> &'static str {
+        let ours = crate::entity::TABLES.iter().map(|t| t.name);
+        let mut names = map::MAPPINGS.iter().map(|m| m.table).chain(ours);
+        names.find(|name| *name == self.table).unwrap_or("openwa_extra")
+    }
 }

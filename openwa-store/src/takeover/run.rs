@@ -310,7 +310,7 @@ impl<'a, 'p> Run<'a, 'p> {
                 None,
                 Some(stored.session.to_owned()),
                 false,
-            );
+            )?;
             kept += 1;
             spool.put(&row, usize::MAX >> 1).map(drop)
         })?;
@@ -340,11 +340,10 @@ impl<'a, 'p> Run<'a, 'p> {
             };
             let row = SessionAuth { session_id: session, category, key_id, value, updated_at: at };
             if let Err(e) = crate::entity::Entity::check(&row) {
-                let wrong = Wrong::new(e.context("column").unwrap_or_default(), e.message());
-                self.problem(CREDENTIALS, file.to_owned(), wrong);
+                self.problem(CREDENTIALS, file.to_owned(), map::wrong(&e));
                 return Ok(());
             }
-            let row = self.out.render(&row, None, Some(session.to_string()), true);
+            let row = self.out.render(&row, None, Some(session.to_string()), true)?;
             let put = self.spool.put(&row, self.source)?;
             let table = &mut self.report.tables[self.table];
             if put == Put::New {
@@ -394,7 +393,7 @@ impl<'a, 'p> Run<'a, 'p> {
             updated_at: now,
         };
         crate::entity::Entity::check(&session)?;
-        let row = self.out.render(&session, Some(name.clone()), None, false);
+        let row = self.out.render(&session, Some(name.clone()), None, false)?;
         self.spool.put(&row, self.source)?;
         self.spool.know(&session.id.to_string())?;
         self.report.notes.push(format!("the credentials make a new session called {name:?}"));

@@ -15,8 +15,10 @@ use super::{ExportOptions, ImportOptions, Missing, Mode, OnProgress};
 use crate::db::{Conn, Flow, lock};
 use crate::entity::{Database, TABLES, Table};
 use crate::error::{Error, Kind, Result};
+use crate::record::shape;
 use crate::store::Store;
 
+shape! { input:
 /// What to move, and what may be in the way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MigrateOptions {
@@ -25,14 +27,18 @@ pub struct MigrateOptions {
     /// Replaces what the target has. If not, a target that has rows is refused.
     pub replace: bool,
 }
+}
 
+shape! { output:
 /// What a migration moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MigrateReport {
     /// The tables, in the order in which they were moved.
     pub tables: Vec<MigratedTable>,
 }
+}
 
+shape! { output:
 /// One table that was moved and compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MigratedTable {
@@ -42,6 +48,7 @@ pub struct MigratedTable {
     pub rows: u64,
     /// The SHA-256, in hex, of its rows in both stores, in the form of an export.
     pub sha256: String,
+}
 }
 
 /// Rows of a table and their checksum.

@@ -169,6 +169,12 @@ impl Context {
         (store, session)
     }
 
+    /// Whether the space of deleted messages stays with their table, for new ones.
+    #[must_use]
+    pub fn keeps_space(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.way == Way::Plain)
+    }
+
     /// Lets `seconds` pass.
     pub fn pass(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));

@@ -8,6 +8,6 @@ CREATE TABLE openwa_extra (
   data       jsonb NOT NULL,                          -- object
   PRIMARY KEY (table_name, row_id)
 );
-CREATE INDEX idx_openwa_extra_session_id ON openwa_extra (session_id) WHERE session_id IS NOT NULL;
+CREATE INDEX idx_openwa_extra_session_id ON openwa_extra (session_id);
 -- down
 DROP TABLE openwa_extra;

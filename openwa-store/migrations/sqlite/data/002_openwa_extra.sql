@@ -8,7 +8,7 @@ CREATE TABLE openwa_extra (
   data       TEXT NOT NULL,                           -- JSON object
   PRIMARY KEY (table_name, row_id)
 ) STRICT;
-CREATE INDEX idx_openwa_extra_session_id ON openwa_extra (session_id) WHERE session_id IS NOT NULL;
+CREATE INDEX idx_openwa_extra_session_id ON openwa_extra (session_id);
 
 -- down
 DROP TABLE openwa_extra;

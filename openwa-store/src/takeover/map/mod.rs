@@ -177,9 +177,9 @@ impl Out {
 
     /// Adds a row of ours. `unique` is its unique value beside the key.
     fn put<E: Entity>(&mut self, row: &E, unique: Option<String>, owner: Option<Uuid>) -> Result<(), Wrong> {
-        row.check().map_err(|e| Wrong::new(e.context("column").unwrap_or_default(), e.message()))?;
+        row.check().map_err(|e| wrong(&e))?;
         let (owner, bound) = (owner.map(|id| id.to_string()), owner.is_some());
-        let row = self.render(row, unique, owner, bound);
+        let row = self.render(row, unique, owner, bound).map_err(|e| wrong(&e))?;
         self.rows.push(row);
         Ok(())
     }
@@ -191,7 +191,7 @@ impl Out {
         unique: Option<String>,
         owner: Option<String>,
         bound: bool,
-    ) -> spool::Row {
+    ) -> Result<spool::Row, Error> {
         let table = E::TABLE;
         let place = TABLES.iter().position(|t| t.name == table.name).unwrap_or_default();
         let renderer = self.renderers[place].get_or_insert_with(|| {
@@ -201,15 +201,14 @@ impl Out {
         });
         let values = Values(row.values());
         let mut body = Vec::new();
-        // Fails only for a value that is none of its column's, and an entity's are.
-        let _ = renderer.row(&values, &mut body);
+        renderer.row(&values, &mut body)?;
         let part = |name: &&str| match table.index_of(name).map(|i| values.get(i)) {
             Some(Value::Text(s)) => s.to_owned(),
             Some(Value::Uuid(id)) => id.to_string(),
             _ => String::new(),
         };
         let key = table.key.iter().map(part).collect::<Vec<_>>().join("/");
-        spool::Row { table, key, unique, owner, bound, body }
+        Ok(spool::Row { table, key, unique, owner, bound, body })
     }
 }
 
@@ -217,7 +216,11 @@ struct Values<'a>(Vec<Value<'a>>);
 
 impl Row for Values<'_> {
     fn get(&self, index: usize) -> Value<'_> {
-        self.0[index]
+        match self.0[index] {
+            // Documents go in as such and come out as text.
+            Value::Json(document) => Value::Text(document),
+            value => value,
+        }
     }
 }
 
@@ -267,10 +270,15 @@ fn extra(
         hash[..16].iter().map(|b| format!("{b:02x}")).collect()
     });
     let row = extra_row(table, &label, data);
-    row.check().map_err(|e| Wrong::new(e.context("column").unwrap_or_default(), e.message()))?;
-    let row = out.render(&row, None, owner, bound);
+    row.check().map_err(|e| wrong(&e))?;
+    let row = out.render(&row, None, owner, bound).map_err(|e| wrong(&e))?;
     out.rows.push(row);
     Ok(())
+}
+
+/// What is wrong with a row of ours is wrong with the one that it was made of.
+pub(super) fn wrong(e: &Error) -> Wrong {
+    Wrong::new(e.context("column").unwrap_or_default(), e.message())
 }
 
 /// A row of `openwa_extra`; whom it belongs to is told when it is written.

@@ -3,13 +3,16 @@
 //! Rows come as JSON that the server makes, through a cursor and the simple protocol, which every pooler carries.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+use tokio::runtime::Handle;
+use tokio_postgres::{Client, SimpleQueryMessage};
 use url::Url;
 
 use super::{At, Take};
 use crate::config::{Postgres, Tls};
+use crate::db::{Connector, quoted};
 use crate::error::{Error, Kind, Result};
 use crate::takeover::map::{self, MAPPINGS};
 use crate::takeover::row::SourceRow;
@@ -157,22 +160,7 @@ fn speak(options: &Postgres, to: &SyncSender<Told>) -> Result<()> {
 }
 
 async fn connect(options: &Postgres) -> Result<Client> {
-    let mut config = tokio_postgres::Config::new();
-    config
-        .host(&options.host)
-        .port(options.port)
-        .user(&options.user)
-        .dbname(&options.database)
-        .application_name("openwa takeover")
-        .connect_timeout(options.timeout);
-    if let Some(password) = &options.password {
-        config.password(password);
-    }
-    let (client, connection) = config.connect(NoTls).await.map_err(|e| {
-        let kind = if e.as_db_error().is_some() { Kind::PermissionDenied } else { Kind::Unavailable };
-        Error::new(kind, format!("the server cannot be reached: {e}")).caused_by(e)
-    })?;
-    tokio::spawn(connection);
+    let client = Arc::new(Connector::new(options)?).connect(Handle::current()).await?;
     client
         .batch_execute(
             "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0",
@@ -197,10 +185,6 @@ async fn rows(client: &Client, sql: &str) -> Result<Vec<Vec<String>>> {
     let row =
         |m: &SimpleQueryMessage| if let SimpleQueryMessage::Row(row) = m { Some(text(row)) } else { None };
     Ok(messages.iter().filter_map(row).collect())
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn literal(text: &str) -> String {
@@ -244,6 +228,8 @@ async fn tables(client: &Client, schema: &str) -> Result<Vec<TableRead>> {
                 "timestamp with time zone" => {
                     format!("to_char({q} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS {q}")
                 }
+                // As OpenWA's own export of it has them.
+                "bigint" => format!("{q}::text AS {q}"),
                 _ => q,
             });
             last.names.push(name.clone());
