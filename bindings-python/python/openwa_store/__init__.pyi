@@ -65,6 +65,7 @@ __all__ = [
     "ImportOptions",
     "ImportReport",
     "ImportedTable",
+    "IndexInfo",
     "Ingested",
     "InternalError",
     "InvalidArgumentError",
@@ -78,6 +79,9 @@ __all__ = [
     "MessageFilter",
     "MessageReaction",
     "Messages",
+    "MigrateOptions",
+    "MigrateReport",
+    "MigratedTable",
     "Missing",
     "Mode",
     "NewApiKey",
@@ -97,6 +101,7 @@ __all__ = [
     "Order",
     "Page",
     "PageRequest",
+    "PartitionInfo",
     "PendingKind",
     "Permission",
     "PermissionDeniedError",
@@ -1409,6 +1414,44 @@ class ImportedTable(Record):
     def removed(self) -> int:
         """Rows that were removed before."""
 
+class IndexInfo(Record):
+    """One index of a database."""
+
+    def __new__(
+        cls,
+        *,
+        database: str | None = None,
+        table: str | None = None,
+        name: str | None = None,
+        bytes: int | None = None,
+        scans: int | None = None,
+        unique: bool | None = None,
+        valid: bool | None = None,
+    ) -> Self: ...
+    @property
+    def database(self) -> str:
+        """`main` or `data`."""
+    @property
+    def table(self) -> str:
+        """The table that it belongs to; on PostgreSQL, of the month that it belongs to."""
+    @property
+    def name(self) -> str:
+        """Its name."""
+    @property
+    def bytes(self) -> int:
+        """Its size."""
+    @property
+    def scans(self) -> int | None:
+        """How often a statement has used it since the server's counters were reset. SQLite does
+        not count.
+        """
+    @property
+    def unique(self) -> bool:
+        """Whether values depend on it, so that it is needed however rarely it is read."""
+    @property
+    def valid(self) -> bool:
+        """Whether it can be used; false after a rebuild that was broken off."""
+
 class Ingested(Record):
     """What one event, or several in one commit, did."""
 
@@ -1670,6 +1713,54 @@ class MessageReaction(Record):
     @property
     def reacted_at(self) -> datetime:
         """When it was."""
+
+class MigrateOptions(Record):
+    """What to move, and what may be in the way."""
+
+    def __new__(
+        cls,
+        *,
+        main: bool | None = None,
+        replace: bool | None = None,
+    ) -> Self: ...
+    @property
+    def main(self) -> bool:
+        """Also the tables of the Main database: API keys, their logs, the audit trail."""
+    @property
+    def replace(self) -> bool:
+        """Replaces what the target has. If not, a target that has rows is refused."""
+
+class MigrateReport(Record):
+    """What a migration moved."""
+
+    def __new__(
+        cls,
+        *,
+        tables: Iterable[MigratedTable | Mapping[str, Any]] | None = None,
+    ) -> Self: ...
+    @property
+    def tables(self) -> tuple[MigratedTable, ...]:
+        """The tables, in the order in which they were moved."""
+
+class MigratedTable(Record):
+    """One table that was moved and compared."""
+
+    def __new__(
+        cls,
+        *,
+        table: str | None = None,
+        rows: int | None = None,
+        sha256: str | None = None,
+    ) -> Self: ...
+    @property
+    def table(self) -> str:
+        """The table."""
+    @property
+    def rows(self) -> int:
+        """Its rows."""
+    @property
+    def sha256(self) -> str:
+        """The SHA-256, in hex, of its rows in both stores, in the form of an export."""
 
 class NewApiKey(Record):
     """An API key to be created. Only the name is needed."""
@@ -2132,6 +2223,36 @@ class PageRequest(Record):
     @property
     def after(self) -> str | None:
         """The `next` of the page before."""
+
+class PartitionInfo(Record):
+    """One monthly table of `messages`."""
+
+    def __new__(
+        cls,
+        *,
+        name: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        rows: int | None = None,
+        bytes: int | None = None,
+    ) -> Self: ...
+    @property
+    def name(self) -> str:
+        """Its name: `messages_y2025m01`, or `messages_default` for what belongs to no month that
+        has a table.
+        """
+    @property
+    def since(self) -> datetime | None:
+        """Its first instant; None for the default partition."""
+    @property
+    def until(self) -> datetime | None:
+        """The first instant after it."""
+    @property
+    def rows(self) -> int | None:
+        """Its rows, as the server estimates them; None: it has not looked yet."""
+    @property
+    def bytes(self) -> int:
+        """Its size with indexes."""
 
 class RefusedMessage(Record):
     """A message that could not be stored because something in it is not acceptable."""
@@ -2861,7 +2982,7 @@ class ApiKeys(_Handle):
         """Decides whether a request with a key may go on. The hottest call of a gateway: it writes
         nothing in its own path, and sees a revocation by any process at the next call.
 
-        Errors: Those of the database; deny then.
+        Errors: those of the database; deny then.
         """
     def get(self, id: UUID | str) -> ApiKey:
         """One key's record by id.
@@ -2871,7 +2992,7 @@ class ApiKeys(_Handle):
     def find(self, key: str) -> ApiKey | None:
         """A key's record by the key itself, without counting a use.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def list(self, *, limit: int | None = None, after: str | None = None) -> Page[ApiKey]:
         """One page of keys, in the order of creation.
@@ -2912,7 +3033,7 @@ class ApiKeys(_Handle):
         """The addresses from which a key may be used. None: from anywhere. Some, but none active:
         from nowhere.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def allow_address(
         self,
@@ -3019,7 +3140,7 @@ class Auth(_Handle):
     def get(self, session: UUID | str, category: str, key_id: str) -> AuthValue:
         """One key: found, missing, or unreadable.
 
-        Errors: Those of the database. An engine must not take an error for a missing key.
+        Errors: those of the database. An engine must not take an error for a missing key.
         """
     def get_many(
         self,
@@ -3029,17 +3150,17 @@ class Auth(_Handle):
     ) -> builtins.list[AuthValue]:
         """Several keys of a category, in the order asked for.
 
-        Errors: As `get`.
+        Errors: as `get`.
         """
     def list(self, session: UUID | str, category: str) -> builtins.list[str]:
         """The ids of a category's keys, in order.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def all(self, session: UUID | str) -> builtins.list[SessionAuth]:
         """Every key of a session.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def clear(self, session: UUID | str, category: str | None = None) -> int:
         """Deletes a session's keys, all or those of one category; says how many."""
@@ -3068,7 +3189,7 @@ class Batches(_Handle):
     def find(self, session: UUID | str, batch_id: str) -> BatchJob | None:
         """One job by the host's own id.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def list(
         self,
@@ -3092,7 +3213,7 @@ class Batches(_Handle):
     ) -> builtins.list[BatchJobMessage]:
         """Up to a thousand messages of a job in sending order, from position `from` on.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def claim_next(self, job: UUID | str) -> BatchJobMessage | None:
         """Hands out the next message of a job: in order, once, across threads and processes.
@@ -3116,7 +3237,7 @@ class Batches(_Handle):
         """Messages that were handed out and have no result. After a crash nobody knows whether
         they went out: ask WhatsApp or the user, then `record` it.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def cancel(self, job: UUID | str) -> BatchJob:
         """Withdraws what is pending and ends the job. What is being sent may still get its result.
@@ -3150,7 +3271,7 @@ class Contacts(_Handle):
     def get(self, session: UUID | str, address: str) -> Contact | None:
         """One contact by any of its addresses.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def list(
         self,
@@ -3185,12 +3306,12 @@ class Contacts(_Handle):
     def identities(self, session: UUID | str) -> builtins.list[Identity]:
         """Every LID-phone pair that a session knows, by LID.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def canonical(self, session: UUID | str, address: str) -> str:
         """The address under which a person, group or newsletter is kept.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
 
 class Messages(_Handle):
@@ -3220,8 +3341,9 @@ class Messages(_Handle):
         """Stores a message, or merges it into the one with the same WhatsApp id, and says which.
 
         A repeated delivery never overwrites: it may fill what was empty, raise the ack, or give
-        a placeholder its content. Errors: `InvalidArgument` naming the column, `NotFound` for
-        the session.
+        a placeholder its content.
+
+        Errors: `InvalidArgument` naming the column, `NotFound` for the session.
         """
     def save_many(
         self,
@@ -3274,12 +3396,12 @@ class Messages(_Handle):
     def get(self, id: UUID | str) -> Message | None:
         """One message by its row id.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def find(self, session: UUID | str, wa_message_id: str) -> Message | None:
         """One message by WhatsApp's id.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def list(
         self,
@@ -3329,7 +3451,7 @@ class Messages(_Handle):
     ) -> int:
         """How many messages match.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def chats(
         self,
@@ -3349,12 +3471,12 @@ class Messages(_Handle):
     def reactions(self, session: UUID | str, wa_message_id: str) -> builtins.list[MessageReaction]:
         """The reactions to one message, oldest first.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def waiting(self, session: UUID | str, kind: PendingKind | str) -> int:
         """How many messages that are not here have changes of this kind waiting for them.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
 
 class Sessions(_Handle):
@@ -3381,7 +3503,7 @@ class Sessions(_Handle):
     def find(self, name: str) -> Session | None:
         """One session by name.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def list(
         self,
@@ -3505,7 +3627,7 @@ class Webhooks(_Handle):
     def subscribed(self, session: UUID | str, event: WebhookEvent | str) -> builtins.list[Webhook]:
         """The active webhooks of a session that want to hear of an event.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def update(
         self,
@@ -3640,13 +3762,13 @@ class Store(_Handle):
         """Sizes, schema versions and row counts. Counting reads the smallest index of every table
         once.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def check(self) -> CheckReport:
         """Checks both databases: pages and indexes, foreign keys, and the counters of bulk jobs
         against a recount.
 
-        Errors: Those of the database; what is wrong *in* it is in the report.
+        Errors: those of the database; what is wrong *in* it is in the report.
         """
     def export_file(
         self,
@@ -3662,7 +3784,7 @@ class Store(_Handle):
         `.zst`. The file takes its place, and that of an older one, only when it is complete and
         durable.
 
-        Errors: As `export`, with the path in the context.
+        Errors: as `export`, with the path in the context.
 
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
@@ -3678,9 +3800,35 @@ class Store(_Handle):
     ) -> ImportReport:
         """Like `import`, from a file.
 
-        Errors: As `import`, with the path in the context.
+        Errors: as `import`, with the path in the context.
 
         `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    def indexes(self) -> builtins.list[IndexInfo]:
+        """"""
+    def partitions(self) -> builtins.list[PartitionInfo]:
+        """"""
+    def make_partitions(self) -> int:
+        """"""
+    def reindex(
+        self,
+        table: str | None = None,
+        *,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> int:
+        """`progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    def migrate_to(
+        self,
+        data: str,
+        *,
+        main: bool | None = None,
+        replace: bool | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> MigrateReport:
+        """`progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
         """
     def takeover(
@@ -3692,29 +3840,23 @@ class Store(_Handle):
         session: str | None = None,
         progress: Callable[[str, int, int | None], object] | None = None,
     ) -> TakeoverReport:
-        """Takes over what another gateway has: each source is a path or a `postgres://` URL, and is
-        recognised by what
-        it is:
+        """Takes over what another gateway has: each source is a path or a `postgres://` URL, and
+        is recognised by what it is:
 
         - OpenWA's databases as SQLite files (`main.sqlite`, `openwa.sqlite`), also with a
-        journal beside; they are
-        never changed;
-        - OpenWA's database on a PostgreSQL server:
-        `postgres://user:password@host/database?schema=public`;
-        - OpenWA's export, plain or compressed with gzip or zstd;
-        - an auth folder of Baileys; a session archive of whatsapp-web.js' `RemoteAuth`.
+        journal beside; they are never changed; - OpenWA's database on a PostgreSQL server:
+        `postgres://user:password@host/database?schema=public`; - OpenWA's export, plain or
+        compressed with gzip or zstd; - an auth folder of Baileys; a session archive of
+        whatsapp-web.js' `RemoteAuth`.
 
         All of it or nothing, in one transaction per database. Rows that are there already stay
-        as they are, so a
-        second run changes nothing. What has no column here is kept in `openwa_extra`. Memory
-        does not grow with the
-        sources; a temporary file of about their size does.
+        as they are, so a second run changes nothing. What has no column here is kept in
+        `openwa_extra`. Memory does not grow with the sources; a temporary file of about their
+        size does.
 
-        Errors: `InvalidData` saying what a source looks like, or naming table, row and column of
-        the first bad row;
-        `ForeignDatabase` for another program's database; `Busy` when a source is being written
-        to; `Cancelled`;
-        those of the databases.
+        Errors: `InvalidData` saying what a source looks like, or naming table, row and column
+        of the first bad row; `ForeignDatabase` for another program's database; `Busy` when a
+        source is being written to; `Cancelled`; those of the databases.
 
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
@@ -3728,7 +3870,7 @@ class Store(_Handle):
         """Like `export_openwa`, to a file that only its owner may read; compressed if its name
         ends in `.zst`. It takes its place only when it is complete and durable.
 
-        Errors: As `export`, with the path in the context.
+        Errors: as `export`, with the path in the context.
 
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.

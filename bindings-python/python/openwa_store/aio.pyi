@@ -70,7 +70,7 @@ class ApiKeys(_Handle):
         """Decides whether a request with a key may go on. The hottest call of a gateway: it writes
         nothing in its own path, and sees a revocation by any process at the next call.
 
-        Errors: Those of the database; deny then.
+        Errors: those of the database; deny then.
         """
     async def get(self, id: UUID | str) -> _store.ApiKey:
         """One key's record by id.
@@ -80,7 +80,7 @@ class ApiKeys(_Handle):
     async def find(self, key: str) -> _store.ApiKey | None:
         """A key's record by the key itself, without counting a use.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def list(
         self,
@@ -126,7 +126,7 @@ class ApiKeys(_Handle):
         """The addresses from which a key may be used. None: from anywhere. Some, but none active:
         from nowhere.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def allow_address(
         self,
@@ -237,7 +237,7 @@ class Auth(_Handle):
     async def get(self, session: UUID | str, category: str, key_id: str) -> _store.AuthValue:
         """One key: found, missing, or unreadable.
 
-        Errors: Those of the database. An engine must not take an error for a missing key.
+        Errors: those of the database. An engine must not take an error for a missing key.
         """
     async def get_many(
         self,
@@ -247,17 +247,17 @@ class Auth(_Handle):
     ) -> builtins.list[_store.AuthValue]:
         """Several keys of a category, in the order asked for.
 
-        Errors: As `get`.
+        Errors: as `get`.
         """
     async def list(self, session: UUID | str, category: str) -> builtins.list[str]:
         """The ids of a category's keys, in order.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def all(self, session: UUID | str) -> builtins.list[_store.SessionAuth]:
         """Every key of a session.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def clear(self, session: UUID | str, category: str | None = None) -> int:
         """Deletes a session's keys, all or those of one category; says how many."""
@@ -286,7 +286,7 @@ class Batches(_Handle):
     async def find(self, session: UUID | str, batch_id: str) -> _store.BatchJob | None:
         """One job by the host's own id.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def list(
         self,
@@ -310,7 +310,7 @@ class Batches(_Handle):
     ) -> builtins.list[_store.BatchJobMessage]:
         """Up to a thousand messages of a job in sending order, from position `from` on.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def claim_next(self, job: UUID | str) -> _store.BatchJobMessage | None:
         """Hands out the next message of a job: in order, once, across threads and processes.
@@ -334,7 +334,7 @@ class Batches(_Handle):
         """Messages that were handed out and have no result. After a crash nobody knows whether
         they went out: ask WhatsApp or the user, then `record` it.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def cancel(self, job: UUID | str) -> _store.BatchJob:
         """Withdraws what is pending and ends the job. What is being sent may still get its result.
@@ -368,7 +368,7 @@ class Contacts(_Handle):
     async def get(self, session: UUID | str, address: str) -> _store.Contact | None:
         """One contact by any of its addresses.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def list(
         self,
@@ -403,12 +403,12 @@ class Contacts(_Handle):
     async def identities(self, session: UUID | str) -> builtins.list[_store.Identity]:
         """Every LID-phone pair that a session knows, by LID.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def canonical(self, session: UUID | str, address: str) -> str:
         """The address under which a person, group or newsletter is kept.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
 
 class Messages(_Handle):
@@ -438,8 +438,9 @@ class Messages(_Handle):
         """Stores a message, or merges it into the one with the same WhatsApp id, and says which.
 
         A repeated delivery never overwrites: it may fill what was empty, raise the ack, or give
-        a placeholder its content. Errors: `InvalidArgument` naming the column, `NotFound` for
-        the session.
+        a placeholder its content.
+
+        Errors: `InvalidArgument` naming the column, `NotFound` for the session.
         """
     async def save_many(
         self,
@@ -492,12 +493,12 @@ class Messages(_Handle):
     async def get(self, id: UUID | str) -> _store.Message | None:
         """One message by its row id.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def find(self, session: UUID | str, wa_message_id: str) -> _store.Message | None:
         """One message by WhatsApp's id.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def list(
         self,
@@ -547,7 +548,7 @@ class Messages(_Handle):
     ) -> int:
         """How many messages match.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def chats(
         self,
@@ -571,12 +572,12 @@ class Messages(_Handle):
     ) -> builtins.list[_store.MessageReaction]:
         """The reactions to one message, oldest first.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def waiting(self, session: UUID | str, kind: _store.PendingKind | str) -> int:
         """How many messages that are not here have changes of this kind waiting for them.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
 
 class Sessions(_Handle):
@@ -603,7 +604,7 @@ class Sessions(_Handle):
     async def find(self, name: str) -> _store.Session | None:
         """One session by name.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def list(
         self,
@@ -735,7 +736,7 @@ class Webhooks(_Handle):
     ) -> builtins.list[_store.Webhook]:
         """The active webhooks of a session that want to hear of an event.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def update(
         self,
@@ -866,13 +867,13 @@ class Store(_Handle):
         """Sizes, schema versions and row counts. Counting reads the smallest index of every table
         once.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def check(self) -> _store.CheckReport:
         """Checks both databases: pages and indexes, foreign keys, and the counters of bulk jobs
         against a recount.
 
-        Errors: Those of the database; what is wrong *in* it is in the report.
+        Errors: those of the database; what is wrong *in* it is in the report.
         """
     async def export_file(
         self,
@@ -888,7 +889,7 @@ class Store(_Handle):
         `.zst`. The file takes its place, and that of an older one, only when it is complete and
         durable.
 
-        Errors: As `export`, with the path in the context.
+        Errors: as `export`, with the path in the context.
 
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
@@ -904,9 +905,35 @@ class Store(_Handle):
     ) -> _store.ImportReport:
         """Like `import`, from a file.
 
-        Errors: As `import`, with the path in the context.
+        Errors: as `import`, with the path in the context.
 
         `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    async def indexes(self) -> builtins.list[_store.IndexInfo]:
+        """"""
+    async def partitions(self) -> builtins.list[_store.PartitionInfo]:
+        """"""
+    async def make_partitions(self) -> int:
+        """"""
+    async def reindex(
+        self,
+        table: str | None = None,
+        *,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> int:
+        """`progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    async def migrate_to(
+        self,
+        data: str,
+        *,
+        main: bool | None = None,
+        replace: bool | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> _store.MigrateReport:
+        """`progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
         """
     async def takeover(
@@ -918,29 +945,23 @@ class Store(_Handle):
         session: str | None = None,
         progress: Callable[[str, int, int | None], object] | None = None,
     ) -> _store.TakeoverReport:
-        """Takes over what another gateway has: each source is a path or a `postgres://` URL, and is
-        recognised by what
-        it is:
+        """Takes over what another gateway has: each source is a path or a `postgres://` URL, and
+        is recognised by what it is:
 
         - OpenWA's databases as SQLite files (`main.sqlite`, `openwa.sqlite`), also with a
-        journal beside; they are
-        never changed;
-        - OpenWA's database on a PostgreSQL server:
-        `postgres://user:password@host/database?schema=public`;
-        - OpenWA's export, plain or compressed with gzip or zstd;
-        - an auth folder of Baileys; a session archive of whatsapp-web.js' `RemoteAuth`.
+        journal beside; they are never changed; - OpenWA's database on a PostgreSQL server:
+        `postgres://user:password@host/database?schema=public`; - OpenWA's export, plain or
+        compressed with gzip or zstd; - an auth folder of Baileys; a session archive of
+        whatsapp-web.js' `RemoteAuth`.
 
         All of it or nothing, in one transaction per database. Rows that are there already stay
-        as they are, so a
-        second run changes nothing. What has no column here is kept in `openwa_extra`. Memory
-        does not grow with the
-        sources; a temporary file of about their size does.
+        as they are, so a second run changes nothing. What has no column here is kept in
+        `openwa_extra`. Memory does not grow with the sources; a temporary file of about their
+        size does.
 
-        Errors: `InvalidData` saying what a source looks like, or naming table, row and column of
-        the first bad row;
-        `ForeignDatabase` for another program's database; `Busy` when a source is being written
-        to; `Cancelled`;
-        those of the databases.
+        Errors: `InvalidData` saying what a source looks like, or naming table, row and column
+        of the first bad row; `ForeignDatabase` for another program's database; `Busy` when a
+        source is being written to; `Cancelled`; those of the databases.
 
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
@@ -954,7 +975,7 @@ class Store(_Handle):
         """Like `export_openwa`, to a file that only its owner may read; compressed if its name
         ends in `.zst`. It takes its place only when it is complete and durable.
 
-        Errors: As `export`, with the path in the context.
+        Errors: as `export`, with the path in the context.
 
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
