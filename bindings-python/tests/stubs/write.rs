@@ -141,7 +141,7 @@ pub fn docstring(doc: &str, pad: &str) -> String {
         if i > 0 {
             lines.push(String::new());
         }
-        for item in paragraph.replace("\n* ", "\0* ").split('\0') {
+        for item in paragraph.replace("\n* ", "\0* ").replace("\n- ", "\0- ").split('\0') {
             wrap(item, 96 - pad.len(), &mut lines);
         }
     }
