@@ -10,7 +10,7 @@ PROFILE_DIR := $(or $(CARGO_TARGET_DIR),target)/release
 
 .DEFAULT_GOAL := help
 .PHONY: help setup servers node build demo lint doc test test-rust test-node test-python \
-        bench bench-node bench-python crash crash-node
+        bench bench-node bench-python crash crash-node crash-python
 
 help:
 	@sed -n '1,/^$$/s/^# //p' $(firstword $(MAKEFILE_LIST))
@@ -68,7 +68,7 @@ bench-node: node
 bench-python: setup
 	bindings-python/run-benches
 
-crash: setup servers crash-node
+crash: setup servers crash-node crash-python
 	OPENWA_CRASH_ROUNDS=200 OPENWA_STRESS_SECONDS=30 $(CARGO) test --release -p openwa-tests --test faults
 	OPENWA_TAKEOVER_MB=1024 $(CARGO) test --release -p openwa-tests --test takeover_scale
 	OPENWA_SAME_MESSAGES=20000 OPENWA_SERVER_CRASHES=20 OPENWA_POOLED_OPERATIONS=2000 OPENWA_BUSY_MESSAGES=1000000 \
@@ -78,3 +78,7 @@ crash: setup servers crash-node
 # The addon as it is published, a hundred kills and a million calls.
 crash-node: node
 	cd bindings-node && npm run build && OPENWA_CRASH_ROUNDS=100 OPENWA_LEAK_CALLS=1000000 npm test
+
+# A million calls.
+crash-python: setup
+	OPENWA_LEAK_CALLS=1000000 bindings-python/run-tests -k memory
