@@ -54,9 +54,7 @@ fn value(from: &Array<'_>, at: u32, ty: &Type, field: &'static str) -> Result<Va
             let bytes: Uint8Array = read(from, at, field).map_err(|_| wrong("an object"))?;
             Ok(Value::Bytes(bytes.to_vec()))
         }
-        (ValueType::Object, Type::Record(shape)) => {
-            record(&read(from, at, field)?, shape).map(Value::Record)
-        }
+        (ValueType::Object, Type::Record(shape)) => record(&read(from, at, field)?, shape).map(Value::Record),
         (ValueType::Object, Type::List(item)) => {
             let items: Array<'_> = read(from, at, field)?;
             let each = |i| value(&items, i, item, field).map_err(|e| e.with("index", i));

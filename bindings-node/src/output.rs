@@ -137,7 +137,8 @@ impl<'env> Output<'env> {
 
     fn string(&self, s: &str) -> napi::Result<sys::napi_value> {
         // V8 copies one byte per character without looking at them.
-        let made = if s.is_ascii() { self.env.create_string_latin1(s)? } else { self.env.create_string(s)? };
+        let made =
+            if s.is_ascii() { self.env.create_string_latin1(s)? } else { self.env.create_string(s)? };
         Ok(made.raw())
     }
 }

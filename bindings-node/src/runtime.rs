@@ -136,7 +136,8 @@ impl Runtime {
                 Event::Opened(Ok(store)) => [out.any(0)?, out.any(Handle::new(Rc::clone(&self.0), store))?],
                 Event::Opened(Err(e)) => out.result(Err(e))?,
                 Event::Progress(Progress { table, rows, total }) => {
-                    let told = vec![out.any(table)?, out.any(rows as f64)?, out.any(total.map(|n| n as f64))?];
+                    let told =
+                        vec![out.any(table)?, out.any(rows as f64)?, out.any(total.map(|n| n as f64))?];
                     [out.any(2)?, out.list(told)?.raw()]
                 }
             });
@@ -260,12 +261,8 @@ impl Handle {
     fn new(runtime: Rc<Inner>, store: Store) -> Self {
         // Some room stays for what the library itself queues.
         let limit = IN_FLIGHT.min(store.config().queue / 2).max(1);
-        let line = Line {
-            limit,
-            in_flight: Cell::new(0),
-            waiting: RefCell::default(),
-            closing: RefCell::default(),
-        };
+        let line =
+            Line { limit, in_flight: Cell::new(0), waiting: RefCell::default(), closing: RefCell::default() };
         Handle { runtime, store, line: Rc::new(line) }
     }
 

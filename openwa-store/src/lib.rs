@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "cli")]
+pub mod cli;
 mod config;
 mod db;
 mod maintenance;
@@ -21,6 +23,7 @@ pub mod face;
 pub mod json;
 pub mod policy;
 pub mod replay;
+pub mod takeover;
 pub mod text;
 pub mod time;
 pub mod transfer;
@@ -50,13 +53,18 @@ pub use schema::Applied;
 pub use store::migrations;
 pub use store::{
     ApiKeys, Ask, Audit, Auth, Authorization, Batches, CheckReport, Contacts, CreatedKey, DatabaseStatus,
-    Messages, Scan, Sessions, Status, Store, Webhooks,
+    IndexInfo, Messages, PartitionInfo, Scan, Sessions, Status, Store, Webhooks,
+};
+pub use takeover::{
+    MAX_PROBLEMS, OnTakeover, OpenwaExportReport, OpenwaTable, TakeoverOptions, TakeoverPhase,
+    TakeoverProblem, TakeoverProgress, TakeoverReport, TakeoverSource, TakeoverTable, TakeoverWritten,
 };
 pub use text::Text;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
 pub use transfer::{
     Difference, Differing, ExportOptions, ExportReport, ImportOptions, ImportReport, ImportedTable,
-    MAX_DIFFERENCES, MAX_ROW_BYTES, Missing, Mode, OnProgress, Progress, compare,
+    MAX_DIFFERENCES, MAX_ROW_BYTES, MigrateOptions, MigrateReport, MigratedTable, Missing, Mode, OnProgress,
+    Progress, compare,
 };
 /// Ids are UUIDs of this type.
 pub use uuid::Uuid;

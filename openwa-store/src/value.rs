@@ -35,7 +35,7 @@ pub(crate) enum Value<'a> {
     Bool(bool),
     Real(f64),
     Text(&'a str),
-    /// A JSON document on its way in; it comes out as text.
+    /// A JSON document on its way in. SQLite gives it back as text, PostgreSQL with blanks between its parts.
     Json(&'a str),
     Bytes(&'a [u8]),
     Time(Timestamp),
@@ -96,7 +96,11 @@ impl Column for Json {
         Value::Json(self.as_stored())
     }
     fn read(value: Value<'_>) -> Option<Self> {
-        if let Value::Text(s) = value { Some(Json::from_stored(s)) } else { None }
+        match value {
+            Value::Text(s) => Some(Json::from_stored(s)),
+            Value::Json(s) => Some(Json::from_stored(crate::json::without_blanks(s))),
+            _ => None,
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use openwa_store::engine::ContactChange;
 use openwa_store::{
     AuthEntry, Config, ExportOptions, ImportOptions, Json, ManualClock, Missing, Mode, NewApiKey,
     NewApiKeyLog, NewAuditLog, NewBatch, NewBatchMessage, NewDelivery, NewMessage, NewSession, NewWebhook,
-    NewWhitelistEntry, SessionUpdate, Store, Text, Timestamp,
+    NewWhitelistEntry, SessionUpdate, Store, TakeoverOptions, Text, Timestamp,
 };
 
 /// The export of both databases.
@@ -156,10 +156,21 @@ pub fn full(config: Config) -> Store {
         NewAuditLog { action: "session.created".into(), metadata: Some(tricky), ..Default::default() };
     store.audit().log(audit).wait().unwrap();
 
+    extra(&store);
     for database in store.status().unwrap().databases {
         assert!(database.rows.iter().all(|(_, rows)| *rows > 0), "a table without rows: {:?}", database.rows);
     }
     store
+}
+
+/// A row that only a takeover makes.
+fn extra(store: &Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("export.json");
+    let row = r#"{"id":"l-1","label":"\u0000 \ud83d ␛","n":1.5,"none":null}"#;
+    std::fs::write(&path, format!(r#"{{"tables":{{"chatLabels":[{row}]}}}}"#)).unwrap();
+    let sources = [path.to_str().unwrap().to_owned()];
+    store.takeover(&sources, &TakeoverOptions::default(), None).unwrap();
 }
 
 /// A store's export.

@@ -4,9 +4,11 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod bouncer;
+pub mod c_interface;
 pub mod cluster;
 pub mod conformance;
 pub mod full;
+pub mod openwa;
 pub mod postgres;
 pub mod process;
 pub mod raw;

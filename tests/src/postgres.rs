@@ -29,7 +29,8 @@ impl Way {
 pub struct Place {
     /// The database.
     pub database: Database<'static>,
-    way: Way,
+    /// How a store meets it.
+    pub way: Way,
 }
 
 impl Place {

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use openwa_store::{
@@ -13,7 +13,7 @@ use openwa_store::{
     NewBatchMessage, NewSession, PageRequest, Postgres, Store,
 };
 use openwa_tests::cluster::{Cluster, Database, Options, Stop};
-use openwa_tests::conformance::{ALICE, in_threads, incoming, new_session, refused};
+use openwa_tests::conformance::{ALICE, beside, in_threads, incoming, new_session, refused};
 use openwa_tests::postgres::disagreements;
 use openwa_tests::process::{PATIENCE, setting};
 use uuid::Uuid;
@@ -62,7 +62,7 @@ fn what_was_acknowledged_survives_the_servers_crashes() {
     let (database, dir) = (cluster.database(), tempfile::tempdir().unwrap());
     let store = Store::open_with(config(dir.path(), postgres(&database))).unwrap();
     let session = new_session(&store, "shop-1");
-    let (over, acknowledged) = (AtomicBool::new(false), Mutex::new(HashSet::new()));
+    let acknowledged = Mutex::new(HashSet::new());
     let (failures, slowest) = (AtomicU64::new(0), Mutex::new(Duration::ZERO));
     let attempt = |id: &str, batches: bool| {
         let begun = Instant::now();
@@ -81,26 +81,8 @@ fn what_was_acknowledged_survives_the_servers_crashes() {
             }
         }
     };
-    std::thread::scope(|scope| {
-        // Whatever fails here, the savers must end, or the test would hang instead of failing.
-        struct Over<'a>(&'a AtomicBool);
-        impl Drop for Over<'_> {
-            fn drop(&mut self) {
-                self.0.store(true, Ordering::Relaxed);
-            }
-        }
-        let _over = Over(&over);
-        for thread in 0..8 {
-            let (over, attempt) = (&over, &attempt);
-            scope.spawn(move || {
-                for i in 0.. {
-                    if over.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    attempt(&format!("{thread}-{i}"), thread == 0);
-                }
-            });
-        }
+    let work = |thread: usize, i: usize| attempt(&format!("{thread}-{i}"), thread == 0);
+    beside(8, work, || {
         for round in 0..setting("OPENWA_SERVER_CRASHES", 3) {
             std::thread::sleep(Duration::from_millis(100 + round * 137 % 400));
             cluster.stop(Stop::Immediate);

@@ -3,15 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic: that is how it fails")]
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use openwa_store::{
     Config, ManualClock, MessageFilter, NewMessage, Outcome, RetentionOptions, Store, Timestamp,
 };
 use openwa_tests::cluster::Sql;
-use openwa_tests::conformance::{in_threads, incoming, new_session};
+use openwa_tests::conformance::{beside, in_threads, incoming, new_session};
 use openwa_tests::postgres::{Place, Way, disagreements};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -170,31 +169,19 @@ fn any_number_of_processes_may_move_them_while_others_write() {
     let session = new_session(&store, "shop-1");
     let sql = place.sql();
     into_default(&sql, session, "2025-06", 20_000);
-    let over = AtomicBool::new(false);
-    let slowest = std::thread::scope(|scope| {
-        let writers: Vec<_> = (0..4)
-            .map(|thread| {
-                let (store, over) = (&store, &over);
-                scope.spawn(move || {
-                    let mut slowest = Duration::ZERO;
-                    for n in 0.. {
-                        if over.load(Ordering::Relaxed) {
-                            break;
-                        }
-                        let begun = Instant::now();
-                        save(store, session, incoming(&format!("{thread}-{n}"), "x"));
-                        assert!(store.messages().find(session, "2025-06-1").unwrap().is_some());
-                        slowest = slowest.max(begun.elapsed());
-                    }
-                    slowest
-                })
-            })
-            .collect();
+    let slowest = Mutex::new(Duration::ZERO);
+    let write = |thread: usize, turn: usize| {
+        let begun = Instant::now();
+        save(&store, session, incoming(&format!("{thread}-{turn}"), "x"));
+        assert!(store.messages().find(session, "2025-06-1").unwrap().is_some());
+        let mut slowest = slowest.lock().unwrap();
+        *slowest = (*slowest).max(begun.elapsed());
+    };
+    beside(4, write, || {
         let movers: Vec<Gateway> = (0..4).map(|_| Gateway::new("2025-05-20T12:00:00Z")).collect();
         in_threads(movers.len(), |i| movers[i].open(&place).close().unwrap());
-        over.store(true, Ordering::Relaxed);
-        writers.into_iter().map(|writer| writer.join().unwrap()).max().unwrap()
     });
+    let slowest = slowest.into_inner().unwrap();
     assert!(slowest < Duration::from_secs(10), "a writer waited for {slowest:?}");
     let now = filled(&sql);
     assert_eq!(now["messages_y2025m06"], "20000");
@@ -216,24 +203,11 @@ fn old_months_are_dropped_while_others_insert() {
     }
     store.messages().react(session, "03-1", "12025550178@s.whatsapp.net", "👍", None).wait().unwrap();
     let sql = place.sql();
-    let over = AtomicBool::new(false);
-    let report = std::thread::scope(|scope| {
-        for thread in 0..4 {
-            let (store, over) = (&store, &over);
-            scope.spawn(move || {
-                for n in 0.. {
-                    if over.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    save(store, session, incoming(&format!("{thread}-{n}"), "x"));
-                    assert!(store.messages().find(session, "05-29").unwrap().is_some());
-                }
-            });
-        }
-        let report = store.run_retention(&RetentionOptions::default(), None);
-        over.store(true, Ordering::Relaxed);
-        report.unwrap()
-    });
+    let write = |thread: usize, turn: usize| {
+        save(&store, session, incoming(&format!("{thread}-{turn}"), "x"));
+        assert!(store.messages().find(session, "05-29").unwrap().is_some());
+    };
+    let report = beside(4, write, || store.run_retention(&RetentionOptions::default(), None).unwrap());
     // Of May, the days before the 16th at noon: two rows of the 1st and one of each other day.
     assert!(report.tables.contains(&("messages", 700 + 300 + 17)), "{report:?}");
     let now = filled(&sql);

@@ -451,6 +451,7 @@ fn a_redacted_export_holds_no_secret_and_can_be_imported() {
         "webhooks.secret",
         "webhooks.headers",
         "session_auth",
+        "openwa_extra.data",
     ];
     assert_eq!(list, expected);
     let copy = empty();

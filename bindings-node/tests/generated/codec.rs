@@ -66,7 +66,11 @@ pub fn reader(ty: &Type, nullable: bool) -> Option<String> {
         return None;
     }
     let value = read(ty, "v");
-    Some(if nullable { format!("(v: any) => (v === null ? null : {value})") } else { format!("(v: any) => {value}") })
+    Some(if nullable {
+        format!("(v: any) => (v === null ? null : {value})")
+    } else {
+        format!("(v: any) => {value}")
+    })
 }
 
 /// Whether a value needs no reading.
@@ -92,7 +96,8 @@ impl Writers {
                 let member = |f: &Field| format!("  {}: {},\n", camel(f.name), encoder(&f.ty));
                 let members: String = shape.fields.iter().map(member).collect();
                 let name = shape.name;
-                self.out.push_str(&format!("\nexport const write{name} = record('{name}', {{\n{members}}})\n"));
+                self.out
+                    .push_str(&format!("\nexport const write{name} = record('{name}', {{\n{members}}})\n"));
             }
             Type::List(item) => self.follow(item),
             _ => {}
@@ -123,7 +128,8 @@ fn object(shape: &Shape) -> String {
     let member = |(i, f): (usize, &Field)| {
         let value = format!("v[{i}]");
         let read = read(&f.ty, &value);
-        let read = if f.nullable && read != value { format!("{value} === null ? null : {read}") } else { read };
+        let read =
+            if f.nullable && read != value { format!("{value} === null ? null : {read}") } else { read };
         format!("  {}: {read},\n", camel(f.name))
     };
     let members: String = shape.fields.iter().enumerate().map(member).collect();

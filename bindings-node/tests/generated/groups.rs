@@ -92,7 +92,12 @@ fn answer(verb: &Verb) -> String {
 }
 
 fn class(out: &mut String, group: &str) {
-    let _ = writeln!(out, "\n/** See `store.{}`. */\nexport class {} extends Group {{", camel(group), pascal(group));
+    let _ = writeln!(
+        out,
+        "\n/** See `store.{}`. */\nexport class {} extends Group {{",
+        camel(group),
+        pascal(group)
+    );
     let mut first = true;
     for verb in verbs_of(group) {
         if !std::mem::take(&mut first) {
@@ -109,7 +114,8 @@ fn method(out: &mut String, verb: &Verb) {
     let constant = constant(verb);
     let docs = doc(verb.doc, Way::In, "  ");
     if is_query(verb) {
-        let optional = !verb.params.iter().any(|p| p.required) && record_params(verb).all(|s| s.fields.iter().all(|f| !f.required));
+        let optional = !verb.params.iter().any(|p| p.required)
+            && record_params(verb).all(|s| s.fields.iter().all(|f| !f.required));
         let default = if optional { " = {}" } else { "" };
         let query = query_name(verb);
         let _ = write!(

@@ -10,16 +10,14 @@ mod types;
 
 use std::path::Path;
 
-const HEAD: &str = "// Generated from the library's description by `BLESS=1 cargo test -p openwa-node`. Do not edit.\n";
+const HEAD: &str =
+    "// Generated from the library's description by `BLESS=1 cargo test -p openwa-node`. Do not edit.\n";
 
 #[test]
 fn typescript_is_what_the_library_says() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("ts/generated");
-    let files = [
-        ("types.ts", types::render()),
-        ("codec.ts", codec::render()),
-        ("groups.ts", groups::render()),
-    ];
+    let files =
+        [("types.ts", types::render()), ("codec.ts", codec::render()), ("groups.ts", groups::render())];
     let mut stale = Vec::new();
     for (name, text) in files {
         let (path, text) = (folder.join(name), format!("{HEAD}{text}"));
@@ -29,5 +27,8 @@ fn typescript_is_what_the_library_says() {
             stale.push(name);
         }
     }
-    assert!(stale.is_empty(), "{stale:?} are not what the library says; run BLESS=1 cargo test -p openwa-node");
+    assert!(
+        stale.is_empty(),
+        "{stale:?} are not what the library says; run BLESS=1 cargo test -p openwa-node"
+    );
 }

@@ -79,7 +79,8 @@ pub fn doc(text: &str, way: Way, indent: &str) -> String {
         [] => String::new(),
         [one] => format!("{indent}/** {one} */\n"),
         many => {
-            let body: String = many.iter().map(|l| format!("{indent} * {l}").trim_end().to_owned() + "\n").collect();
+            let body: String =
+                many.iter().map(|l| format!("{indent} * {l}").trim_end().to_owned() + "\n").collect();
             format!("{indent}/**\n{body}{indent} */\n")
         }
     }
@@ -103,7 +104,8 @@ pub fn field_doc(field: &Field, way: Way, indent: &str) -> String {
 /// is there.
 fn plain(text: &str, way: Way) -> String {
     let none = if way == Way::In { "not given" } else { "null" };
-    let text = face::prose(text).replace("`Some(None)`", "null").replace("`None`", none).replace("*/", "*\\/");
+    let text =
+        face::prose(text).replace("`Some(None)`", "null").replace("`None`", none).replace("*/", "*\\/");
     let pieces = text.split('`').enumerate().map(|(i, piece)| {
         let is_code = i % 2 == 1;
         let kind = Kind::ALL.iter().find(|kind| is_code && format!("{kind:?}") == piece);

@@ -10,7 +10,9 @@ use crate::names::{FAILURE, Way, camel, doc, field_doc, field_type, is_query, qu
 pub fn render() -> String {
     let mut out = String::from("import type { OpenWAError } from '../error.js'\n\n");
     out.push_str("/** What a JSON column may hold. */\n");
-    out.push_str("export type Json = null | boolean | number | string | Json[] | { [name: string]: Json }\n\n");
+    out.push_str(
+        "export type Json = null | boolean | number | string | Json[] | { [name: string]: Json }\n\n",
+    );
     out.push_str("/** What can go wrong. */\nexport type ErrorCode =\n");
     Kind::ALL.iter().for_each(|kind| out.push_str(&format!("  | '{}'\n", kind.name())));
     for list in face::enums() {
@@ -32,7 +34,9 @@ pub fn render() -> String {
     out.push_str(&format!("\n{}export interface OpenOptions {{\n", doc(open.doc, Way::In, "")));
     let dir = "The folder of the store, made if it is missing; default `./data`.";
     out.push_str(&format!("  /** {dir} */\n  dir?: string\n"));
-    out.push_str("  /** Everything in memory, gone when the store is closed. For tests. */\n  memory?: boolean\n");
+    out.push_str(
+        "  /** Everything in memory, gone when the store is closed. For tests. */\n  memory?: boolean\n",
+    );
     let others = open.fields.iter().filter(|f| !["dir", "from_env"].contains(&f.name));
     others.for_each(|f| out.push_str(&member(f, Way::In)));
     out.push_str("}\n");
@@ -46,7 +50,11 @@ pub fn render() -> String {
             .filter(|p| !matches!(p.ty, Type::Record(_)))
             .map(|p| member(p, Way::In))
             .collect();
-        out.push_str(&if scalars.is_empty() { "}\n".to_owned() } else { format!("\n{}}}\n", scalars.concat()) });
+        out.push_str(&if scalars.is_empty() {
+            "}\n".to_owned()
+        } else {
+            format!("\n{}}}\n", scalars.concat())
+        });
     }
     out
 }

@@ -31,6 +31,9 @@ pub(crate) trait Bulk {
     /// How many rows of `table` name a row of `parent` in `column` that will not be there.
     fn orphans(&self, table: &Table, column: &str, parent: &Table) -> Result<i64>;
 
+    /// Takes away what is left of replaced rows. Nothing is written after it.
+    fn settle(&mut self) -> Result<()>;
+
     /// Keeps everything.
     fn commit(&mut self) -> Result<()>;
 }

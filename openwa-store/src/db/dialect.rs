@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::Conn;
+use crate::entity::Table;
 use crate::error::Result;
 
 /// The SQL that one engine speaks.
@@ -192,4 +193,75 @@ impl Dialect {
             ],
         }
     }
+
+    /// A query for the indexes of the database: table, name, bytes, uses, whether unique, whether valid.
+    pub(crate) const fn indexes(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => {
+                "SELECT s.tbl_name, s.name, (SELECT sum(d.pgsize) FROM dbstat d WHERE d.name = s.name),
+                        NULL, coalesce(l.\"unique\", 1), 1
+                   FROM sqlite_schema s LEFT JOIN pragma_index_list(s.tbl_name) l ON l.name = s.name
+                  WHERE s.type = 'index'"
+            }
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres { .. } => {
+                "SELECT t.relname, c.relname, pg_relation_size(c.oid), s.idx_scan, i.indisunique, i.indisvalid
+                   FROM pg_catalog.pg_index i
+                   JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid AND c.relkind = 'i'
+                   JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
+                   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                   LEFT JOIN pg_catalog.pg_stat_user_indexes s ON s.indexrelid = i.indexrelid
+                  WHERE n.nspname = this_schema"
+            }
+        }
+    }
+
+    /// The statement that rebuilds an index. It runs outside a transaction.
+    pub(crate) fn reindex(self, index: &str) -> String {
+        let quoted = index.replace('"', "\"\"");
+        if self.is_sqlite() {
+            format!("REINDEX \"{quoted}\"")
+        } else {
+            format!("REINDEX INDEX CONCURRENTLY in_this_schema.\"{quoted}\"")
+        }
+    }
+}
+
+/// What an insert does with messages whose id is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It fails.
+    Refused,
+    /// It leaves them out. Their rows are known to be new otherwise.
+    Skipped,
+    /// It leaves them out, also if it is their row's own id that is taken.
+    SkippedByRow,
+}
+
+/// The statement that inserts messages given as a list per column, where ids are kept in `message_ids`. It answers the ids
+/// of the rows that are in. Everybody takes ids in the same order, or two processes would wait for one another.
+pub(crate) fn insert_messages(table: &Table, taken: Taken) -> String {
+    let columns = table.column_list();
+    let lists: Vec<String> = (1..=table.columns.len()).map(|i| format!("?{i}")).collect();
+    let skip = if taken == Taken::Refused { "" } else { "ON CONFLICT DO NOTHING" };
+    let new_row = if taken == Taken::SkippedByRow {
+        "AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = t.id AND m.created_at = t.created_at)"
+    } else {
+        ""
+    };
+    let month = |time: &str| format!("date_trunc('month', {time} AT TIME ZONE 'UTC')");
+    format!(
+        "WITH t AS (SELECT * FROM unnest({lists}) AS t({columns})),
+              taken AS (INSERT INTO message_ids (session_id, wa_message_id, message_id, created_at)
+                SELECT session_id, wa_message_id, id, created_at FROM t WHERE wa_message_id IS NOT NULL {new_row}
+                 ORDER BY session_id, wa_message_id COLLATE \"C\" {skip} RETURNING message_id),
+              ahead AS (INSERT INTO messages_ahead (session_id, month)
+                SELECT DISTINCT session_id, {stored} AT TIME ZONE 'UTC' FROM t
+                 WHERE wa_timestamp > created_at AND {sent} > {stored} ON CONFLICT DO NOTHING)
+         INSERT INTO messages ({columns}) SELECT {columns} FROM t
+          WHERE wa_message_id IS NULL OR id IN (SELECT message_id FROM taken) {skip} RETURNING id",
+        lists = lists.join(", "),
+        stored = month("created_at"),
+        sent = month("wa_timestamp"),
+    )
 }

@@ -14,9 +14,9 @@ mod sqlite;
 mod ticket;
 
 pub(crate) use bulk::Bulk;
-pub(crate) use dialect::Dialect;
+pub(crate) use dialect::{Dialect, Taken, insert_messages};
 #[cfg(feature = "postgres")]
-pub(crate) use postgres::{Postgres, Setup, quoted};
+pub(crate) use postgres::{Connector, Postgres, Prepare, Setup, quoted};
 pub(crate) use queue::Limits;
 pub use sqlite::{Durability, Trace};
 pub(crate) use sqlite::{Sqlite, SqliteConn, SqliteFile};

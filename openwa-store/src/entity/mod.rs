@@ -324,6 +324,7 @@ pub const TABLES: &[&Table] = &[
     Identity::TABLE,
     MessageReaction::TABLE,
     PendingChange::TABLE,
+    OpenwaExtra::TABLE,
 ];
 
 /// The tables of one database, parents before children.

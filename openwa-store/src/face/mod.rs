@@ -119,6 +119,9 @@ impl std::fmt::Debug for Verb {
 pub fn prose(doc: &str) -> String {
     let lines: Vec<&str> = doc.lines().map(str::trim).collect();
     let mut text = lines.join("\n").replace("# Errors\n", "Errors: ");
+    for word in ["Those", "What", "As"] {
+        text = text.replace(&format!("Errors: {word} "), &format!("Errors: {} ", word.to_lowercase()));
+    }
     // [`name`](path) and [`path::name`]
     while let Some(start) = text.find("[`") {
         let Some(close) = text[start..].find("`]").map(|i| start + i) else { break };

@@ -1,6 +1,6 @@
 //! Opening a store from options, the same in every language.
 
-use crate::config::{Config, DataDatabase};
+use crate::config::Config;
 use crate::db;
 use crate::error::{Error, Result};
 use crate::record::{FromValue, Record, Shape, Shaped, shape};
@@ -68,7 +68,7 @@ pub fn config(options: Record) -> Result<Config> {
         config.main = Some(main.into());
     }
     if let Some(data) = options.data {
-        config.data = data_database(&data)?;
+        config.data = data.parse()?;
     }
     if let Some(pepper) = options.api_key_pepper {
         config.api_key_pepper = Some(pepper.into_bytes());
@@ -90,14 +90,4 @@ pub fn config(options: Record) -> Result<Config> {
 /// As [`config`] and `Store::open_with`.
 pub fn open(options: Record) -> Result<Store> {
     Store::open_with(config(options)?)
-}
-
-fn data_database(data: &str) -> Result<DataDatabase> {
-    if !["postgres://", "postgresql://"].iter().any(|scheme| data.starts_with(scheme)) {
-        return Ok(DataDatabase::SqliteFile(data.into()));
-    }
-    #[cfg(feature = "postgres")]
-    return crate::config::Postgres::from_url(data).map(DataDatabase::Postgres);
-    #[cfg(not(feature = "postgres"))]
-    return Err(Error::new(crate::Kind::Unsupported, "this build has no PostgreSQL"));
 }

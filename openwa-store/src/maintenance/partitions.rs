@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::db::Conn;
 use crate::error::{Kind, Result};
+use crate::store::PartitionInfo;
 use crate::time::Timestamp;
 use crate::value::{Column, Value};
 
@@ -27,6 +28,14 @@ pub(crate) fn make_ahead(conn: &dyn Conn, now: Timestamp) -> Result<u64> {
     Ok(made)
 }
 
+/// Whether `messages` is a table per month; `None`: there is none.
+pub(crate) fn layout(conn: &dyn Conn) -> Result<Option<bool>> {
+    let sql = "SELECT c.relkind = 'p' FROM pg_catalog.pg_class c
+                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                WHERE n.nspname = this_schema AND c.relname = 'messages'";
+    conn.first(sql, &[], |row| Ok(row.get(0) == Value::Bool(true)))
+}
+
 /// One month's table.
 pub(crate) struct Partition {
     pub(crate) name: String,
@@ -48,6 +57,31 @@ pub(crate) fn existing(conn: &dyn Conn) -> Result<Option<Vec<Partition>>> {
         Ok(if let Value::Text(name) = row.get(0) { partition(name) } else { None })
     })?;
     Ok(partitioned.then(|| names.into_iter().flatten().collect()))
+}
+
+/// All partitions with their sizes, oldest first.
+pub(crate) fn sizes(conn: &dyn Conn) -> Result<Vec<PartitionInfo>> {
+    let sql = "SELECT c.relname, c.reltuples::bigint, pg_total_relation_size(c.oid)
+                 FROM pg_catalog.pg_class m
+                 JOIN pg_catalog.pg_namespace n ON n.oid = m.relnamespace
+                 JOIN pg_catalog.pg_inherits i ON i.inhparent = m.oid
+                 JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+                WHERE n.nspname = this_schema AND m.relname = 'messages'";
+    let mut all = conn.all(sql, &[], |row| {
+        let name = if let Value::Text(name) = row.get(0) { name.to_owned() } else { String::new() };
+        let month = partition(&name);
+        let count = |i| if let Value::Int(n) = row.get(i) { u64::try_from(n).ok() } else { None };
+        Ok(PartitionInfo {
+            since: month.as_ref().map(|m| m.since),
+            until: month.map(|m| m.until),
+            name,
+            rows: count(1),
+            bytes: count(2).unwrap_or(0),
+        })
+    })?;
+    // The default partition comes last.
+    all.sort_by_key(|p| (p.since.is_none(), p.since));
+    Ok(all)
 }
 
 /// `messages_y2025m01`; any other name is not a month's.
@@ -86,6 +120,7 @@ pub(crate) fn drop(conn: &dyn Conn, month: &Partition) -> Result<u64> {
             "DELETE FROM message_ids WHERE created_at >= ?1 AND created_at < ?2",
             &[Value::Time(month.since), Value::Time(month.until)],
         )?;
+        conn.execute("DELETE FROM messages_ahead WHERE month = ?1", &[Value::Time(month.since)])?;
         conn.batch(&format!("DROP TABLE {table}"))?;
         Ok(u64::try_from(rows).unwrap_or(0))
     })

@@ -133,6 +133,7 @@ impl Store {
         let before = self.size()?;
         self.note_cutoffs(plan.cutoffs)?;
         let mut run = Run { store: self, rows: FIRST_ROWS, report: RetentionReport::default(), progress };
+        self.make_partitions()?;
         #[cfg(feature = "postgres")]
         run.drop_months(plan.all_before)?;
         for (old, _) in &plan.old {

@@ -160,14 +160,18 @@ pub(crate) fn list(
     let limit = request.limit()?;
     let after = request.keyset()?;
     let resolved = filter.resolve(conn, session)?;
-    for since in months::windows(conn, session, filter, after.as_ref(), now)? {
+    let (narrow, last) = months::windows(conn, session, filter, after.as_ref(), now)?;
+    let read = |since| {
         let listing = filter.listing(session, &resolved, after.as_ref(), since)?;
-        let page = listing.page(conn, &filter.order_by(), limit, place)?;
-        if months::is_whole(&page, since, filter.from) {
+        listing.page(conn, &filter.order_by(), limit, place)
+    };
+    for since in narrow {
+        let page = read(Some(since))?;
+        if months::is_whole(&page, since) {
             return Ok(page);
         }
     }
-    Ok(Page { items: Vec::new(), next: None })
+    read(last)
 }
 
 /// How many messages match.

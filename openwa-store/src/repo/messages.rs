@@ -98,7 +98,7 @@ impl Gate {
     pub(super) fn read(row: &dyn Row, at: usize) -> Self {
         let history = match row.get(at) {
             // Neither `history` nor `storeHistory` is named by most; those need not be parsed.
-            Value::Text(config) if config.contains("istory") => {
+            Value::Text(config) | Value::Json(config) if config.contains("istory") => {
                 serde_json::from_str(config).map_or(true, |c| schemas::history_enabled(&c))
             }
             _ => true,

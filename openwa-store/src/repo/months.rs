@@ -18,16 +18,16 @@ use crate::value::{Column, Value};
 /// How many months before the youngest one the windows start; behind the last one everything is read.
 const BACK: [i32; 2] = [0, 3];
 
-/// The windows to try, each wider than the one before. `None`: all months.
+/// The months to start with, each older than the one before, and the one that is certainly enough (`None`: all months).
 pub(super) fn windows(
     conn: &dyn Conn,
     session: Uuid,
     filter: &MessageFilter,
     after: Option<&Keyset>,
     now: Timestamp,
-) -> Result<Vec<Option<Timestamp>>> {
+) -> Result<(Vec<Timestamp>, Option<Timestamp>)> {
     if !conn.dialect().is_partitioned() {
-        return Ok(vec![None]);
+        return Ok((Vec::new(), None));
     }
     let ahead = ahead(conn, session)?;
     let with_ahead = |since: Timestamp| ahead.map_or(since, |month| month.min(since));
@@ -38,22 +38,17 @@ pub(super) fn windows(
     };
     let last = from.map(|from| with_ahead(from.month()));
     if filter.order == Order::Oldest {
-        return Ok(vec![last]);
+        return Ok((Vec::new(), last));
     }
     let newest = after.map_or(now, |k| k.at).min(filter.until.unwrap_or(Timestamp::MAX));
-    let mut windows: Vec<_> =
-        BACK.iter().map(|back| Some(with_ahead(newest.months_later(-back)))).filter(|w| *w > last).collect();
-    windows.dedup();
-    windows.push(last);
-    Ok(windows)
+    let narrow = BACK.iter().map(|back| with_ahead(newest.months_later(-back)));
+    let mut narrow: Vec<_> = narrow.filter(|since| Some(*since) > last).collect();
+    narrow.dedup();
+    Ok((narrow, last))
 }
 
 /// Whether a page has all that belongs into it, though months before `since` were not read.
-pub(super) fn is_whole(page: &Page<Message>, since: Option<Timestamp>, from: Option<Timestamp>) -> bool {
-    let Some(since) = since else { return true };
-    if from.is_some_and(|from| from.month() >= since) {
-        return true;
-    }
+pub(super) fn is_whole(page: &Page<Message>, since: Timestamp) -> bool {
     page.next.is_some() && page.items.last().is_some_and(|oldest| oldest.wa_timestamp >= since)
 }
 

@@ -4,13 +4,12 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write;
 use std::sync::LazyLock;
 
 use uuid::Uuid;
 
 use super::messages::{self, Context, GATE, Gate, Outcome, Saved};
-use crate::db::Conn;
+use crate::db::{Conn, Taken, insert_messages};
 use crate::entity::{Entity, Message};
 use crate::error::{Error, Result};
 use crate::policy::address;
@@ -177,33 +176,7 @@ fn insert(conn: &dyn Conn, cx: &Context<'_>, rows: &[(usize, Message)]) -> Resul
     Ok(ids.into_iter().collect())
 }
 
-/// The ids are taken in one order by everybody, or two processes would wait for one another. Months: see the comment on
-/// `messages_ahead` in the schema.
-static INSERT: LazyLock<String> = LazyLock::new(|| {
-    let columns = Message::TABLE.column_list();
-    let mut lists = String::new();
-    for i in 1..=Message::TABLE.columns.len() {
-        // Writing to a string does not fail.
-        let _ = write!(lists, "{}?{i}", if i == 1 { "" } else { ", " });
-    }
-    format!(
-        "WITH t AS (SELECT * FROM unnest({lists}) AS t({columns})),
-              taken AS (INSERT INTO message_ids (session_id, wa_message_id, message_id, created_at)
-                SELECT session_id, wa_message_id, id, created_at FROM t WHERE wa_message_id IS NOT NULL
-                 ORDER BY session_id, wa_message_id COLLATE \"C\"
-                    ON CONFLICT DO NOTHING RETURNING message_id),
-              ahead AS (INSERT INTO messages_ahead (session_id, month) {AHEAD} FROM t WHERE {IS_AHEAD}
-                    ON CONFLICT DO NOTHING)
-         INSERT INTO messages ({columns}) SELECT {columns} FROM t
-          WHERE wa_message_id IS NULL OR id IN (SELECT message_id FROM taken) RETURNING id"
-    )
-});
-
-/// The months of rows that claim to have been sent in a later month than they were stored in.
-pub(crate) const AHEAD: &str =
-    "SELECT DISTINCT session_id, date_trunc('month', created_at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'";
-pub(crate) const IS_AHEAD: &str = "wa_timestamp > created_at
-    AND date_trunc('month', wa_timestamp AT TIME ZONE 'UTC') > date_trunc('month', created_at AT TIME ZONE 'UTC')";
+static INSERT: LazyLock<String> = LazyLock::new(|| insert_messages(Message::TABLE, Taken::Skipped));
 
 type Key = (Uuid, Text);
 

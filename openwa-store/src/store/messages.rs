@@ -53,7 +53,9 @@ impl Messages<'_> {
     /// Stores a message, or merges it into the one with the same WhatsApp id, and says which.
     ///
     /// A repeated delivery never overwrites: it may fill what was empty, raise the ack, or give a placeholder its
-    /// content. Errors: `InvalidArgument` naming the column, `NotFound` for the session.
+    /// content.
+    ///
+    /// Errors: `InvalidArgument` naming the column, `NotFound` for the session.
     pub fn save(&self, session: Uuid, message: NewMessage) -> Pending<Saved> {
         let env = Arc::clone(self.0.env());
         self.0.write_shared("messages.save", SaveOne { env, session, message, saved: None })

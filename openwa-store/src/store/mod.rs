@@ -15,6 +15,8 @@ pub mod migrations;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod sessions;
+mod storage;
+mod takeover;
 mod transfer;
 mod upkeep;
 mod webhooks;
@@ -26,6 +28,7 @@ pub use batches::Batches;
 pub use contacts::Contacts;
 pub use messages::{Messages, Scan};
 pub use sessions::Sessions;
+pub use storage::{IndexInfo, PartitionInfo};
 pub use upkeep::{CheckReport, DatabaseStatus, Status};
 pub use webhooks::Webhooks;
 

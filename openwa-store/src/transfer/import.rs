@@ -12,16 +12,30 @@ use super::load::{Load, check_left_alone};
 use super::{
     ImportOptions, ImportReport, ImportedTable, Missing, Mode, OnProgress, Progress, compress, report,
 };
-use crate::db::Bulk;
+use crate::db::{Bulk, Conn};
 use crate::entity::{Database, Table, tables_of};
 use crate::error::{Error, Kind, Result};
 use crate::store::Store;
+
+/// Looks at a table as it will be, before anything is kept.
+pub(super) type Verify<'a> = &'a dyn Fn(&'static Table, &dyn Conn) -> Result<()>;
 
 /// Reads a document into the store.
 pub(crate) fn import(
     store: &Store,
     from: &mut dyn Read,
     options: &ImportOptions,
+    progress: OnProgress<'_>,
+) -> Result<ImportReport> {
+    import_verified(store, from, options, &|_, _| Ok(()), progress)
+}
+
+/// Reads a document into the store, and has each of its tables looked at before it is kept.
+pub(super) fn import_verified(
+    store: &Store,
+    from: &mut dyn Read,
+    options: &ImportOptions,
+    verify: Verify<'_>,
     progress: OnProgress<'_>,
 ) -> Result<ImportReport> {
     if options.mode == Mode::Merge && options.missing == Missing::Clear {
@@ -35,22 +49,25 @@ pub(crate) fn import(
     match first {
         Some(table) if table.database == Database::Main => main.bulk(|main| {
             data.bulk(|data| {
-                Import { main: Some(main), data, options: *options, progress }.run(document, first)
+                Import { main: Some(main), data, options: *options, verify, progress }.run(document, first)
             })
         }),
-        _ => data.bulk(|data| Import { main: None, data, options: *options, progress }.run(document, first)),
+        _ => data.bulk(|data| {
+            Import { main: None, data, options: *options, verify, progress }.run(document, first)
+        }),
     }
 }
 
-struct Import<'m, 'd, 'p> {
+struct Import<'m, 'd, 'v, 'p> {
     /// There when the document has tables of Main.
     main: Option<&'m mut dyn Bulk>,
     data: &'d mut dyn Bulk,
     options: ImportOptions,
+    verify: Verify<'v>,
     progress: OnProgress<'p>,
 }
 
-impl Import<'_, '_, '_> {
+impl Import<'_, '_, '_, '_> {
     fn run(mut self, mut document: Document<'_>, first: Option<&'static Table>) -> Result<ImportReport> {
         if let Some(main) = &mut self.main {
             main.begin()?;
@@ -80,9 +97,11 @@ impl Import<'_, '_, '_> {
         document.finish(&counts)?;
         if let Some(main) = &mut self.main {
             see_to_rest(&mut **main, Database::Main, &self.options, &mut tables)?;
+            look_at(&mut **main, Database::Main, self.verify, &tables)?;
         }
         if has_data {
             see_to_rest(self.data, Database::Data, &self.options, &mut tables)?;
+            look_at(self.data, Database::Data, self.verify, &tables)?;
         }
         if !self.options.dry_run {
             if has_data {
@@ -117,6 +136,17 @@ fn fill(
     }
     tell(load.done.rows, progress, true)?;
     load.finish()
+}
+
+fn look_at(
+    bulk: &mut dyn Bulk,
+    database: Database,
+    verify: Verify<'_>,
+    tables: &[ImportedTable],
+) -> Result<()> {
+    bulk.settle()?;
+    let read = tables_of(database).filter(|table| tables.iter().any(|t| t.table == table.name));
+    read.into_iter().try_for_each(|table| verify(table, bulk.conn()?))
 }
 
 /// Sees to the tables that the document does not have.

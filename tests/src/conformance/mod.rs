@@ -5,6 +5,7 @@
 //! compiler tells of one that is forgotten). Cases that need data to outlive a store go to `PERSISTENT`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use openwa_store::{
@@ -168,6 +169,12 @@ impl Context {
         (store, session)
     }
 
+    /// Whether the space of deleted messages stays with their table, for new ones.
+    #[must_use]
+    pub fn keeps_space(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.way == Way::Plain)
+    }
+
     /// Lets `seconds` pass.
     pub fn pass(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
@@ -246,6 +253,30 @@ pub fn in_threads<T: Send>(n: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T>
         };
         let threads: Vec<_> = (0..n).map(start).collect();
         threads.into_iter().map(|t| t.join().unwrap()).collect()
+    })
+}
+
+/// Runs `main` while `n` threads do `work` over and over, each with its number and the number of the turn. They end with
+/// `main`, also when that fails.
+pub fn beside<T>(n: usize, work: impl Fn(usize, usize) + Sync, main: impl FnOnce() -> T) -> T {
+    struct Over<'a>(&'a AtomicBool);
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let guard = Over(&over);
+        for number in 0..n {
+            let (over, work) = (&over, &work);
+            scope.spawn(move || {
+                (0..).take_while(|_| !over.load(Ordering::Relaxed)).for_each(|turn| work(number, turn))
+            });
+        }
+        let out = main();
+        drop(guard);
+        out
     })
 }
 

@@ -103,7 +103,10 @@ DECLARE
 BEGIN
   IF to_regclass(quote_ident(name)) IS NOT NULL THEN RETURN false; END IF;
   PERFORM pg_advisory_xact_lock(hashtext('openwa partitions of ' || current_schema()));
-  IF to_regclass(quote_ident(name)) IS NOT NULL THEN RETURN false; END IF;
+  -- Another look, by a query: to_regclass answers from what the connection remembers.
+  IF EXISTS (SELECT 1 FROM pg_catalog.pg_class WHERE relname = name AND relnamespace = quote_ident(current_schema())::regnamespace) THEN
+    RETURN false;
+  END IF;
   -- Nothing less holds: with weaker locks rows come into the default partition between the look and the change.
   LOCK TABLE ONLY messages IN ACCESS EXCLUSIVE MODE;
   IF NOT EXISTS (SELECT 1 FROM ONLY messages_default WHERE created_at >= since AND created_at < until) THEN

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::columns::Columns;
 use super::{Core, PgConn};
-use crate::db::{Bulk, Conn};
+use crate::db::{Bulk, Conn, Taken, insert_messages};
 use crate::entity::{Database, Table, tables_of};
 use crate::error::{Error, Kind, Result};
 use crate::time::Timestamp;
@@ -120,26 +120,10 @@ fn unique_text(table: &str) -> Option<&'static str> {
 fn insert(table: &Table, replace: bool, in_place: bool) -> String {
     let (name, columns) = (table.name, table.column_list());
     let lists: Vec<String> = (1..=table.columns.len()).map(|i| format!("?{i}")).collect();
-    let rows = format!("unnest({}) AS t({columns})", lists.join(", "));
     if name == "messages" {
-        let (fresh, taken) = if replace {
-            ("wa_message_id IS NOT NULL", "")
-        } else {
-            (
-                "wa_message_id IS NOT NULL AND NOT EXISTS (
-                   SELECT 1 FROM messages m WHERE m.id = t.id AND m.created_at = t.created_at)",
-                " ON CONFLICT DO NOTHING",
-            )
-        };
-        return format!(
-            "WITH t AS (SELECT * FROM {rows}),
-                  taken AS (INSERT INTO message_ids (session_id, wa_message_id, message_id, created_at)
-                     SELECT session_id, wa_message_id, id, created_at FROM t WHERE {fresh}
-                      ORDER BY session_id, wa_message_id COLLATE \"C\"{taken} RETURNING message_id)
-             INSERT INTO messages ({columns}) SELECT {columns} FROM t
-              WHERE wa_message_id IS NULL OR id IN (SELECT message_id FROM taken){taken}"
-        );
+        return insert_messages(table, if replace { Taken::Refused } else { Taken::SkippedByRow });
     }
+    let rows = format!("unnest({}) AS t({columns})", lists.join(", "));
     let mut sql = format!("INSERT INTO {name} ({columns}) SELECT * FROM {rows}");
     if in_place {
         let others = table.columns.iter().filter(|c| !table.key.contains(&c.name));
@@ -225,6 +209,7 @@ impl Bulk for PgBulk<'_> {
         let conn = self.open()?;
         if table.name == "messages" {
             conn.execute("DELETE FROM message_ids", &[])?;
+            conn.execute("DELETE FROM messages_ahead", &[])?;
         }
         conn.execute(&format!("DELETE FROM {}", table.name), &[])
     }
@@ -237,12 +222,16 @@ impl Bulk for PgBulk<'_> {
         self.conn()?.integer(&sql, &[])
     }
 
-    fn commit(&mut self) -> Result<()> {
+    fn settle(&mut self) -> Result<()> {
         let conn = self.open()?;
         for table in self.stale.iter().rev() {
             let sql = format!("DELETE FROM {0} WHERE id IN (SELECT id FROM stale_{0})", table.name);
             conn.execute(&sql, &[])?;
         }
-        conn.end(true)
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.open()?.end(true)
     }
 }

@@ -264,8 +264,8 @@ fn bound<'a>(params: &'a [Value<'a>]) -> impl Iterator<Item = (Bound<'a>, Type)>
     params.iter().map(|value| (Bound(*value), type_of(*value)))
 }
 
-/// Asking for the number makes the server remember how the transaction ended.
-const WRITE: &str = "BEGIN; SELECT txid_current()";
+/// Asking for the number makes the server remember how the transaction ended. A lock is waited for as long as on SQLite.
+const WRITE: &str = "BEGIN; SET LOCAL lock_timeout = '60s'; SELECT txid_current()";
 const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 const IDLE: &str = "BEGIN READ ONLY";

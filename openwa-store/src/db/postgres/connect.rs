@@ -10,10 +10,11 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::runtime::Handle;
 use tokio_postgres::config::SslMode;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{CancelToken, Client, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::failure::failure;
+use super::failure::{NO_DATABASE, REFUSED, failure};
 use crate::config::{Postgres as Options, Tls};
 use crate::error::{Error, Kind, Result};
 
@@ -21,14 +22,14 @@ use crate::error::{Error, Kind, Result};
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// Makes connections to one server.
-pub(super) struct Connector {
+pub(crate) struct Connector {
     config: tokio_postgres::Config,
     tls: Option<MakeRustlsConnect>,
     shown: String,
 }
 
 impl Connector {
-    pub(super) fn new(options: &Options) -> Result<Self> {
+    pub(crate) fn new(options: &Options) -> Result<Self> {
         let mut config = tokio_postgres::Config::new();
         config
             .host(&options.host)
@@ -68,7 +69,7 @@ impl Connector {
     }
 
     /// Opens a connection and has it driven by the runtime `on`.
-    pub(super) async fn connect(self: Arc<Self>, on: Handle) -> Result<Client> {
+    pub(crate) async fn connect(self: Arc<Self>, on: Handle) -> Result<Client> {
         let drive = |client, connection| {
             on.spawn(connection);
             client
@@ -100,14 +101,25 @@ impl Connector {
 
     fn explain(&self, e: tokio_postgres::Error) -> Error {
         let at = |e: Error| e.with("server", &self.shown);
-        if e.as_db_error().is_some() {
-            return at(failure(e));
+        if let Some(answer) = e.as_db_error() {
+            // PgBouncer has one code for whatever it says itself, and its words are in one language.
+            let pooler = *answer.code() == SqlState::PROTOCOL_VIOLATION;
+            let (kind, text) = match answer.message() {
+                said if pooler
+                    && (said.contains("authentication failed") || said.contains("no such user")) =>
+                {
+                    (Kind::PermissionDenied, REFUSED)
+                }
+                said if pooler && said.contains("no such database") => (Kind::NotFound, NO_DATABASE),
+                _ => return at(failure(e)),
+            };
+            return at(Error::new(kind, text).with("postgres", answer.message().to_owned()).caused_by(e));
         }
         let source = std::error::Error::source(&e).map(ToString::to_string).unwrap_or_default();
         let text = if source.contains("certificate") || e.to_string().contains("TLS") {
             let text = format!("no encrypted connection: {e} {source}; check sslmode and the certificates");
             return at(Error::new(Kind::PermissionDenied, text).caused_by(e));
-        } else if e.to_string().contains("password") {
+        } else if source.contains("password") {
             "the server wants a password and none is given; set DATABASE_PASSWORD"
         } else {
             let text =

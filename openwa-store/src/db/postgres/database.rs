@@ -63,11 +63,12 @@ impl Postgres {
         let deadline = Instant::now() + self.core.options.wait;
         let mut pause = Duration::from_millis(50);
         loop {
-            match self.core.lease(Instant::now()) {
+            let reached = self.core.pool.lease_now(&self.core, self.core.deadline());
+            match reached.and_then(|conn| self.core.readiness.see_to(&conn)) {
                 Err(e) if e.kind() == Kind::Unavailable && Instant::now() + pause < deadline => {
                     tell(&e.to_string())
                 }
-                done => return done.map(drop),
+                done => return done,
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_secs(2));

@@ -4,6 +4,12 @@ use tokio_postgres::error::{DbError, SqlState};
 
 use crate::error::{Error, Kind};
 
+/// What to tell of a wrong user or password, and of a database that does not exist.
+pub(super) const REFUSED: &str =
+    "the server refuses user and password; check DATABASE_USERNAME and DATABASE_PASSWORD, and pg_hba.conf";
+pub(super) const NO_DATABASE: &str =
+    "the server has no such database; create it (CREATE DATABASE) or check DATABASE_NAME";
+
 /// An error of the client library: the server's own answer, or a connection that is no more.
 pub(super) fn failure(e: tokio_postgres::Error) -> Error {
     match e.as_db_error() {
@@ -37,14 +43,10 @@ fn answered(e: &DbError) -> Error {
         SqlState::FOREIGN_KEY_VIOLATION => {
             Some((Kind::NotFound, "the row that this one belongs to does not exist"))
         }
-        SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => Some((
-            Kind::PermissionDenied,
-            "the server refuses user and password; check DATABASE_USERNAME and DATABASE_PASSWORD, and pg_hba.conf",
-        )),
-        SqlState::INVALID_CATALOG_NAME => Some((
-            Kind::NotFound,
-            "the server has no such database; create it (CREATE DATABASE) or check DATABASE_NAME",
-        )),
+        SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+            Some((Kind::PermissionDenied, REFUSED))
+        }
+        SqlState::INVALID_CATALOG_NAME => Some((Kind::NotFound, NO_DATABASE)),
         SqlState::INSUFFICIENT_PRIVILEGE => Some((
             Kind::PermissionDenied,
             "the role may not do that; grant it the rights, or use another role",

@@ -24,8 +24,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Handle, Runtime};
 
 use conn::PgConn;
-use connect::Connector;
+pub(crate) use connect::Connector;
 use pool::Pool;
+pub(crate) use ready::Prepare;
 use ready::Readiness;
 use room::Months;
 use text::Texts;

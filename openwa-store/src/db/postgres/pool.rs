@@ -34,14 +34,19 @@ impl Pool {
     /// not answer, until `deadline`.
     pub(super) fn lease(&self, core: &Arc<Core>, deadline: Instant) -> Result<PgConn> {
         loop {
-            match self.take(core, deadline) {
-                Ok(client) => return Ok(PgConn::new(Arc::clone(core), client)),
+            match self.lease_now(core, deadline) {
+                Ok(conn) => return Ok(conn),
                 Err(e) if e.kind() != Kind::Unavailable || Instant::now() + RETRY > deadline => {
                     return Err(e);
                 }
                 Err(_) => std::thread::sleep(RETRY),
             }
         }
+    }
+
+    /// Like [`lease`](Self::lease), with one try to reach the server.
+    pub(super) fn lease_now(&self, core: &Arc<Core>, deadline: Instant) -> Result<PgConn> {
+        self.take(core, deadline).map(|client| PgConn::new(Arc::clone(core), client))
     }
 
     fn take(&self, core: &Arc<Core>, deadline: Instant) -> Result<Client> {

@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::PgConn;
 use crate::db::{Conn, lock};
 use crate::error::Result;
-use crate::value::Value;
 
-/// What is done on the first connection, by the floors above.
-pub(crate) type Prepare = Box<dyn Fn(&dyn Conn) -> Result<()> + Send + Sync>;
+/// What is done on the first connection, by the floors above. It answers whether `messages` is a table per month.
+pub(crate) type Prepare = Box<dyn Fn(&dyn Conn) -> Result<bool> + Send + Sync>;
 
 pub(super) struct Readiness {
     prepare: Option<Prepare>,
@@ -38,14 +37,9 @@ impl Readiness {
             return Ok(());
         }
         if let Some(prepare) = &self.prepare {
-            prepare(conn)?;
+            self.partitioned.store(prepare(conn)?, Ordering::Relaxed);
         }
-        let found = (conn as &dyn Conn).first(PARTITIONED, &[], |row| Ok(row.get(0) == Value::Bool(true)))?;
-        self.partitioned.store(found.unwrap_or(false), Ordering::Relaxed);
         self.ready.store(true, Ordering::Release);
         Ok(())
     }
 }
-
-const PARTITIONED: &str = "SELECT c.relkind = 'p' FROM pg_catalog.pg_class c
-   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = this_schema AND c.relname = 'messages'";

@@ -1,5 +1,5 @@
 //! SQL as the repositories write it, in the form in which the server wants it: `$n` for `?n`, every table with its
-//! schema, and `this_schema` for the schema's name as text. A search path would be simpler, but behind a pooler it
+//! schema, and the schema's name for `this_schema` (as text) and `in_this_schema`. A search path would be simpler, but behind a pooler it
 //! would stay with the connection and reach others.
 
 use std::collections::HashMap;
@@ -58,6 +58,7 @@ impl Texts {
             match piece {
                 "?" => out.push('$'),
                 "this_schema" => out.push_str(&self.literal),
+                "in_this_schema" => out.push_str(&self.schema),
                 _ if (table_next || tail.starts_with('(')) && self.names.contains(&piece) => {
                     out.push_str(&self.schema);
                     out.push('.');

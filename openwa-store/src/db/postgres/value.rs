@@ -146,7 +146,7 @@ fn read<'a>(kind: &Type, bytes: &'a [u8]) -> Option<Value<'a>> {
     Some(match *kind {
         Type::UUID => Value::Uuid(uuid::Uuid::from_slice(bytes).ok()?),
         Type::TEXT | Type::VARCHAR | Type::NAME | Type::BPCHAR | Type::UNKNOWN | Type::JSON => text(bytes)?,
-        Type::JSONB => text(bytes.get(1..)?)?,
+        Type::JSONB => Value::Json(std::str::from_utf8(bytes.get(1..)?).ok()?),
         Type::TIMESTAMPTZ => {
             let micros = i64::from_be_bytes(bytes.try_into().ok()?);
             Value::Time(Timestamp::from_millis(micros.div_euclid(1000) + EPOCH_MS)?)

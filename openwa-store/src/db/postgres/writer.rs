@@ -16,7 +16,7 @@ use crate::db::queue::{Job, Limits, Queue};
 use crate::db::{Conn, lock};
 use crate::error::{Error, Kind, Result};
 
-/// How often one write is tried that others get in the way of.
+/// How often one write is tried that others get in the way of, if there is time.
 const TRIES: u32 = 10;
 
 pub(super) struct Writer {
@@ -69,10 +69,11 @@ fn write(core: &Arc<Core>, group: &mut [Box<dyn Job>]) {
 
 /// Does one write in a transaction of its own, and again when another process was in its way.
 fn alone(core: &Arc<Core>, job: &mut Box<dyn Job>) {
+    let deadline = core.deadline();
     for tries in 1.. {
         match attempt(core, std::slice::from_mut(job)) {
             Ok(Done::Kept) => return job.finish(None),
-            Ok(Done::Spoiled(e)) if tries < TRIES && in_the_way(&e, tries) => {
+            Ok(Done::Spoiled(e)) if tries < TRIES && Instant::now() < deadline && in_the_way(&e, tries) => {
                 std::thread::sleep(Duration::from_millis(u64::from(tries)));
             }
             Ok(Done::Spoiled(e)) | Err(e) => return job.finish(Some(&e)),

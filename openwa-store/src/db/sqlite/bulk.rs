@@ -102,6 +102,10 @@ impl Bulk for SqliteBulk<'_> {
         (self.conn as &dyn Conn).integer(&sql, &[])
     }
 
+    fn settle(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     fn commit(&mut self) -> Result<()> {
         self.conn.run("COMMIT")
     }

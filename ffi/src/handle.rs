@@ -1,0 +1,112 @@
+//! Handles: what C holds as an opaque pointer.
+//!
+//! Every handle starts with a tag that tells what it is and whether it is alive, so that a NULL, freed or mistaken
+//! pointer is an error with a message instead of a crash. The shell of a freed handle (the tag, without what was in it)
+//! is kept for a while, so that looking at its tag stays allowed: the last thousand handles can be told from live ones
+//! with certainty.
+
+use std::cell::UnsafeCell;
+use std::collections::VecDeque;
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use ::openwa_store::{Error, Kind, Result};
+
+/// A type that C sees as an opaque struct.
+pub(crate) trait Handle {
+    /// What is in it.
+    type Body;
+    /// Its name in C.
+    const NAME: &'static str;
+    /// Tells it from other handles.
+    const TAG: u32;
+}
+
+const DEAD: u32 = 0xDEAD_0A0A;
+
+/// What a handle points to.
+#[repr(C)]
+pub(crate) struct Shell<T> {
+    tag: AtomicU32,
+    body: UnsafeCell<MaybeUninit<T>>,
+}
+
+/// Gives C a new handle.
+pub(crate) fn create<H: Handle>(body: H::Body) -> *mut H {
+    let shell = Shell { tag: AtomicU32::new(H::TAG), body: UnsafeCell::new(MaybeUninit::new(body)) };
+    Box::into_raw(Box::new(shell)).cast()
+}
+
+/// What is in a handle.
+///
+/// # Errors
+/// `InvalidArgument` for NULL, a freed handle, or a handle of another kind.
+pub(crate) unsafe fn get<'a, H: Handle>(handle: *const H) -> Result<&'a H::Body> {
+    let shell = unsafe { shell(handle) }?;
+    Ok(unsafe { (*shell.body.get()).assume_init_ref() })
+}
+
+/// What is in a handle that nobody else uses at the moment.
+///
+/// # Errors
+/// As [`get`].
+pub(crate) unsafe fn get_mut<'a, H: Handle>(handle: *mut H) -> Result<&'a mut H::Body> {
+    let shell = unsafe { shell(handle.cast_const()) }?;
+    Ok(unsafe { (*shell.body.get()).assume_init_mut() })
+}
+
+unsafe fn shell<'a, H: Handle>(handle: *const H) -> Result<&'a Shell<H::Body>> {
+    let wrong = |why: &str| Error::new(Kind::InvalidArgument, format!("the {} {why}", H::NAME));
+    if handle.is_null() {
+        return Err(wrong("is NULL"));
+    }
+    let shell: &Shell<H::Body> = unsafe { &*handle.cast() };
+    match shell.tag.load(Ordering::Acquire) {
+        tag if tag == H::TAG => Ok(shell),
+        DEAD => Err(wrong("was freed already")),
+        _ => Err(wrong("is something else")),
+    }
+}
+
+/// Ends a handle. NULL, a freed handle and one of another kind are left alone.
+pub(crate) unsafe fn free<H: Handle>(handle: *mut H) {
+    if handle.is_null() {
+        return;
+    }
+    let at: *mut Shell<H::Body> = handle.cast();
+    let shell = unsafe { &*at };
+    // Of two threads that free one handle, one does.
+    if shell.tag.compare_exchange(H::TAG, DEAD, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+        unsafe { (*shell.body.get()).assume_init_drop() };
+        shelve(Shelved { at: at.cast(), release: release::<H::Body> });
+    }
+}
+
+/// The shell of a freed handle.
+struct Shelved {
+    at: *mut (),
+    release: unsafe fn(*mut ()),
+}
+
+// A shell is only looked at through its atomic tag.
+unsafe impl Send for Shelved {}
+
+unsafe fn release<T>(at: *mut ()) {
+    drop(unsafe { Box::from_raw(at.cast::<Shell<T>>()) });
+}
+
+/// How many shells are kept: some hundred kilobytes at most.
+const KEPT: usize = 1000;
+
+static SHELF: Mutex<VecDeque<Shelved>> = Mutex::new(VecDeque::new());
+
+fn shelve(shell: Shelved) {
+    let mut shelf = SHELF.lock().unwrap_or_else(PoisonError::into_inner);
+    shelf.push_back(shell);
+    let oldest = if shelf.len() > KEPT { shelf.pop_front() } else { None };
+    drop(shelf);
+    if let Some(oldest) = oldest {
+        unsafe { (oldest.release)(oldest.at) };
+    }
+}
