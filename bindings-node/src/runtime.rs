@@ -25,6 +25,7 @@ use openwa_store::face::{self, Call, OnProgress, PendingValue, Progress, TicketV
 use openwa_store::{Error, Kind, Result, Store};
 
 use crate::done::{Done, Event};
+use crate::keys::{Keys, Question};
 use crate::output::{Items, Output, Pack};
 use crate::pool::Pool;
 use crate::{input, verb};
@@ -255,6 +256,7 @@ pub struct Handle {
     runtime: Rc<Inner>,
     store: Store,
     line: Rc<Line>,
+    keys: Keys,
 }
 
 impl Handle {
@@ -263,7 +265,7 @@ impl Handle {
         let limit = IN_FLIGHT.min(store.config().queue / 2).max(1);
         let line =
             Line { limit, in_flight: Cell::new(0), waiting: RefCell::default(), closing: RefCell::default() };
-        Handle { runtime, store, line: Rc::new(line) }
+        Handle { runtime, store, line: Rc::new(line), keys: Keys::default() }
     }
 
     fn prepare(&self, number: u32, args: &Array<'_>) -> Result<Call> {
@@ -292,15 +294,33 @@ impl Handle {
         Ok(None)
     }
 
-    /// Runs a verb on this thread: `[0, value]` or `[1, error]`.
+    /// Decides on a request with a key, on this thread: 16 times the number of the key's record (0: the key is not
+    /// known), plus the number of the decision. Null: ask [`refused`](Self::refused).
     #[napi(catch_unwind)]
-    pub fn call_now<'env>(
-        &'env self,
-        env: &'env Env,
-        number: u32,
-        args: Array<'env>,
-    ) -> napi::Result<Unknown<'env>> {
-        Output::new(env, &self.runtime.pack)?.outcome(self.prepare(number, &args).and_then(Call::run))
+    pub fn authorize(
+        &self,
+        key: String,
+        permission: Option<String>,
+        ip: Option<String>,
+        session: Option<String>,
+        session_alias: Option<String>,
+        chat: Option<String>,
+    ) -> Option<f64> {
+        let question = Question { key, permission, ip, session, session_alias, chat };
+        self.keys.answer(&self.store, &question)
+    }
+
+    /// Why there was no answer to a request with a key.
+    #[napi(catch_unwind)]
+    pub fn refused<'env>(&'env self, env: &'env Env) -> napi::Result<Option<Unknown<'env>>> {
+        self.keys.refused().map_or(Ok(None), |e| self.runtime.refused(env, &e))
+    }
+
+    /// The record of a key by its number in an answer.
+    #[napi(catch_unwind)]
+    pub fn key_record<'env>(&'env self, env: &'env Env, number: u32) -> napi::Result<Option<Unknown<'env>>> {
+        let Some(record) = self.keys.record(number) else { return Ok(None) };
+        Output::new(env, &self.runtime.pack)?.record(record).map(Some)
     }
 
     /// Closes the store when all that was asked of it before is written.
