@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use napi::bindgen_prelude::{Array, Function, Unknown};
+use napi::bindgen_prelude::{Array, Function, FunctionRef, Unknown};
 use napi::{Env, JsValue};
 use napi_derive::napi;
 use openwa_store::face::{self, Call, OnProgress, PendingValue, Progress, TicketValue, Value};
@@ -71,14 +71,14 @@ impl Runtime {
     pub fn new(
         env: Env,
         wake: Function<'_, (), ()>,
-        pack: Function<'_, Items, Unknown<'static>>,
+        pack: FunctionRef<Items, Unknown<'static>>,
     ) -> napi::Result<Self> {
         let bell = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
         let leaving = Arc::new(AtomicBool::new(false));
         env.add_env_cleanup_hook(Arc::clone(&leaving), |leaving| leaving.store(true, Ordering::Release))?;
         Ok(Runtime(Rc::new(Inner {
             done: Done::new(bell),
-            pack: pack.create_ref()?,
+            pack,
             pool: Pool::default(),
             tickets: RefCell::default(),
             stops: RefCell::default(),
