@@ -1,21 +1,31 @@
 // The same package with PostgreSQL as the Data database; the store starts a server of its own.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { chmod } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
 import { openStore } from 'openwa-store'
 import { useStoreAuthState } from 'openwa-store/baileys'
 
-import { all, folder, text } from './helpers.mjs'
+import { after, all, folder, text } from './helpers.mjs'
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address()
+  server.close()
+  return port
+}
 
 test('PostgreSQL', { timeout: 120_000 }, async (t) => {
   const dir = folder(t)
   // PostgreSQL does not run as root; the user who runs it then must get to its folder.
   await chmod(dir, 0o755)
-  const options = { dir: join(dir, 'store'), data: 'postgres://localhost/openwa?builtin=true' }
+  const options = { dir: join(dir, 'store'), data: `postgres://localhost:${await freePort()}/openwa?builtin=true` }
   let store = await openStore(options)
-  t.after(() => store.close())
+  after(t, () => store.close())
   const { databases } = await store.status()
   assert.match(databases[1].engine, /^PostgreSQL/)
   const session = await store.sessions.create({ name: 'shop-1' })
