@@ -225,6 +225,22 @@ test('a folder of useMultiFileAuthState moves in: what Baileys reads there, it r
   assert.deepEqual(plain(await readBack(state.keys, data)), plain(await readBack(again.keys, data)))
 })
 
+test('a session that moved in with a takeover goes on', async (t) => {
+  const dir = folder(t)
+  const files = await useMultiFileAuthState(join(dir, 'bot'))
+  files.state.creds.me = { id: '12025550100:1@s.whatsapp.net', name: 'Shop' }
+  const data = someOfEverything()
+  delete data['a-new-type']
+  await files.state.keys.set(data)
+  await files.saveCreds()
+  const store = await openFor(t)
+  await store.takeover([join(dir, 'bot')])
+  const [moved] = (await store.sessions.list()).items
+  const { state } = await useStoreAuthState(store, moved.id)
+  assert.deepEqual(state.creds, (await useMultiFileAuthState(join(dir, 'bot'))).state.creds)
+  assert.deepEqual(plain(await readBack(state.keys, data)), plain(data))
+})
+
 test('torn files', async (t) => {
   const dir = folder(t)
   const auth = join(dir, 'auth')

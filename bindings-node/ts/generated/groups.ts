@@ -587,7 +587,7 @@ export class Batches extends Group {
   }
 
   /**
-   * Hands out the next message of a job: in order, once, across threads and processes. not given: there is none
+   * Hands out the next message of a job: in order, once, across threads and processes. Not given: there is none
    * left, or the job has ended.
    */
   claimNext(job: string): Promise<t.BatchJobMessage | null> {
