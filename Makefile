@@ -50,7 +50,7 @@ test: lint test-rust doc test-node test-python
 test-rust: setup servers
 	$(CARGO) test --workspace $(FEATURES)
 
-test-node: node
+test-node: node servers
 	cd bindings-node && npm run build:native && npm run build:ts && npm test
 
 # It makes its own environments under target/python, for every Python from 3.10 on that it finds.
@@ -76,7 +76,7 @@ crash: setup servers crash-node crash-python
 	  --test postgres_busy
 
 # The addon as it is published, a hundred kills and a million calls.
-crash-node: node
+crash-node: node servers
 	cd bindings-node && npm run build && OPENWA_CRASH_ROUNDS=100 OPENWA_LEAK_CALLS=1000000 npm test
 
 # A million calls.
