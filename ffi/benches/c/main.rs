@@ -55,7 +55,8 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new(name: &str) -> Self {
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("c-{}-{name}", std::process::id()));
+        let path =
+            PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("c-{}-{name}", std::process::id()));
         std::fs::create_dir_all(&path).expect("a folder for the benchmark");
         Folder(path)
     }
@@ -211,9 +212,7 @@ fn main() {
     let in_rust = || {
         rate(|| {
             for i in 0..calls {
-                assert!(
-                    rust.api_keys().authorize(&keys[i % keys.len()], &ask).expect("answer").is_allowed()
-                );
+                assert!(rust.api_keys().authorize(&keys[i % keys.len()], &ask).expect("answer").is_allowed());
             }
             calls
         })

@@ -50,10 +50,17 @@ impl Store {
     pub fn session(&self) -> String {
         let (mut input, mut session, mut id) = (null_mut(), null_mut(), NONE);
         unsafe {
-            ok(openwa_record_from_json(c"NewSession".as_ptr(), text(r#"{"name":"bench"}"#), &mut input, null_mut()));
+            ok(openwa_record_from_json(
+                c"NewSession".as_ptr(),
+                text(r#"{"name":"bench"}"#),
+                &mut input,
+                null_mut(),
+            ));
             ok(openwa_sessions_create(self.0, input, &mut session, null_mut()));
             ok(col::openwa_record_text(session, c"id".as_ptr(), &mut id, null_mut()));
-            let id = std::str::from_utf8(std::slice::from_raw_parts(id.ptr.cast(), id.len)).expect("an id").to_owned();
+            let id = std::str::from_utf8(std::slice::from_raw_parts(id.ptr.cast(), id.len))
+                .expect("an id")
+                .to_owned();
             openwa_record_free(session);
             openwa_record_free(input);
             id
@@ -112,7 +119,16 @@ impl Store {
             let mut decision: *const c_char = null();
             let key = text(&keys[i % keys.len()]);
             unsafe {
-                ok(openwa_api_keys_decide(self.0, key, text("messages:read"), NONE, NONE, NONE, &mut decision, null_mut()));
+                ok(openwa_api_keys_decide(
+                    self.0,
+                    key,
+                    text("messages:read"),
+                    NONE,
+                    NONE,
+                    NONE,
+                    &mut decision,
+                    null_mut(),
+                ));
                 assert_eq!(CStr::from_ptr(decision), c"allowed");
             }
         }
@@ -126,7 +142,13 @@ impl Store {
             ok(col::openwa_record_set_text(ask, c"permission".as_ptr(), text("messages:read"), null_mut()));
             for i in 0..calls {
                 let (mut answer, mut allowed) = (null_mut(), false);
-                ok(openwa_api_keys_authorize(self.0, text(&keys[i % keys.len()]), ask, &mut answer, null_mut()));
+                ok(openwa_api_keys_authorize(
+                    self.0,
+                    text(&keys[i % keys.len()]),
+                    ask,
+                    &mut answer,
+                    null_mut(),
+                ));
                 ok(col::openwa_record_bool_at(answer, 0, &mut allowed, null_mut()));
                 assert!(allowed);
                 openwa_record_free(answer);
@@ -148,8 +170,7 @@ impl Drop for Input {
 
 /// Looks at every column of a message, by position, in the order of the table.
 unsafe fn touch(row: *const openwa_record) -> usize {
-    let (mut s, mut n, mut b, mut bytes, mut sum) =
-        (NONE, 0, false, openwa_bytes { ptr: null(), len: 0 }, 0);
+    let (mut s, mut n, mut b, mut bytes, mut sum) = (NONE, 0, false, openwa_bytes { ptr: null(), len: 0 }, 0);
     unsafe {
         for column in 0..8 {
             ok(col::openwa_record_text_at(row, column, &mut s, null_mut()));

@@ -19,7 +19,11 @@ pub(super) fn file() -> Generated {
     }
     content.push_str("\n## Records\n");
     for shape in shapes() {
-        content.push_str(&format!("\n### {}\n\n{}\n\n| | type | |\n|---|---|---|\n", shape.name, line(shape.doc)));
+        content.push_str(&format!(
+            "\n### {}\n\n{}\n\n| | type | |\n|---|---|---|\n",
+            shape.name,
+            line(shape.doc)
+        ));
         for field in shape.fields {
             content.push_str(&row(field));
         }
