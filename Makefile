@@ -1,26 +1,37 @@
 # make demo    the main job from end to end, on the event logs in tests/fixtures
-# make test    everything that must hold: format, lints, tests, documentation, the C interface
-# make test-c  the C interface alone: tests/c/Makefile tells what is in it
-# make install PREFIX=/usr/local: libopenwa with header and openwa.pc
-# make bench   the figures of docs/benchmarks.md
-# make crash   the long fault tests: 200 kills, 30 seconds of two processes, a full disk
+# make test    everything that must hold: format, lints, tests of all faces, documentation
+# make test-rust, test-c, test-node, test-python   parts of it
+# make install PREFIX=/usr/local   libopenwa with header and openwa.pc
+# make bench, bench-c, bench-node, bench-python   the figures of docs/benchmarks.md
+# make crash   the long fault tests: hundreds of kills, a full disk, a gigabyte taken over
 
 CARGO ?= cargo
 FEATURES := --features openwa-store/cli
 PROFILE_DIR := $(or $(CARGO_TARGET_DIR),target)/release
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-c lint doc bench crash install
+.PHONY: help setup servers node build demo lint doc test test-rust test-c test-node test-python install \
+        bench bench-c bench-node bench-python crash crash-node
 
 help:
 	@sed -n '1,/^$$/s/^# //p' $(firstword $(MAKEFILE_LIST))
 
-# All that is needed is Rust; Cargo fetches the rest, and SQLite and zstd are built in.
+# All that the library needs is Rust; Cargo fetches the rest, and SQLite and zstd are built in.
 setup:
 	@command -v $(CARGO) >/dev/null || { \
 	  echo "Rust 1.90 or newer is missing: install it with rustup, then open a new shell."; exit 1; }
 	@command -v cc >/dev/null || { \
 	  echo "A C compiler is missing. On Debian or Ubuntu: sudo apt-get install build-essential"; exit 1; }
+
+# The tests start PostgreSQL and PgBouncer themselves; here they are installed, or the reader is told to.
+servers:
+	@tests/setup.sh
+
+# The npm package. Its development dependencies come without their install scripts: no browser, no compiler.
+node: setup
+	@command -v npm >/dev/null || { \
+	  echo "Node 20 or newer is missing: get it from your distribution or from nodejs.org."; exit 1; }
+	@cd bindings-node && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci --ignore-scripts; }
 
 build: setup
 	$(CARGO) build --release -p openwa-store $(FEATURES)
@@ -35,20 +46,43 @@ lint: setup
 doc: setup
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps $(FEATURES)
 
-test: lint
-	$(CARGO) test --workspace $(FEATURES)
-	$(MAKE) doc
-	$(MAKE) test-c
+test: lint test-rust doc test-c test-node test-python
 
+test-rust: setup servers
+	$(CARGO) test --workspace $(FEATURES)
+
+# The C interface: tests/c/Makefile tells what is in it, and installs what it needs.
 test-c: setup
 	$(MAKE) -C tests/c
 
-install: setup
-	PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) DESTDIR=$(DESTDIR) PROFILE=$(PROFILE) ffi/install.sh
+test-node: node
+	cd bindings-node && npm run build:native && npm run build:ts && npm test
 
-bench: setup
-	$(CARGO) bench -p openwa-store
+# It makes its own environments under target/python, for every Python from 3.10 on that it finds.
+test-python: setup
+	bindings-python/run-tests
+
+bench: setup servers
+	$(CARGO) bench -p openwa-store --bench store
+	$(CARGO) bench -p openwa-tests --bench postgres
+
+bench-c: setup
 	$(CARGO) bench -p openwa-ffi
 
-crash: setup
+bench-node: node
+	cd bindings-node && npm run build
+	cd bindings-node/bench && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci; } && node --expose-gc main.mjs
+
+bench-python: setup
+	bindings-python/run-benches
+
+crash: setup servers crash-node
 	OPENWA_CRASH_ROUNDS=200 OPENWA_STRESS_SECONDS=30 $(CARGO) test --release -p openwa-tests --test faults
+	OPENWA_TAKEOVER_MB=1024 $(CARGO) test --release -p openwa-tests --test takeover_scale
+
+# The addon as it is published, a hundred kills and a million calls.
+crash-node: node
+	cd bindings-node && npm run build && OPENWA_CRASH_ROUNDS=100 OPENWA_LEAK_CALLS=1000000 npm test
+
+install: setup
+	PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) DESTDIR=$(DESTDIR) PROFILE=$(PROFILE) ffi/install.sh

@@ -29,6 +29,10 @@ macro_rules! kinds {
             #[must_use]
             pub const fn name(self) -> &'static str { match self { $(Kind::$name => $text),+ } }
 
+            /// What this kind means, for people.
+            #[must_use]
+            pub const fn doc(self) -> &'static str { match self { $(Kind::$name => concat!($($doc),+).trim_ascii()),+ } }
+
             /// Whether the same call may succeed later without any change by the caller.
             #[must_use]
             pub const fn retryable(self) -> bool { match self { $(Kind::$name => $retryable),+ } }

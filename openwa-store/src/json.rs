@@ -56,6 +56,31 @@ impl Json {
     }
 }
 
+/// The document without the blanks that some writers put between its parts.
+pub(crate) fn without_blanks(stored: &str) -> String {
+    let mut out = String::with_capacity(stored.len());
+    let mut rest = stored;
+    while let Some(quote) = rest.find('"') {
+        let (between, string) = rest.split_at(quote);
+        out.extend(between.chars().filter(|c| *c != ' '));
+        let bytes = string.as_bytes();
+        let mut end = 1;
+        while let Some(step) = memchr::memchr2(b'"', b'\\', bytes.get(end..).unwrap_or_default()) {
+            end += step + 1;
+            if bytes[end - 1] == b'"' {
+                break;
+            }
+            // What a backslash stands before is part of the string.
+            end += 1;
+        }
+        let (string, tail) = string.split_at(end.min(string.len()));
+        out.push_str(string);
+        rest = tail;
+    }
+    out.extend(rest.chars().filter(|c| *c != ' '));
+    out
+}
+
 fn not_json(e: &serde_json::Error) -> Error {
     Error::new(Kind::InvalidArgument, format!("not valid JSON: {e}"))
 }
@@ -179,6 +204,21 @@ impl fmt::Display for Json {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn blanks_go_from_between_the_parts_only() {
+        for (given, wanted) in [
+            (
+                r#"{"a b": [1, 2, {"c": " \" , \\"}], "d":  true }"#,
+                r#"{"a b":[1,2,{"c":" \" , \\"}],"d":true}"#,
+            ),
+            ("[ ]", "[]"),
+            (r#"" x ""#, r#"" x ""#),
+            ("-1.50", "-1.50"),
+        ] {
+            assert_eq!(without_blanks(given), wanted);
+        }
+    }
 
     #[test]
     fn lone_surrogates_and_nul_survive() {

@@ -3,6 +3,10 @@
 //!
 //! Start with [`Store`].
 
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "cli")]
+pub mod cli;
 mod config;
 mod db;
 mod maintenance;
@@ -19,11 +23,12 @@ pub mod face;
 pub mod json;
 pub mod policy;
 pub mod replay;
+pub mod takeover;
 pub mod text;
 pub mod time;
 pub mod transfer;
 
-pub use config::{Config, DataDatabase};
+pub use config::{Config, DataDatabase, Opening};
 #[cfg(feature = "postgres")]
 pub use config::{Postgres, Tls};
 pub use db::{Durability, Pending, Ticket, Trace, Writing};
@@ -34,11 +39,12 @@ pub use maintenance::retention::{RetentionOptions, RetentionProgress, RetentionR
 pub use policy::message::NewMessage;
 pub use repo::auth::{AuthEntry, AuthValue};
 pub use repo::batches::{BatchResult, NewBatch, NewBatchMessage};
+pub use repo::chats::Chat;
 pub use repo::contacts::ContactFilter;
 pub use repo::ingest::Ingested;
 pub use repo::keys::{ApiKeyUpdate, NewApiKey, NewWhitelistEntry};
 pub use repo::logs::{AuditFilter, NewApiKeyLog, NewAuditLog};
-pub use repo::message_reads::{Chat, MessageFilter, Order};
+pub use repo::message_reads::{MessageFilter, Order};
 pub use repo::messages::{Changed, Outcome, Saved};
 pub use repo::paging::{Page, PageRequest};
 pub use repo::sessions::{NewSession, SessionFilter, SessionUpdate, Transition};
@@ -47,13 +53,18 @@ pub use schema::Applied;
 pub use store::migrations;
 pub use store::{
     ApiKeys, Ask, Audit, Auth, Authorization, Batches, CheckReport, Contacts, CreatedKey, DatabaseStatus,
-    Messages, Scan, Sessions, Status, Store, Webhooks,
+    IndexInfo, Messages, PartitionInfo, Scan, Sessions, Status, Store, Webhooks,
+};
+pub use takeover::{
+    MAX_PROBLEMS, OnTakeover, OpenwaExportReport, OpenwaTable, TakeoverOptions, TakeoverPhase,
+    TakeoverProblem, TakeoverProgress, TakeoverReport, TakeoverSource, TakeoverTable, TakeoverWritten,
 };
 pub use text::Text;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
 pub use transfer::{
     Difference, Differing, ExportOptions, ExportReport, ImportOptions, ImportReport, ImportedTable,
-    MAX_DIFFERENCES, MAX_ROW_BYTES, Missing, Mode, OnProgress, Progress, compare,
+    MAX_DIFFERENCES, MAX_ROW_BYTES, MigrateOptions, MigrateReport, MigratedTable, Missing, Mode, OnProgress,
+    Progress, compare,
 };
 /// Ids are UUIDs of this type.
 pub use uuid::Uuid;

@@ -60,6 +60,25 @@ impl Timestamp {
         Timestamp(self.0.saturating_sub(ms).clamp(Self::MIN.0, Self::MAX.0))
     }
 
+    /// The first instant of this one's month, UTC.
+    #[must_use]
+    pub(crate) fn month(self) -> Self {
+        let (year, month, _) = civil_from_days(self.0.div_euclid(DAY_MS));
+        Self::month_of(year, month.into())
+    }
+
+    /// The first instant of the month `by` months later; kept inside the years 0000 to 9999.
+    #[must_use]
+    pub(crate) fn months_later(self, by: i32) -> Self {
+        let (year, month, _) = civil_from_days(self.0.div_euclid(DAY_MS));
+        let months = year * 12 + i64::from(month) - 1 + i64::from(by);
+        Self::month_of(months.div_euclid(12), months.rem_euclid(12) + 1)
+    }
+
+    fn month_of(year: i64, month: i64) -> Self {
+        Timestamp((days_from_civil(year, month, 1) * DAY_MS).clamp(Self::MIN.0, Self::MAX.0))
+    }
+
     /// The ISO text, 24 ASCII bytes: `2026-01-05T08:01:23.000Z`.
     #[must_use]
     pub fn iso(self) -> TimeText {

@@ -35,9 +35,13 @@ pub(crate) enum Value<'a> {
     Bool(bool),
     Real(f64),
     Text(&'a str),
+    /// A JSON document on its way in. SQLite gives it back as text, PostgreSQL with blanks between its parts.
+    Json(&'a str),
     Bytes(&'a [u8]),
     Time(Timestamp),
     Uuid(Uuid),
+    /// Many values of one kind, for an engine that takes lists.
+    List(ColumnKind, &'a [Value<'a>]),
 }
 
 /// One row of a result.
@@ -89,10 +93,14 @@ impl Column for Text {
 impl Column for Json {
     const KIND: ColumnKind = ColumnKind::Json;
     fn bind(&self) -> Value<'_> {
-        Value::Text(self.as_stored())
+        Value::Json(self.as_stored())
     }
     fn read(value: Value<'_>) -> Option<Self> {
-        if let Value::Text(s) = value { Some(Json::from_stored(s)) } else { None }
+        match value {
+            Value::Text(s) => Some(Json::from_stored(s)),
+            Value::Json(s) => Some(Json::from_stored(crate::json::without_blanks(s))),
+            _ => None,
+        }
     }
 }
 

@@ -3,7 +3,13 @@
 // A test, and whatever only tests call, may panic: that is how it fails.
 #![allow(clippy::unwrap_used)]
 
+pub mod bouncer;
 pub mod c_interface;
+pub mod cluster;
 pub mod conformance;
+pub mod full;
+pub mod openwa;
+pub mod postgres;
 pub mod process;
 pub mod raw;
+pub mod server;

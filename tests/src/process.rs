@@ -9,6 +9,12 @@ use std::time::{Duration, Instant};
 /// How long a test waits for a child before it fails. Nothing takes nearly as long.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A number from the environment, for long runs (`make crash`).
+#[must_use]
+pub fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |value| value.parse().unwrap())
+}
+
 /// A running program whose lines are read as they come, so that it never waits for its reader.
 pub struct Program {
     child: Child,

@@ -10,13 +10,8 @@ use std::time::Duration;
 
 use openwa_store::Store;
 use openwa_store::entity::Database;
-use openwa_tests::process::{Program, program, text};
+use openwa_tests::process::{Program, program, setting, text};
 use openwa_tests::raw;
-
-/// A number from the environment, for long runs (`make crash`).
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |value| value.parse().unwrap())
-}
 
 /// Id and body of every message in the file.
 fn messages(dir: &Path) -> HashMap<String, String> {

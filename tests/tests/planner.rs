@@ -25,7 +25,7 @@ const ALLOWED: [(&str, &str); 3] = [
         "SELECT count(DISTINCT wa_message_id) FROM pending_changes",
         "a report about what waits, which is little",
     ),
-    ("SELECT j.batch_id FROM batch_jobs j WHERE (total_messages", "`check` recounts every job"),
+    ("SELECT 'the counters of bulk job ' || j.batch_id", "`check` recounts every job"),
 ];
 
 /// Every distinct statement that the conformance cases cause: the database's name, and the SQL in one line.

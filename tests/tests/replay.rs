@@ -13,6 +13,8 @@ use openwa_store::engine::Skipped;
 use openwa_store::entity::{Message, PendingKind, SessionStatus};
 use openwa_store::replay::{self, ReplayReport, SessionReplay};
 use openwa_store::{ContactFilter, MessageFilter, PageRequest, Store};
+use openwa_tests::postgres::{Place, Way};
+use openwa_tests::raw;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -156,24 +158,32 @@ fn differences(session: &str, truth: &Map<String, Value>, found: &Map<String, Va
     out
 }
 
-/// Every row of every table, by database.
-fn dump(dir: &Path) -> BTreeMap<String, Vec<String>> {
-    let conn = rusqlite::Connection::open(dir.join("data.sqlite")).unwrap();
-    let mut out = BTreeMap::new();
-    for table in openwa_store::entity::tables_of(openwa_store::entity::Database::Data) {
-        let mut statement = conn.prepare(&format!("SELECT * FROM {} ORDER BY 1, 2, 3", table.name)).unwrap();
-        let columns = statement.column_count();
-        let rows = statement
-            .query_map([], |row| (0..columns).map(|i| row.get_ref(i).map(|v| format!("{v:?}"))).collect())
-            .unwrap()
-            .map(|row: Result<Vec<String>, _>| row.unwrap().join(" | "))
-            .collect();
-        out.insert(table.name.to_owned(), rows);
-    }
-    out
+type Rows = BTreeMap<String, Vec<String>>;
+
+/// Every row of every table of Data.
+fn dump(table_rows: impl Fn(&str) -> Vec<Vec<String>>) -> Rows {
+    let tables = openwa_store::entity::tables_of(openwa_store::entity::Database::Data);
+    let rows = |name: &str| {
+        let query = format!("SELECT * FROM {name} ORDER BY 1, 2, 3");
+        table_rows(&query).into_iter().map(|row| row.join(" | ")).collect()
+    };
+    tables.map(|table| (table.name.to_owned(), rows(table.name))).collect()
 }
 
-fn same_rows(before: &BTreeMap<String, Vec<String>>, after: &BTreeMap<String, Vec<String>>, what: &str) {
+fn dump_file(dir: &Path) -> Rows {
+    let conn = raw::open(dir, openwa_store::entity::Database::Data);
+    dump(|query| {
+        let mut statement = conn.prepare(query).unwrap();
+        let columns = statement.column_count();
+        // With types, so that nothing passes for something else.
+        let cells = |row: &rusqlite::Row<'_>| {
+            (0..columns).map(|i| row.get_ref(i).map(|v| format!("{v:?}"))).collect()
+        };
+        statement.query_map([], cells).unwrap().map(Result::unwrap).collect()
+    })
+}
+
+fn same_rows(before: &Rows, after: &Rows, what: &str) {
     for (table, rows) in before {
         let (old, new): (BTreeSet<_>, BTreeSet<_>) = (rows.iter().collect(), after[table].iter().collect());
         let changed: Vec<_> = old.symmetric_difference(&new).take(4).collect();
@@ -204,14 +214,12 @@ fn in_memory(log: &str) {
     verify(&Store::in_memory().unwrap(), log);
 }
 
-/// In a file, and a second time: nothing is inserted, nothing is updated, no row of any table changes.
-fn in_file(log: &str) {
-    let dir = tempfile::tempdir().unwrap();
-    let store = Store::open(dir.path()).unwrap();
-    verify(&store, log);
-    let before = dump(dir.path());
+/// Where data persist, and a second time: nothing is inserted, nothing is updated, no row of any table changes.
+fn twice(store: &Store, log: &str, dump: impl Fn() -> Rows) {
+    verify(store, log);
+    let before = dump();
     assert!(!before["messages"].is_empty());
-    for done in replay_log(&store, log).sessions {
+    for done in replay_log(store, log).sessions {
         assert_eq!(
             (done.inserted, done.upgraded, done.filled, done.not_stored),
             (0, 0, 0, 0),
@@ -221,8 +229,19 @@ fn in_file(log: &str) {
         assert_eq!((done.pairs, done.waited), (0, 0), "{}", done.name);
         assert_eq!(done.unchanged, done.deliveries, "{}", done.name);
     }
-    same_rows(&before, &dump(dir.path()), log);
+    same_rows(&before, &dump(), log);
     assert!(store.check().unwrap().problems.is_empty());
+}
+
+fn in_file(log: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    twice(&Store::open(dir.path()).unwrap(), log, || dump_file(dir.path()));
+}
+
+fn in_postgres(way: Way, log: &str) {
+    let (place, dir) = (Place::empty(way), tempfile::tempdir().unwrap());
+    let sql = place.sql();
+    twice(&Store::open_with(place.config(dir.path())).unwrap(), log, || dump(|query| sql.rows(query)));
 }
 
 /// Engines other than Baileys do not say that they start; their sessions come to life all the same.
@@ -270,9 +289,9 @@ fn a_second_replay_of_the_start_of_a_log_changes_nothing() {
             let dir = tempfile::tempdir().unwrap();
             let store = Store::open(dir.path()).unwrap();
             replay::run(&store, start.as_bytes()).unwrap();
-            let before = dump(dir.path());
+            let before = dump_file(dir.path());
             replay::run(&store, start.as_bytes()).unwrap();
-            same_rows(&before, &dump(dir.path()), &format!("{log}, {cut} lines"));
+            same_rows(&before, &dump_file(dir.path()), &format!("{log}, {cut} lines"));
         }
     }
 }
@@ -281,6 +300,9 @@ macro_rules! logs {
     ($($name:ident: $log:literal;)+) => {
         mod memory { $(#[test] fn $name() { super::in_memory($log); })+ }
         mod file { $(#[test] fn $name() { super::in_file($log); })+ }
+        mod postgres_partitioned { use super::*; $(#[test] fn $name() { in_postgres(Way::Partitioned, $log); })+ }
+        mod postgres_plain { use super::*; $(#[test] fn $name() { in_postgres(Way::Plain, $log); })+ }
+        mod postgres_bouncer { use super::*; $(#[test] fn $name() { in_postgres(Way::Bouncer, $log); })+ }
     };
 }
 

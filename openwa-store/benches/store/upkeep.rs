@@ -38,7 +38,7 @@ fn retention(options: &Options) {
     let messages = samples(options.rows * 10);
     let cutoff = messages[messages.len() / 2].at;
     let mut waits = Vec::new();
-    let once = Options { rounds: 1, rows: options.rows, only: None };
+    let once = Options { rounds: 1, rows: options.rows, only: None, long: false };
     versus(
         &once,
         "retention deletes half, beside a writer / one DELETE",

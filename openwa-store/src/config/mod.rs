@@ -27,6 +27,35 @@ pub enum DataDatabase {
     Postgres(Postgres),
 }
 
+impl std::str::FromStr for DataDatabase {
+    type Err = Error;
+
+    /// Reads a `postgres://` URL, or takes the text as the path of a SQLite file.
+    fn from_str(text: &str) -> Result<Self> {
+        if !["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme)) {
+            return Ok(DataDatabase::SqliteFile(text.into()));
+        }
+        #[cfg(feature = "postgres")]
+        return Postgres::from_url(text).map(DataDatabase::Postgres);
+        #[cfg(not(feature = "postgres"))]
+        return Err(without_postgres());
+    }
+}
+
+#[cfg(not(feature = "postgres"))]
+fn without_postgres() -> Error {
+    Error::new(Kind::Unsupported, "this build has no PostgreSQL; it needs the feature `postgres`")
+}
+
+/// A setting whose value is none of those that it may have.
+fn unknown(name: &'static str, value: &str, wanted: &str) -> Error {
+    Error::new(Kind::InvalidArgument, format!("{name}={value:?} is not known; use {wanted}"))
+        .with("variable", name)
+}
+
+/// Hears what an open waits for.
+pub type Opening = Arc<dyn Fn(&str) + Send + Sync>;
+
 /// How a store is opened. Every field has a sensible default: `Config::new("./data")` is enough.
 #[derive(Clone)]
 pub struct Config {
@@ -50,6 +79,8 @@ pub struct Config {
     pub clock: Arc<dyn Clock>,
     /// Hears of every SQL statement before it runs, for debugging.
     pub trace: Option<Trace>,
+    /// Hears what an open waits for: a server that does not answer yet, or one that is being started.
+    pub opening: Option<Opening>,
 }
 
 /// Room in the write queue: a second or two of work for a durable disk.
@@ -78,12 +109,24 @@ impl Config {
             group: GROUP,
             clock: Arc::new(SystemClock),
             trace: None,
+            opening: None,
         }
     }
 
-    /// A store in `dir`, with what the gateway's environment says: `DATABASE_TYPE` (`sqlite`),
-    /// `DATABASE_NAME` (path of the Data database), `MAIN_DATABASE_NAME` (path of the Main database),
-    /// `API_KEY_PEPPER`. Relative paths are relative to `dir`; empty values count as unset.
+    /// A store in `dir`, with what the gateway's environment says. Relative paths are relative to `dir`; empty values
+    /// count as unset.
+    ///
+    /// | name | value | default |
+    /// |---|---|---|
+    /// | `DATABASE_TYPE` | `sqlite` or `postgres` | `sqlite` |
+    /// | `DATABASE_NAME` | file of the Data database; with `postgres`, name of the database | `data.sqlite`; `openwa` |
+    /// | `DATABASE_HOST`, `DATABASE_PORT` | the server; a host that begins with `/` is the folder of its socket | `localhost`, 5432 |
+    /// | `DATABASE_USERNAME`, `DATABASE_PASSWORD` | the role | `postgres`, none |
+    /// | `DATABASE_SSL` | `true`, `false`, or a mode of libpq's `sslmode`; `true` is `require` | `prefer` |
+    /// | `POSTGRES_SCHEMA` | the schema that holds the tables | `public` |
+    /// | `POSTGRES_BUILTIN` | `true`: the store starts a server of its own | `false` |
+    /// | `MAIN_DATABASE_NAME` | file of the Main database | `main.sqlite` |
+    /// | `API_KEY_PEPPER` | keys the hash of API keys | none |
     ///
     /// # Errors
     /// `InvalidArgument` for an unknown value, `Unsupported` for an engine that this build lacks.
@@ -107,18 +150,12 @@ impl Config {
                     config.data = DataDatabase::SqliteFile(dir.join(name));
                 }
             }
-            Some("postgres") => {
-                return Err(Error::new(
-                    Kind::Unsupported,
-                    "DATABASE_TYPE=postgres: this version keeps the Data database in SQLite only",
-                ));
-            }
+            #[cfg(feature = "postgres")]
+            Some("postgres") => config.data = DataDatabase::Postgres(Postgres::from_vars(var)?),
+            #[cfg(not(feature = "postgres"))]
+            Some("postgres") => return Err(without_postgres()),
             Some(other) => {
-                return Err(Error::new(
-                    Kind::InvalidArgument,
-                    format!("DATABASE_TYPE={other:?} is not known; use \"sqlite\""),
-                )
-                .with("variable", "DATABASE_TYPE"));
+                return Err(unknown("DATABASE_TYPE", other, "\"sqlite\" or \"postgres\""));
             }
         }
         Ok(config)

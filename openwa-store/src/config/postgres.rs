@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use super::unknown;
 use crate::error::{Error, Result};
 use crate::value::names;
 
@@ -63,6 +64,34 @@ names! {
 }
 
 impl Postgres {
+    /// From the gateway's environment; see [`Config::from_env`](super::Config::from_env).
+    pub(super) fn from_vars(var: impl Fn(&str) -> Option<String>) -> Result<Self> {
+        let mut to = Postgres::default();
+        to.host = var("DATABASE_HOST").unwrap_or(to.host);
+        to.user = var("DATABASE_USERNAME").unwrap_or(to.user);
+        to.password = var("DATABASE_PASSWORD");
+        to.database = var("DATABASE_NAME").unwrap_or(to.database);
+        to.schema = var("POSTGRES_SCHEMA").unwrap_or(to.schema);
+        if let Some(port) = var("DATABASE_PORT") {
+            to.port = port.parse().map_err(|_| unknown("DATABASE_PORT", &port, "a number up to 65535"))?;
+        }
+        if let Some(ssl) = var("DATABASE_SSL") {
+            to.tls = match ssl.as_str() {
+                "true" => Tls::Require,
+                "false" => Tls::Disable,
+                mode => mode.parse().map_err(|_| {
+                    let modes = Tls::NAMES.join(", ");
+                    unknown("DATABASE_SSL", mode, &format!("true, false or one of {modes}"))
+                })?,
+            };
+        }
+        if let Some(builtin) = var("POSTGRES_BUILTIN") {
+            to.builtin =
+                builtin.parse().map_err(|_| unknown("POSTGRES_BUILTIN", &builtin, "true or false"))?;
+        }
+        Ok(to)
+    }
+
     /// Reads `postgres://user:password@host:port/database?parameter=value`; what is left out has its default, and
     /// special characters are percent-encoded. The parameters are the fields of this struct, with lengths of time in
     /// milliseconds, and libpq's names `sslmode` for `tls` and `sslrootcert` for `tls_roots`. A `host` parameter may be

@@ -1,68 +1,39 @@
-//! A transaction that replaces whole tables.
+//! A transaction that fills or replaces whole tables.
 
-use super::{Conn, SqliteConn};
-use crate::error::{Error, Kind, Result};
-use crate::value::{Row, Value};
+use super::Conn;
+use crate::entity::Table;
+use crate::error::Result;
+use crate::value::Value;
 
-/// One big write on the writer's connection, without what would be done for every single row: foreign keys are
-/// not enforced (whoever writes checks references itself; deleting a parent's rows leaves the children alone),
-/// and secondary indexes may be taken off and put back. Dropped without [`Bulk::commit`], all is undone.
-pub(crate) struct Bulk<'a> {
-    conn: &'a SqliteConn,
-}
+/// One big write, without what would be done for every single row. Whoever writes checks references itself; what
+/// belongs to a replaced row stays. Dropped without [`Bulk::commit`], all is undone. Parents are filled before children.
+pub(crate) trait Bulk {
+    /// Starts the transaction. Other writers of what it touches wait from here on.
+    fn begin(&mut self) -> Result<()>;
 
-/// Indexes that were taken off a table.
-#[derive(Default)]
-pub(crate) struct Indexes(Vec<String>);
+    /// The open transaction, for looking things up.
+    fn conn(&self) -> Result<&dyn Conn>;
 
-impl<'a> Bulk<'a> {
-    /// Starts the transaction. Other writers wait from here on.
-    pub(crate) fn begin(conn: &'a SqliteConn) -> Result<Self> {
-        if !conn.is_idle() {
-            return Err(Error::new(Kind::Internal, "a transaction is open already"));
-        }
-        // Works only outside a transaction.
-        conn.batch("PRAGMA foreign_keys=OFF")?;
-        let bulk = Bulk { conn };
-        conn.begin_write()?;
-        Ok(bulk)
-    }
+    /// Starts on a table. With `replace` its rows go first, and it says how many there were; else rows that are there
+    /// already stay as they are.
+    fn start(&mut self, table: &'static Table, replace: bool) -> Result<u64>;
 
-    pub(crate) fn conn(&self) -> &'a dyn Conn {
-        self.conn
-    }
+    /// Adds a row of that table. It may be written later, together with others: an error that is about an earlier row
+    /// has that one's number, counted from 1, in its context.
+    fn add(&mut self, values: &[Value<'_>]) -> Result<()>;
 
-    /// Takes the indexes off a table that no unique value depends on.
-    pub(crate) fn drop_indexes(&self, table: &str) -> Result<Indexes> {
-        let sql =
-            "SELECT s.name, s.sql FROM pragma_index_list(?1) AS l JOIN sqlite_schema AS s ON s.name = l.name
-                    WHERE l.origin = 'c' AND NOT l.\"unique\" ORDER BY s.name";
-        let text =
-            |row: &dyn Row, i| if let Value::Text(s) = row.get(i) { s.to_owned() } else { String::new() };
-        let indexes = self.conn().all(sql, &[Value::Text(table)], |row| Ok((text(row, 0), text(row, 1))))?;
-        for (name, _) in &indexes {
-            self.conn.batch(&format!("DROP INDEX \"{name}\""))?;
-        }
-        Ok(Indexes(indexes.into_iter().map(|(_, sql)| sql).collect()))
-    }
+    /// Ends the table, and says how many rows were added.
+    fn finish(&mut self) -> Result<u64>;
 
-    /// Puts them back.
-    pub(crate) fn create_indexes(&self, indexes: &Indexes) -> Result<()> {
-        indexes.0.iter().try_for_each(|sql| self.conn.batch(sql))
-    }
+    /// Removes every row of a table that was not started on; says how many there were.
+    fn clear(&mut self, table: &'static Table) -> Result<u64>;
 
-    pub(crate) fn commit(self) -> Result<()> {
-        self.conn.run("COMMIT")
-    }
-}
+    /// How many rows of `table` name a row of `parent` in `column` that will not be there.
+    fn orphans(&self, table: &Table, column: &str, parent: &Table) -> Result<i64>;
 
-impl Drop for Bulk<'_> {
-    fn drop(&mut self) {
-        if !self.conn.is_idle() {
-            // After an error; the error that brought us here is the one to report.
-            let _ = self.conn.run("ROLLBACK");
-        }
-        // Fails only with the connection itself.
-        let _ = self.conn.batch("PRAGMA foreign_keys=ON");
-    }
+    /// Takes away what is left of replaced rows. Nothing is written after it.
+    fn settle(&mut self) -> Result<()>;
+
+    /// Keeps everything.
+    fn commit(&mut self) -> Result<()>;
 }

@@ -6,23 +6,34 @@
 //! connection, writes through the [`writer`] that shares commits.
 
 mod bulk;
-mod checkpoint;
+mod dialect;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod queue;
 mod sqlite;
 mod ticket;
-mod writer;
 
-pub(crate) use bulk::{Bulk, Indexes};
+pub(crate) use bulk::Bulk;
+pub(crate) use dialect::{Dialect, Taken, insert_messages};
+#[cfg(feature = "postgres")]
+pub(crate) use postgres::{Connector, Postgres, Prepare, Setup, quoted};
+pub(crate) use queue::Limits;
 pub use sqlite::{Durability, Trace};
-pub(crate) use sqlite::{SqliteConn, SqliteFile};
+pub(crate) use sqlite::{Sqlite, SqliteConn, SqliteFile};
+pub(crate) use ticket::Sharable;
 pub use ticket::{Pending, Ticket, Writing};
-pub(crate) use writer::{Limits, Writer};
 
+use std::any::Any;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use queue::{Job, Queue};
 
 use crate::entity::Entity;
 use crate::error::{Error, Kind, Result};
+use crate::time::Timestamp;
 use crate::value::{Row, Value};
 
 /// Whether a query goes on after a row.
@@ -30,6 +41,18 @@ pub(crate) type Flow = ControlFlow<()>;
 
 /// One connection of either engine.
 pub(crate) trait Conn {
+    /// What its engine does differently.
+    fn dialect(&self) -> Dialect;
+    /// Runs statements without parameters and results.
+    fn batch(&self, sql: &str) -> Result<()>;
+    /// Starts a transaction that may write.
+    fn begin(&self) -> Result<()>;
+    /// Ends the transaction, if one is open: with `keep` what it did is there for everybody.
+    fn end(&self, keep: bool) -> Result<()>;
+    /// Makes room for messages that were made at these times, where that has to be made before.
+    fn make_room(&self, _times: &mut dyn Iterator<Item = Timestamp>, _now: Timestamp) -> Result<()> {
+        Ok(())
+    }
     /// Runs a statement and says how many rows it changed.
     fn execute(&self, sql: &str, params: &[Value<'_>]) -> Result<u64>;
     /// Runs a query and hands its rows over one by one.
@@ -77,9 +100,19 @@ impl dyn Conn + '_ {
         self.first(sql, params, E::from_row)
     }
 
+    /// The first row of a query as an entity that nobody else can change before this transaction ends.
+    pub(crate) fn locked<E: Entity>(&self, sql: &str, params: &[Value<'_>]) -> Result<Option<E>> {
+        self.one(&self.dialect().locking(sql), params)
+    }
+
     /// Every row of a query as entities.
     pub(crate) fn rows<E: Entity>(&self, sql: &str, params: &[Value<'_>]) -> Result<Vec<E>> {
         self.all(sql, params, E::from_row)
+    }
+
+    /// Runs a query whose rows say nothing.
+    pub(crate) fn run(&self, sql: &str, params: &[Value<'_>]) -> Result<()> {
+        self.query(sql, params, &mut |_| Ok(Flow::Continue(())))
     }
 
     /// The one integer of a query that always has one.
@@ -89,79 +122,97 @@ impl dyn Conn + '_ {
     }
 }
 
+/// The right to do some work, held by one process at a time until it is dropped. A crash releases it.
+pub(crate) struct Turn(#[allow(dead_code, reason = "held for its drop")] Box<dyn Any>);
+
 /// Locks without caring whether another thread panicked while it held the lock: what it guards is replaced
 /// whole or rolled back, never left half changed.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One database: its writer and its readers.
+/// One database of a store: it decides where a call runs.
 pub(crate) struct Database {
-    file: SqliteFile,
-    writer: Writer,
-    idle: Mutex<Vec<SqliteConn>>,
+    engine: Engine,
     closed: AtomicBool,
     owner: u32,
 }
 
-/// Read connections that are kept when nobody uses them. More may be open at once; each costs about 100 kB.
-const IDLE_READERS: usize = 4;
+enum Engine {
+    Sqlite(Sqlite),
+    #[cfg(feature = "postgres")]
+    Postgres(Postgres),
+}
+
+/// Does the same with whichever engine it is.
+macro_rules! either {
+    ($database:expr, $engine:ident => $do:expr) => {
+        match &$database.engine {
+            Engine::Sqlite($engine) => $do,
+            #[cfg(feature = "postgres")]
+            Engine::Postgres($engine) => $do,
+        }
+    };
+}
 
 impl Database {
-    /// Takes over a migrated connection as the writer's.
-    pub(crate) fn new(file: SqliteFile, conn: SqliteConn, limits: Limits) -> Result<Arc<Self>> {
-        let writer = Writer::start(&file, conn, limits)?;
-        let (idle, closed) = (Mutex::new(Vec::new()), AtomicBool::new(false));
-        Ok(Arc::new(Database { file, writer, idle, closed, owner: std::process::id() }))
+    pub(crate) fn sqlite(engine: Sqlite) -> Arc<Self> {
+        Self::new(Engine::Sqlite(engine))
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn postgres(engine: Postgres) -> Arc<Self> {
+        Self::new(Engine::Postgres(engine))
+    }
+
+    fn new(engine: Engine) -> Arc<Self> {
+        Arc::new(Database { engine, closed: AtomicBool::new(false), owner: std::process::id() })
     }
 
     /// Fails when the store is closed, or was opened by the parent of this process.
-    fn usable(&self) -> Result<()> {
-        if std::process::id() != self.owner {
+    pub(crate) fn usable(&self) -> Result<()> {
+        if self.is_forked() {
             return Err(Error::new(
                 Kind::Forked,
                 "the store was opened before this process was forked; open it again in the child",
             ));
         }
         if self.closed.load(Ordering::Acquire) {
-            return Err(Error::new(Kind::Closed, "the store is closed"));
+            return Err(queue::closed());
         }
         Ok(())
     }
 
-    /// Runs a read on the caller's thread. Everything `f` reads is of one moment only inside [`Self::snapshot`].
-    pub(crate) fn read<T>(&self, f: impl FnOnce(&dyn Conn) -> Result<T>) -> Result<T> {
-        self.usable()?;
-        if self.file.in_memory() {
-            return self.writer.with_conn(|conn| f(conn));
-        }
-        let pooled = lock(&self.idle).pop();
-        let conn = match pooled {
-            Some(conn) => conn,
-            None => self.file.open_reader()?,
-        };
-        let out = f(&conn);
-        self.put_back(conn);
-        out
+    fn is_forked(&self) -> bool {
+        std::process::id() != self.owner
     }
 
-    fn put_back(&self, conn: SqliteConn) {
-        let mut idle = lock(&self.idle);
-        if idle.len() < IDLE_READERS && !self.closed.load(Ordering::Acquire) {
-            idle.push(conn);
-        }
+    /// Runs a read on the caller's thread. Everything `f` reads is of one moment only inside [`Self::snapshot`].
+    pub(crate) fn read<T>(&self, f: impl FnMut(&dyn Conn) -> Result<T>) -> Result<T> {
+        self.usable()?;
+        either!(self, engine => engine.read(f))
     }
 
     /// Runs a read that sees one moment of the database, however long it takes and whoever writes meanwhile.
     pub(crate) fn snapshot<T>(&self, f: impl FnOnce(&dyn Conn) -> Result<T>) -> Result<T> {
         self.usable()?;
-        let conn = if self.file.in_memory() {
-            self.writer.with_conn(SqliteConn::copy_to_memory)?
-        } else {
-            self.file.open_reader()?
-        };
-        conn.begin_read()?;
-        f(&conn)
+        either!(self, engine => engine.snapshot(f))
+    }
+
+    /// Has a connection to itself for work of many transactions; `f` begins and ends them. On SQLite other writers wait.
+    pub(crate) fn alone<T>(&self, f: impl FnOnce(&dyn Conn) -> Result<T>) -> Result<T> {
+        self.usable()?;
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.writer().with_conn(|conn| f(conn)),
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(engine) => engine.alone(f),
+        }
+    }
+
+    /// Has a transaction of its own that fills tables. It begins when `f` says so.
+    pub(crate) fn bulk<T>(&self, f: impl FnOnce(&mut dyn Bulk) -> Result<T>) -> Result<T> {
+        self.usable()?;
+        either!(self, engine => engine.bulk(f))
     }
 
     /// Prepares a write: `f` runs inside a transaction that it may share with other writes. It may run more
@@ -171,35 +222,87 @@ impl Database {
         operation: &'static str,
         f: impl FnMut(&dyn Conn) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
-        Pending::new(Arc::clone(self), operation, Box::new(f))
+        Pending::new(Arc::clone(self), operation, f)
     }
 
-    /// A connection of one's own for watching, such as a cache that asks whether anything changed.
-    pub(crate) fn open_reader(&self) -> Result<SqliteConn> {
+    /// Prepares a write that an engine may do together with others of its kind.
+    pub(crate) fn write_shared<S: Sharable>(
+        self: &Arc<Self>,
+        operation: &'static str,
+        item: S,
+    ) -> Pending<S::Out> {
+        Pending::shared(Arc::clone(self), operation, item)
+    }
+
+    /// Queues a job and returns when it is answered, or when somebody else is at it.
+    fn run(&self, job: Box<dyn Job>, answered: &dyn Fn() -> bool) -> Result<()> {
         self.usable()?;
-        self.file.open_reader()
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.writer().run(job, answered),
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(engine) => engine.queue().push(job, true),
+        }
     }
 
-    pub(crate) fn in_memory(&self) -> bool {
-        self.file.in_memory()
-    }
-
-    pub(crate) fn file(&self) -> &SqliteFile {
-        &self.file
-    }
-
-    pub(crate) fn writer(&self) -> Result<&Writer> {
+    fn queue(&self) -> Result<&Queue> {
         self.usable()?;
-        Ok(&self.writer)
+        Ok(either!(self, engine => engine.queue()))
+    }
+
+    /// Queues a job if there is room; else gives it back and wakes `waker` when there is.
+    fn submit_or_wake(&self, job: Box<dyn Job>, waker: &Waker) -> Result<Option<Box<dyn Job>>> {
+        self.queue()?.push_or_wake(job, waker)
+    }
+
+    /// The engine, where it is SQLite.
+    pub(crate) fn as_sqlite(&self) -> Option<&Sqlite> {
+        match &self.engine {
+            Engine::Sqlite(engine) => Some(engine),
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(_) => None,
+        }
+    }
+
+    /// The engine, where it is PostgreSQL.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn as_postgres(&self) -> Option<&Postgres> {
+        match &self.engine {
+            Engine::Sqlite(_) => None,
+            Engine::Postgres(engine) => Some(engine),
+        }
+    }
+
+    /// Whether the disk is behind with what was written. Work that can wait should.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.as_sqlite().is_some_and(|engine| engine.writer().is_behind())
+    }
+
+    /// What its engine does differently.
+    pub(crate) fn dialect(&self) -> Dialect {
+        match &self.engine {
+            Engine::Sqlite(_) => Dialect::Sqlite,
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(engine) => Dialect::Postgres { partitioned: engine.is_partitioned() },
+        }
+    }
+
+    /// Has work to itself that only one process may do at a time; `None`: another one is at it.
+    pub(crate) fn turn(&self, work: &'static str) -> Result<Option<Turn>> {
+        self.usable()?;
+        either!(self, engine => engine.turn(work))
+    }
+
+    /// Where the database is, for people.
+    pub(crate) fn shown(&self) -> String {
+        either!(self, engine => engine.shown())
     }
 
     /// Ends the database: what is queued is written first. A second call does nothing.
     pub(crate) fn close(&self) -> Result<()> {
-        if std::process::id() != self.owner || self.closed.swap(true, Ordering::AcqRel) {
+        if self.is_forked() || self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        lock(&self.idle).clear();
-        self.writer.close()
+        either!(self, engine => engine.close())
     }
 }
 

@@ -1,13 +1,15 @@
 //! The answer to a write, to be waited for or awaited.
 
+use std::any::Any;
 use std::future::{Future, IntoFuture};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
+use std::time::Instant;
 
-use super::writer::Job;
+use super::queue::{Job, Together};
 use super::{Conn, Database, lock};
 use crate::error::{Error, Kind, Result};
 
@@ -20,7 +22,47 @@ use crate::error::{Error, Kind, Result};
 #[must_use = "a write does nothing until it is waited for, submitted or awaited"]
 pub struct Pending<T>(Result<Prepared<T>>);
 
-type Write<T> = Box<dyn FnMut(&dyn Conn) -> Result<T> + Send>;
+enum Write<T> {
+    Alone(Box<dyn FnMut(&dyn Conn) -> Result<T> + Send>),
+    Shared { item: Box<dyn Any + Send>, together: Together, take: fn(&mut (dyn Any + Send)) -> Result<T> },
+}
+
+impl<T> Write<T> {
+    fn run(&mut self, conn: &dyn Conn) -> Result<T> {
+        match self {
+            Write::Alone(f) => f(conn),
+            Write::Shared { item, together, take } => {
+                together(conn, &mut [item.as_mut()])?;
+                take(item.as_mut())
+            }
+        }
+    }
+}
+
+/// A write that an engine may do together with others of its kind, with statements that serve all of them.
+pub(crate) trait Sharable: Send + 'static {
+    /// What the caller gets.
+    type Out: Send + 'static;
+
+    /// Does all of them. An error is one of the database, after which the transaction is worth nothing.
+    fn run(conn: &dyn Conn, items: &mut [&mut Self]) -> Result<()>;
+
+    /// What [`run`](Self::run) found for this one; `None`: it has not been run.
+    fn take(&mut self) -> Option<Result<Self::Out>>;
+}
+
+fn run_together<S: Sharable>(conn: &dyn Conn, items: &mut [&mut (dyn Any + Send)]) -> Result<()> {
+    let mut items: Vec<&mut S> = items.iter_mut().filter_map(|item| item.downcast_mut()).collect();
+    S::run(conn, &mut items)
+}
+
+fn take_result<S: Sharable>(item: &mut (dyn Any + Send)) -> Result<S::Out> {
+    item.downcast_mut::<S>().and_then(S::take).unwrap_or_else(|| Err(not_run()))
+}
+
+fn not_run() -> Error {
+    Error::new(Kind::Internal, "the write was not run")
+}
 
 struct Prepared<T> {
     database: Arc<Database>,
@@ -29,7 +71,21 @@ struct Prepared<T> {
 }
 
 impl<T: Send + 'static> Pending<T> {
-    pub(crate) fn new(database: Arc<Database>, operation: &'static str, write: Write<T>) -> Self {
+    pub(super) fn new(
+        database: Arc<Database>,
+        operation: &'static str,
+        f: impl FnMut(&dyn Conn) -> Result<T> + Send + 'static,
+    ) -> Self {
+        Pending(Ok(Prepared { database, operation, write: Write::Alone(Box::new(f)) }))
+    }
+
+    pub(super) fn shared<S: Sharable<Out = T>>(
+        database: Arc<Database>,
+        operation: &'static str,
+        item: S,
+    ) -> Self {
+        let write =
+            Write::Shared { item: Box::new(item), together: run_together::<S>, take: take_result::<S> };
         Pending(Ok(Prepared { database, operation, write }))
     }
 
@@ -50,8 +106,7 @@ impl<T: Send + 'static> Pending<T> {
     pub fn wait(self) -> Result<T> {
         let Prepared { database, operation, write } = self.0?;
         let (job, ticket) = Task::new(operation, write);
-        let named = |e: Error| e.during(operation);
-        database.writer().map_err(named)?.run(job, &|| ticket.is_done()).map_err(named)?;
+        database.run(job, &|| ticket.is_done()).map_err(|e| e.during(operation))?;
         ticket.wait()
     }
 
@@ -62,7 +117,7 @@ impl<T: Send + 'static> Pending<T> {
     pub fn submit(self) -> Result<Ticket<T>> {
         let Prepared { database, operation, write } = self.0?;
         let (job, ticket) = Task::new(operation, write);
-        database.writer().and_then(|writer| writer.submit(job)).map_err(|e| e.during(operation))?;
+        database.queue().and_then(|queue| queue.push(job, true)).map_err(|e| e.during(operation))?;
         Ok(ticket)
     }
 
@@ -73,7 +128,7 @@ impl<T: Send + 'static> Pending<T> {
     pub fn try_submit(self) -> Result<Ticket<T>> {
         let Prepared { database, operation, write } = self.0?;
         let (job, ticket) = Task::new(operation, write);
-        let queued = database.writer().and_then(|writer| writer.try_submit(job).map_err(|(_, e)| e));
+        let queued = database.queue().and_then(|queue| queue.try_push(job).map_err(|(_, e)| e));
         queued.map_err(|e| e.during(operation))?;
         Ok(ticket)
     }
@@ -114,7 +169,7 @@ impl<T: Send + 'static> Future for Writing<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
         if let Stage::Queueing { database, operation, job, ticket } = &mut self.0 {
             let Some(next) = job.take() else { return Poll::Ready(Err(polled_again())) };
-            match database.writer().and_then(|writer| writer.submit_or_wake(next, cx.waker())) {
+            match database.submit_or_wake(next, cx.waker()) {
                 Ok(None) => {}
                 Ok(Some(refused)) => {
                     *job = Some(refused);
@@ -159,14 +214,29 @@ impl<T> Ticket<T> {
     ///
     /// # Errors
     /// What the verb documents.
-    pub fn wait(mut self) -> Result<T> {
-        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-        let mut cx = Context::from_waker(&waker);
-        loop {
-            if let Poll::Ready(out) = Pin::new(&mut self).poll(&mut cx) {
-                return out;
+    pub fn wait(self) -> Result<T> {
+        block_on(self, None).unwrap_or_else(|| Err(not_run()))
+    }
+}
+
+/// Waits for a future on this thread, whatever runtime the caller may be in. `None`: the deadline came first.
+pub(super) fn block_on<F: Future>(future: F, deadline: Option<Instant>) -> Option<F::Output> {
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    let mut future = std::pin::pin!(future);
+    loop {
+        if let Poll::Ready(out) = future.as_mut().poll(&mut cx) {
+            return Some(out);
+        }
+        match deadline {
+            None => std::thread::park(),
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return None;
+                }
+                std::thread::park_timeout(left);
             }
-            std::thread::park();
         }
     }
 }
@@ -233,8 +303,25 @@ impl<T: Send> Job for Task<T> {
     fn run(&mut self, conn: &dyn Conn) -> bool {
         // The host's code runs in here (its clock, its trace). A panic of it must not take down the writer, which
         // works for everybody; what it had written is rolled back like that of any failed write.
-        let out = catch_unwind(AssertUnwindSafe(|| (self.write)(conn)))
+        let out = catch_unwind(AssertUnwindSafe(|| self.write.run(conn)))
             .unwrap_or_else(|_| Err(Error::new(Kind::Internal, "the write panicked")));
+        let ok = out.is_ok();
+        self.out = Some(out);
+        ok
+    }
+
+    fn shared(&mut self) -> Option<(Together, &mut (dyn Any + Send))> {
+        match &mut self.write {
+            Write::Alone(_) => None,
+            Write::Shared { item, together, .. } => Some((*together, item.as_mut())),
+        }
+    }
+
+    fn collect(&mut self) -> bool {
+        let out = match &mut self.write {
+            Write::Alone(_) => Err(not_run()),
+            Write::Shared { item, take, .. } => take(item.as_mut()),
+        };
         let ok = out.is_ok();
         self.out = Some(out);
         ok
@@ -246,7 +333,7 @@ impl<T: Send> Job for Task<T> {
             (_, Some(Err(own))) => Err(own),
             (Some(e), _) => Err(e.copy()),
             (None, Some(out)) => out,
-            (None, None) => Err(Error::new(Kind::Internal, "the write was not run")),
+            (None, None) => Err(not_run()),
         };
         self.answer(out);
     }

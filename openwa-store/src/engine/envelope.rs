@@ -28,6 +28,8 @@ pub(super) struct Envelope {
     pub stub: Option<Stub>,
     /// Whether it is backfill.
     pub history: bool,
+    /// The engine's own encoded message, if the host passes it along.
+    pub raw: Option<Vec<u8>>,
 }
 
 /// What may stand in place of a message's content.
@@ -100,7 +102,7 @@ impl Envelope {
             edited_at: self.time.filter(|_| said.edited),
             // When it was deleted is nowhere said; the message's own time stands in for it.
             revoked_at: self.time.filter(|_| said.revoked),
-            raw: None,
+            raw: self.raw,
         };
         let revoked_at_no_time = said.revoked && message.revoked_at.is_none();
         out.push(Change::Message { message: Box::new(message), history: self.history });
@@ -126,6 +128,7 @@ mod tests {
             ack: None,
             stub: Stub::read(stub),
             history: true,
+            raw: None,
         }
     }
 

@@ -4,6 +4,8 @@
 //! `toJSON`, `MessageToDict`); each reader here takes all of them. `value["key"]` of `serde_json` gives null for
 //! whatever is not there, so chains of it are safe on any input.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::policy::address;
@@ -28,6 +30,11 @@ pub(super) fn filled_text(v: &Value) -> Option<Text> {
 /// The first of several fields that is there.
 pub(super) fn either<'a>(v: &'a Value, keys: &[&str]) -> &'a Value {
     keys.iter().map(|k| &v[*k]).find(|f| !f.is_null()).unwrap_or(&Value::Null)
+}
+
+/// Bytes in base64.
+pub(super) fn bytes(v: &Value) -> Option<Vec<u8>> {
+    STANDARD.decode(filled(v)?).ok()
 }
 
 /// True only for `true`.

@@ -140,6 +140,7 @@ fn live_envelope(info: &Value, source: &Value, stub: Option<Stub>) -> Option<Env
         ack: from_me.then_some(OWN_ACK),
         stub,
         history: false,
+        raw: None,
     })
 }
 

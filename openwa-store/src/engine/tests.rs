@@ -115,6 +115,17 @@ fn baileys_messages_in_both_notations_are_the_same() {
 }
 
 #[test]
+fn a_host_may_pass_the_encoded_message_along() {
+    let upsert = |raw: Value| {
+        json!({"messages": [{"key": {"id": "A", "fromMe": true, "remoteJid": "1@g.us"}, "raw": raw,
+            "message": {"conversation": "x"}}]})
+    };
+    let raw = |v| message(Engine::Baileys, "messages.upsert", &upsert(v)).raw;
+    assert_eq!(raw(json!("CgF4")), Some(vec![0x0a, 0x01, b'x']));
+    assert_eq!((raw(json!("no base64!")), raw(json!("")), raw(json!(7))), (None, None, None));
+}
+
+#[test]
 fn baileys_updates() {
     let updates = json!([
         {"key": {"id": "A"}, "update": {"status": 0, "messageStubParameters": ["421"]}},

@@ -49,7 +49,8 @@ pub(super) fn ack(status: &Value) -> Option<i64> {
     field::enumerated(status, &STATUSES).map(|n| n - 1).filter(|ack| (-1..=4).contains(ack))
 }
 
-/// Everything about a delivery but its content; `None` for one without chat or id.
+/// Everything about a delivery but its content; `None` for one without chat or id. `raw`, the encoded `proto.Message` in
+/// base64, is not the engine's: a host adds it to keep what a retry needs.
 pub(super) fn envelope(info: &Value, history: bool) -> Option<Envelope> {
     let key = Key(&info["key"]);
     Some(Envelope {
@@ -61,6 +62,7 @@ pub(super) fn envelope(info: &Value, history: bool) -> Option<Envelope> {
         ack: ack(&info["status"]),
         stub: Stub::read(&info["messageStubType"]),
         history,
+        raw: field::bytes(&info["raw"]),
     })
 }
 

@@ -127,6 +127,7 @@ fn envelope(message: &Value) -> Option<Envelope> {
             _ => None,
         },
         history: false,
+        raw: None,
     })
 }
 

@@ -389,3 +389,18 @@ entity! {
         created_at: Timestamp;
     }
 }
+
+entity! {
+    /// What a takeover found and no other table has a column for; an export in the other gateway's format brings
+    /// it back.
+    OpenwaExtra("openwa_extra" in Data, key ["table_name", "row_id"], references [("session_id", "sessions")]) {
+        /// The table of the source, by its name there.
+        table_name: Text => 100;
+        /// The row of that table.
+        row_id: Text => 512;
+        /// The session it goes away with; null: none.
+        session_id: Option<Uuid>;
+        /// A JSON object: columns of the source and their values there.
+        data: Json, secret;
+    }
+}

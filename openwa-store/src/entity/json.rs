@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::Table;
 use crate::json::{Json, quote};
-use crate::value::{ColumnKind, Value};
+use crate::value::Value;
 
 /// A row as a JSON object. Text is in the stored form, which is what [`Json`] holds.
 pub(super) fn object(table: &Table, values: &[Value<'_>]) -> Json {
@@ -21,11 +21,13 @@ pub(super) fn object(table: &Table, values: &[Value<'_>]) -> Json {
             Value::Int(n) => out.push_str(&n.to_string()),
             Value::Bool(b) => out.push_str(if b { "true" } else { "false" }),
             Value::Real(x) => out.push_str(&serde_json::Value::from(x).to_string()),
-            Value::Text(document) if column.kind == ColumnKind::Json => out.push_str(document),
+            Value::Json(document) => out.push_str(document),
             Value::Text(s) => quote(&mut out, s),
             Value::Bytes(bytes) => quote(&mut out, &STANDARD.encode(bytes)),
             Value::Time(t) => quote(&mut out, t.iso().as_str()),
             Value::Uuid(id) => quote(&mut out, &id.to_string()),
+            // No column holds a list.
+            Value::List(..) => out.push_str("null"),
         }
     }
     out.push('}');

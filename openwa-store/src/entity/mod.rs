@@ -76,11 +76,13 @@ impl Table {
     }
 
     /// `UPDATE t SET b = ?2 WHERE a = ?1`: every column but the key, found by the key. A key that is written,
-    /// even with the value it has, makes the database look at every row that belongs to this one.
+    /// even with the value it has, makes the database look at every row that belongs to this one. The time of a
+    /// message counts as part of its key: it never changes, and it says in which partition the row is.
     #[must_use]
     pub fn update(&self) -> String {
-        let (keys, others): (Vec<_>, Vec<_>) =
-            self.columns.iter().enumerate().partition(|(_, c)| self.key.contains(&c.name));
+        let is_key =
+            |c: &ColumnDef| self.key.contains(&c.name) || (self.name == "messages" && c.name == "created_at");
+        let (keys, others): (Vec<_>, Vec<_>) = self.columns.iter().enumerate().partition(|(_, c)| is_key(c));
         let equal = |list: Vec<(usize, &ColumnDef)>, glue: &str| {
             let each = list.iter().map(|(i, c)| format!("{} = ?{}", c.name, i + 1));
             each.collect::<Vec<_>>().join(glue)
@@ -322,6 +324,7 @@ pub const TABLES: &[&Table] = &[
     Identity::TABLE,
     MessageReaction::TABLE,
     PendingChange::TABLE,
+    OpenwaExtra::TABLE,
 ];
 
 /// The tables of one database, parents before children.

@@ -1,7 +1,7 @@
 //! Opening a store from options, the same in every language.
 
-use crate::config::{Config, DataDatabase};
-use crate::db::Durability;
+use crate::config::Config;
+use crate::db;
 use crate::error::{Error, Result};
 use crate::record::{FromValue, Record, Shape, Shaped, shape};
 use crate::store::Store;
@@ -9,7 +9,7 @@ use crate::value::names;
 
 names! {
     /// How much a commit promises.
-    pub(crate) enum Promise: default Full {
+    pub(crate) enum Durability: default Full {
         /// Synced: it survives a loss of power.
         Full = "full",
         /// Written: it survives a crash of the program; the last commits may be lost with the power.
@@ -36,7 +36,7 @@ shape! { input:
         /// Whether messages are kept; default true. When off, a save only tells new messages from repeated ones.
         history: Option<bool>,
         /// How much a commit promises; default `full`.
-        durability: Option<Promise>,
+        durability: Option<Durability>,
         /// Writes that may wait before callers have to; default 8,192.
         queue: Option<u32>,
         /// Writes that may share a commit; default 1,024.
@@ -68,15 +68,15 @@ pub fn config(options: Record) -> Result<Config> {
         config.main = Some(main.into());
     }
     if let Some(data) = options.data {
-        config.data = data_database(&data)?;
+        config.data = data.parse()?;
     }
     if let Some(pepper) = options.api_key_pepper {
         config.api_key_pepper = Some(pepper.into_bytes());
     }
     config.history = options.history.unwrap_or(config.history);
     match options.durability {
-        Some(Promise::Full) => config.durability = Durability::Full,
-        Some(Promise::Normal) => config.durability = Durability::Normal,
+        Some(Durability::Full) => config.durability = db::Durability::Full,
+        Some(Durability::Normal) => config.durability = db::Durability::Normal,
         None => {}
     }
     config.queue = options.queue.map_or(config.queue, |n| n as usize);
@@ -90,14 +90,4 @@ pub fn config(options: Record) -> Result<Config> {
 /// As [`config`] and `Store::open_with`.
 pub fn open(options: Record) -> Result<Store> {
     Store::open_with(config(options)?)
-}
-
-fn data_database(data: &str) -> Result<DataDatabase> {
-    if !["postgres://", "postgresql://"].iter().any(|scheme| data.starts_with(scheme)) {
-        return Ok(DataDatabase::SqliteFile(data.into()));
-    }
-    #[cfg(feature = "postgres")]
-    return crate::config::Postgres::from_url(data).map(DataDatabase::Postgres);
-    #[cfg(not(feature = "postgres"))]
-    return Err(Error::new(crate::Kind::Unsupported, "this build has no PostgreSQL"));
 }

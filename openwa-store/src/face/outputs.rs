@@ -5,7 +5,7 @@ use crate::entity::{ApiKey, Message, SessionStatus};
 use crate::error::Error;
 use crate::json::Json;
 use crate::policy::authorize::Decision;
-use crate::record::{IntoRecord, Record, view};
+use crate::record::{IntoRecord, Record, Secret, view};
 use crate::repo::auth::AuthValue;
 use crate::repo::ingest::Ingested;
 use crate::repo::messages::{Outcome, Saved};
@@ -170,7 +170,7 @@ view! {
         /// Why it cannot be read.
         reason: Option<String> = if let AuthValue::Unreadable(why) = &it { Some(why.clone()) } else { None },
         /// The value.
-        value: Option<Vec<u8>> = if let AuthValue::Found(bytes) = it { Some(bytes) } else { None },
+        value: Secret<Option<Vec<u8>>> = Secret(if let AuthValue::Found(bytes) = it { Some(bytes) } else { None }),
     }
 }
 
@@ -196,7 +196,7 @@ view! {
     /// A new key. The key itself is in here and nowhere else: it is shown once and never stored.
     CreatedKey as CreatedKey(it) {
         /// The key to hand out.
-        key: String = it.key,
+        key: Secret<String> = Secret(it.key),
         /// Its record.
         api_key: ApiKey = it.api_key,
     }

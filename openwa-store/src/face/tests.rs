@@ -13,6 +13,7 @@ const NO_VERBS: &[(&str, &str)] = &[
     ("store.config", "what the host gave itself"),
     ("store.export", "a stream of the host's; `export_file` is the verb"),
     ("store.import", "a stream of the host's; `import_file` is the verb"),
+    ("store.export_openwa", "a stream of the host's; `export_openwa_file` is the verb"),
     ("store.ingest_at", "`ingest` takes the time"),
     ("sessions.transition_because", "`transition` takes the reason"),
     ("messages.iterate", "bindings walk the pages of `list`"),

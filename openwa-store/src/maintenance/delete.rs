@@ -27,7 +27,13 @@ pub(super) struct Progress {
 
 /// Deletes up to `limit` rows.
 pub(super) fn some(store: &Store, old: &Old<'static>, limit: u64, so_far: &mut Progress) -> Result<Deleted> {
-    if old.table == "messages" { messages(store, old, limit, so_far) } else { rows(store, old, limit) }
+    match old.table {
+        "messages" if store.database(old.database).dialect().has_message_ids() => {
+            messages_at_once(store, old, limit)
+        }
+        "messages" => messages(store, old, limit, so_far),
+        _ => rows(store, old, limit),
+    }
 }
 
 /// Messages are looked up outside the transaction, by a reader, and deleted one by one inside: a statement that
@@ -64,6 +70,28 @@ fn messages(store: &Store, old: &Old<'static>, limit: u64, so_far: &mut Progress
             }
         }
         Ok(Deleted { rows, finished })
+    };
+    store.write("retention.run", work).wait()
+}
+
+/// Where each statement is a round trip, one statement does it.
+fn messages_at_once(store: &Store, old: &Old<'static>, limit: u64) -> Result<Deleted> {
+    let sql = format!(
+        "WITH old AS (DELETE FROM messages WHERE (id, created_at) IN (
+                        SELECT id, created_at FROM messages WHERE {} ORDER BY {} LIMIT ?3)
+                      RETURNING id, session_id, wa_message_id),
+              ids AS (DELETE FROM message_ids i USING old
+                       WHERE i.session_id = old.session_id AND i.wa_message_id = old.wa_message_id AND i.message_id = old.id),
+              reactions AS (DELETE FROM message_reactions r USING old
+                       WHERE r.session_id = old.session_id AND r.wa_message_id = old.wa_message_id)
+         SELECT count(*) FROM old",
+        old.filter, old.order
+    );
+    let mut values = old.values.clone();
+    values.push(Value::Int(i64::try_from(limit).unwrap_or(i64::MAX)));
+    let work = move |conn: &dyn Conn, _: &crate::store::Env| {
+        let rows = u64::try_from(conn.integer(&sql, &values)?).unwrap_or(0);
+        Ok(Deleted { rows, finished: rows < limit })
     };
     store.write("retention.run", work).wait()
 }

@@ -2,5 +2,6 @@
 
 mod delete;
 mod old;
+#[cfg(feature = "postgres")]
+pub(crate) mod partitions;
 pub(crate) mod retention;
-mod turn;

@@ -131,10 +131,12 @@ pub(super) struct Plan {
     pub(super) old: Vec<(Old<'static>, Duration)>,
     /// Sessions and the time before which their messages go.
     pub(super) cutoffs: Vec<(Uuid, Timestamp)>,
+    /// Before this time the messages of all sessions go.
+    pub(super) all_before: Option<Timestamp>,
 }
 
 pub(super) fn plan(windows: &Windows, sessions: &[Session], now: Timestamp) -> Result<Plan> {
-    let mut plan = Plan { old: Vec::new(), cutoffs: Vec::new() };
+    let mut plan = Plan { old: Vec::new(), cutoffs: Vec::new(), all_before: None };
     for session in sessions {
         let own = rules::message_window(&session.config).map_err(|e| e.with("session", session.id))?;
         if let Some(window) = own.or(windows.messages) {
@@ -142,6 +144,9 @@ pub(super) fn plan(windows: &Windows, sessions: &[Session], now: Timestamp) -> R
             plan.cutoffs.push((session.id, cutoff));
             plan.old.extend(old_messages(session.id, cutoff).map(|old| (old, window)));
         }
+    }
+    if plan.cutoffs.len() == sessions.len() {
+        plan.all_before = plan.cutoffs.iter().map(|(_, cutoff)| *cutoff).min();
     }
     if let Some(window) = windows.batches {
         plan.old.extend(old_jobs(rules::cutoff(now, window)).map(|old| (old, window)));

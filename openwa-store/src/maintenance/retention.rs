@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::delete;
 use super::old::{Old, Plan, plan};
-use super::turn::Turn;
+#[cfg(feature = "postgres")]
+use super::partitions;
 use crate::entity::Database;
 use crate::error::Result;
 use crate::json::Json;
@@ -122,7 +123,7 @@ impl Store {
         options: &RetentionOptions,
         progress: Option<RetentionProgress<'_>>,
     ) -> Result<RetentionReport> {
-        let Some(_turn) = Turn::take(self)? else {
+        let Some(_turn) = self.database(Database::Data).turn("retention")? else {
             return Ok(RetentionReport { already_running: true, ..RetentionReport::default() });
         };
         let (plan, now) = self.retention_plan(options)?;
@@ -132,8 +133,11 @@ impl Store {
         let before = self.size()?;
         self.note_cutoffs(plan.cutoffs)?;
         let mut run = Run { store: self, rows: FIRST_ROWS, report: RetentionReport::default(), progress };
+        self.make_partitions()?;
+        #[cfg(feature = "postgres")]
+        run.drop_months(plan.all_before)?;
         for (old, _) in &plan.old {
-            if run.clean(old)?.is_break() {
+            if run.report.stopped || run.clean(old)?.is_break() {
                 break;
             }
         }
@@ -198,9 +202,7 @@ impl Store {
     fn size(&self) -> Result<u64> {
         let mut bytes = 0;
         for which in [Database::Main, Database::Data] {
-            bytes += self.database(which).read(|conn| {
-                Ok(conn.integer("PRAGMA page_count", &[])? * conn.integer("PRAGMA page_size", &[])?)
-            })?;
+            bytes += self.database(which).read(|conn| conn.integer(conn.dialect().bytes(), &[]))?;
         }
         Ok(u64::try_from(bytes).unwrap_or(0))
     }
@@ -248,11 +250,32 @@ impl Run<'_, '_> {
         }
     }
 
+    /// Drops the months of messages of which nothing is to be kept.
+    #[cfg(feature = "postgres")]
+    fn drop_months(&mut self, all_before: Option<Timestamp>) -> Result<()> {
+        let data = self.store.database(Database::Data);
+        let (Some(engine), Some(before)) = (data.as_postgres(), all_before) else { return Ok(()) };
+        if !engine.is_partitioned() {
+            return Ok(());
+        }
+        for month in data.read(partitions::existing)?.unwrap_or_default() {
+            if month.until <= before {
+                let rows = data.alone(|conn| partitions::drop(conn, &month))?;
+                engine.forget_months();
+                self.report.add("messages", rows);
+                if self.tell("messages").is_break() {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Waits a little while the log grows faster than the disk takes it, but never for ever: a reader that stays
     /// open may hold the log.
     fn let_the_disk_catch_up(&self, which: Database) -> Result<()> {
         let start = Instant::now();
-        while self.store.database(which).writer()?.is_behind() && start.elapsed() < PATIENCE {
+        while self.store.database(which).is_behind() && start.elapsed() < PATIENCE {
             std::thread::sleep(Duration::from_millis(1));
         }
         Ok(())
@@ -275,6 +298,9 @@ impl Run<'_, '_> {
     /// Gives free pages back to the file system, a few at a time.
     fn give_back(&mut self) -> Result<()> {
         for which in [Database::Main, Database::Data] {
+            if !self.store.database(which).dialect().gives_pages_back() {
+                continue;
+            }
             let mut pages = FIRST_ROWS;
             loop {
                 self.let_the_disk_catch_up(which)?;

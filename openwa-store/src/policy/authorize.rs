@@ -12,6 +12,7 @@
 
 use std::net::IpAddr;
 
+use super::address;
 use super::ip::{self, Network};
 use super::permissions::{Permission, PermissionSet};
 use super::shape;
@@ -104,6 +105,17 @@ impl Scope {
         Ok(Some(Scope(names.into())))
     }
 
+    /// Chats: an address that was taken over from another gateway may be spelled otherwise than chats are here, and
+    /// means the same one.
+    fn compile_chats(names: Option<&Json>) -> Result<Option<Self>> {
+        let Some(Scope(names)) = Self::compile(names, "allowed_chats")? else { return Ok(None) };
+        let mut names = names.into_vec();
+        names.extend(names.clone().iter().map(|name| address::normalize(name).into()));
+        names.sort_unstable();
+        names.dedup();
+        Ok(Some(Scope(names.into())))
+    }
+
     fn holds(&self, name: &str) -> bool {
         self.0.binary_search_by(|n| (**n).cmp(name)).is_ok()
     }
@@ -131,7 +143,7 @@ impl KeyRules {
             permissions: PermissionSet::from_stored(&key.permissions).map_err(in_key)?,
             whitelist: (!whitelist.is_empty()).then_some(networks),
             sessions: Scope::compile(key.allowed_sessions.as_ref(), "allowed_sessions").map_err(in_key)?,
-            chats: Scope::compile(key.allowed_chats.as_ref(), "allowed_chats").map_err(in_key)?,
+            chats: Scope::compile_chats(key.allowed_chats.as_ref()).map_err(in_key)?,
         })
     }
 

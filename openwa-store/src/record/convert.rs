@@ -17,6 +17,23 @@ pub(crate) trait Described {
     const NULLABLE: bool = false;
     /// It tells "null" from "not given".
     const EMPTIES: bool = false;
+    /// Never to be shown; see [`Secret`].
+    const SECRET: bool = false;
+}
+
+/// A value that is given out, but not shown.
+pub(crate) struct Secret<T>(pub(crate) T);
+
+impl<T: Described> Described for Secret<T> {
+    const TYPE: Type = T::TYPE;
+    const NULLABLE: bool = T::NULLABLE;
+    const SECRET: bool = true;
+}
+
+impl<T: IntoValue> IntoValue for Secret<T> {
+    fn into_value(self) -> Value {
+        self.0.into_value()
+    }
 }
 
 /// One that can be given out.

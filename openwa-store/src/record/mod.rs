@@ -9,7 +9,7 @@ mod shape;
 mod value;
 mod view;
 
-pub(crate) use convert::{Described, FromValue, IntoRecord, IntoValue, Shaped, next_field};
+pub(crate) use convert::{Described, FromValue, IntoRecord, IntoValue, Secret, Shaped, next_field};
 pub(crate) use shape::shape;
 pub use value::{Record, Value};
 pub(crate) use view::view;

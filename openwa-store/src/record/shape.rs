@@ -50,7 +50,7 @@ macro_rules! shape {
             required: false,
             nullable: <$type as $crate::record::Described>::NULLABLE,
             limit: None,
-            secret: false,
+            secret: <$type as $crate::record::Described>::SECRET,
         }
     };
     (@field input $of:tt $field:expr, $type:ty, $doc:expr) => {

@@ -1,10 +1,12 @@
 //! A session's credentials, one row per key.
 
+use std::sync::LazyLock;
+
 use uuid::Uuid;
 
-use super::{insert, sql};
+use super::sql;
 use crate::db::Conn;
-use crate::entity::SessionAuth;
+use crate::entity::{Entity, SessionAuth};
 use crate::error::{Error, Result};
 use crate::record::shape;
 use crate::text::Text;
@@ -52,28 +54,72 @@ impl std::fmt::Debug for AuthValue {
     }
 }
 
+/// Baileys' auth folder has one file per key, and its name loses characters: `/` becomes `__` and `:` becomes `-`. A
+/// key that was taken over from a name from which the id cannot be told is kept under this mark and that name.
+const FILE_MARK: &str = "baileys-file:";
+
+/// The part of a file's name that stands for an id.
+fn file_name(key_id: &str) -> String {
+    key_id.replace('/', "__").replace(':', "-")
+}
+
+/// The key id for the part of a file's name that stands for it.
+pub(crate) fn from_file_name(name: &str) -> Text {
+    let certain = !name.contains('-') && !name.contains("__");
+    if certain { name.into() } else { format!("{FILE_MARK}{name}").into() }
+}
+
+/// Under which other id a key may be kept; `None` for most.
+fn taken_over_as(key_id: &Text) -> Option<Text> {
+    let id = key_id.as_stored();
+    let name = file_name(id);
+    let certain = !name.contains('-') && !name.contains("__");
+    (!certain && !id.starts_with(FILE_MARK)).then(|| Text::from_stored(format!("{FILE_MARK}{name}")))
+}
+
+static UPSERT: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "{} ON CONFLICT (session_id, category, key_id) DO UPDATE
+           SET value = excluded.value, updated_at = excluded.updated_at",
+        SessionAuth::TABLE.insert()
+    )
+});
+
 /// Sets and deletes many keys in one commit: all of them or none.
 pub(crate) fn set(conn: &dyn Conn, session: Uuid, entries: &[AuthEntry], now: Timestamp) -> Result<()> {
     for entry in entries {
         if entry.category.is_empty() {
             return Err(Error::invalid("category", "a credential needs a category"));
         }
-        conn.execute(
-            "DELETE FROM session_auth WHERE session_id = ?1 AND category = ?2 AND key_id = ?3",
-            &[Value::Uuid(session), entry.category.bind(), entry.key_id.bind()],
-        )?;
-        if let Some(value) = &entry.value {
-            let (category, key_id) = (entry.category.clone(), entry.key_id.clone());
-            insert(
-                conn,
-                &SessionAuth { session_id: session, category, key_id, value: value.clone(), updated_at: now },
-            )?;
+        if let Some(other) = taken_over_as(&entry.key_id) {
+            delete(conn, session, &entry.category, &other)?;
         }
+        let Some(value) = &entry.value else {
+            delete(conn, session, &entry.category, &entry.key_id)?;
+            continue;
+        };
+        let (category, key_id) = (entry.category.clone(), entry.key_id.clone());
+        let row =
+            SessionAuth { session_id: session, category, key_id, value: value.clone(), updated_at: now };
+        row.check()?;
+        conn.execute(&UPSERT, &row.values())?;
     }
     Ok(())
 }
 
+fn delete(conn: &dyn Conn, session: Uuid, category: &Text, key_id: &Text) -> Result<()> {
+    let sql = "DELETE FROM session_auth WHERE session_id = ?1 AND category = ?2 AND key_id = ?3";
+    conn.execute(sql, &[Value::Uuid(session), category.bind(), key_id.bind()]).map(drop)
+}
+
 pub(crate) fn get(conn: &dyn Conn, session: Uuid, category: &Text, key_id: &Text) -> Result<AuthValue> {
+    match (find(conn, session, category, key_id)?, taken_over_as(key_id)) {
+        (AuthValue::Missing, Some(other)) => find(conn, session, category, &other),
+        (found, _) => Ok(found),
+    }
+}
+
+fn find(conn: &dyn Conn, session: Uuid, category: &Text, key_id: &Text) -> Result<AuthValue> {
     let found = conn.first(
         "SELECT value FROM session_auth WHERE session_id = ?1 AND category = ?2 AND key_id = ?3",
         &[Value::Uuid(session), category.bind(), key_id.bind()],

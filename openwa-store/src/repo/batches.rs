@@ -117,6 +117,12 @@ pub(crate) fn get(conn: &dyn Conn, id: Uuid) -> Result<BatchJob> {
         .ok_or_else(|| Error::not_found("bulk job", id))
 }
 
+/// The job, kept from changing until the transaction ends.
+fn locked(conn: &dyn Conn, id: Uuid) -> Result<BatchJob> {
+    conn.locked(sql!(BatchJob, "SELECT {} FROM batch_jobs WHERE id = ?1"), &[Value::Uuid(id)])?
+        .ok_or_else(|| Error::not_found("bulk job", id))
+}
+
 pub(crate) fn by_batch_id(conn: &dyn Conn, session: Uuid, batch_id: &Text) -> Result<Option<BatchJob>> {
     conn.one(
         sql!(BatchJob, "SELECT {} FROM batch_jobs WHERE session_id = ?1 AND batch_id = ?2"),
@@ -159,7 +165,7 @@ fn with_status(
 
 /// Hands out the next message of a job. `None`: there is none left, or the job has ended.
 pub(crate) fn claim_next(conn: &dyn Conn, job: Uuid, now: Timestamp) -> Result<Option<BatchJobMessage>> {
-    let mut job = get(conn, job)?;
+    let mut job = locked(conn, job)?;
     if rules::is_terminal(job.status) {
         return Ok(None);
     }
@@ -188,7 +194,7 @@ pub(crate) fn record(
     result: &BatchResult,
     now: Timestamp,
 ) -> Result<BatchJob> {
-    let found = conn.one::<BatchJobMessage>(
+    let found = conn.locked::<BatchJobMessage>(
         sql!(BatchJobMessage, "SELECT {} FROM batch_job_messages WHERE id = ?1"),
         &[Value::Uuid(message)],
     )?;
@@ -212,7 +218,7 @@ pub(crate) fn record(
             row.error_message = error_message;
         }
     }
-    let mut job = get(conn, row.batch_job_id)?;
+    let mut job = locked(conn, row.batch_job_id)?;
     let mut counts = counts(&job);
     counts.record(row.status)?;
     update(conn, &row)?;
@@ -248,7 +254,7 @@ pub(crate) fn end(
     error: Option<&Text>,
     now: Timestamp,
 ) -> Result<BatchJob> {
-    let mut job = get(conn, job)?;
+    let mut job = locked(conn, job)?;
     rules::check_end(job.status, to)?;
     let withdrawn = conn.execute(
         "UPDATE batch_job_messages SET status = ?3 WHERE batch_job_id = ?1 AND status = ?2",

@@ -28,14 +28,16 @@ pub struct ContactFilter {
 
 pub(crate) fn get(conn: &dyn Conn, session: Uuid, id: &Text) -> Result<Option<Contact>> {
     let id = canonical(conn, session, id)?;
-    at(conn, session, &id)
+    conn.one(at(), &[Value::Uuid(session), id.bind()])
 }
 
-fn at(conn: &dyn Conn, session: Uuid, address: &Text) -> Result<Option<Contact>> {
-    conn.one(
-        sql!(Contact, "SELECT {} FROM contacts WHERE session_id = ?1 AND wa_contact_id = ?2"),
-        &[Value::Uuid(session), address.bind()],
-    )
+/// The contact, kept from changing until the transaction ends.
+fn locked(conn: &dyn Conn, session: Uuid, address: &Text) -> Result<Option<Contact>> {
+    conn.locked(at(), &[Value::Uuid(session), address.bind()])
+}
+
+fn at() -> &'static str {
+    sql!(Contact, "SELECT {} FROM contacts WHERE session_id = ?1 AND wa_contact_id = ?2")
 }
 
 fn put<T: PartialEq>(field: &mut T, new: Option<T>) {
@@ -56,7 +58,7 @@ pub(crate) fn upsert(
         return Err(Error::invalid("wa_contact_id", "a contact needs an address"));
     }
     let id = canonical(conn, session, &change.wa_contact_id)?;
-    let known = at(conn, session, &id)?;
+    let known = locked(conn, session, &id)?;
     let mut contact = known.clone().unwrap_or_else(|| Contact {
         id: ids.mint(now),
         session_id: session,
@@ -89,8 +91,8 @@ pub(crate) fn upsert(
 /// Makes the contact of a LID and that of its phone address one. A known value is never replaced by an absent
 /// one. True: there was something to do.
 pub(crate) fn merge(conn: &dyn Conn, session: Uuid, lid: &Text, pn: &Text, now: Timestamp) -> Result<bool> {
-    let Some(old) = at(conn, session, lid)? else { return Ok(false) };
-    let Some(mut kept) = at(conn, session, pn)? else {
+    let Some(old) = locked(conn, session, lid)? else { return Ok(false) };
+    let Some(mut kept) = locked(conn, session, pn)? else {
         let phone = address::phone_digits(pn.as_stored()).map(Text::from_stored);
         let moved = Contact { wa_contact_id: pn.clone(), phone, updated_at: now, ..old };
         update(conn, &moved)?;

@@ -54,6 +54,13 @@ pub(crate) fn learn(
         return Err(Error::invalid("pn", format!("{pn} is not a phone address (…@s.whatsapp.net)")));
     };
     let own = session.phone.as_ref().is_some_and(|p| p.as_stored() == digits);
+    if conn.dialect().has_many_writers() {
+        // Saves of other processes keep the session as it is; none of them may store under the LID from here on.
+        conn.run(
+            &conn.dialect().locking("SELECT id FROM sessions WHERE id = ?1"),
+            &[Value::Uuid(session.id)],
+        )?;
+    }
     if own || phone_address(conn, session.id, &lid)?.as_ref() == Some(&pn) {
         return Ok(false);
     }

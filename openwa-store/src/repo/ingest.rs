@@ -3,7 +3,8 @@
 use uuid::Uuid;
 
 use super::messages::{self, Changed, Context, Outcome, Saved};
-use super::{contacts, identities, logs, sessions};
+use super::together::{Save, save_all};
+use super::{changes, contacts, identities, logs, sessions};
 use crate::db::Conn;
 use crate::engine::{AddressedTo, Change, Skipped};
 use crate::entity::{Session, SessionStatus};
@@ -44,6 +45,20 @@ impl Ingested {
         self.messages.iter().filter(|s| which(s.outcome)).count()
     }
 
+    fn take(&mut self, id: Option<&Text>, saved: Result<Saved>) -> Result<()> {
+        let saved = saved.map(|saved| self.messages.push(saved));
+        self.refuse(&id.cloned().unwrap_or_default(), saved)
+    }
+
+    /// Notes what is not acceptable. Arguments are checked before anything is written, so it has left no trace.
+    fn refuse(&mut self, subject: &Text, done: Result<()>) -> Result<()> {
+        match done {
+            Err(e) if e.kind() == Kind::InvalidArgument => self.refused.push((subject.clone(), e)),
+            done => return done,
+        }
+        Ok(())
+    }
+
     fn note(&mut self, changed: Changed) {
         match changed {
             Changed::Updated => self.changes += 1,
@@ -59,23 +74,51 @@ pub(crate) fn apply(
     conn: &dyn Conn,
     cx: &Context<'_>,
     session: Uuid,
-    changes: &[Change],
+    list: &[Change],
     past: bool,
 ) -> Result<Ingested> {
-    let mut session = sessions::get(conn, session)?;
+    let mut session = if list.iter().any(touches_session) {
+        sessions::locked(conn, session)
+    } else {
+        sessions::get(conn, session)
+    }?;
     let mut out = Ingested::default();
-    for change in changes {
+    let mut at = 0;
+    while let Some(change) = list.get(at) {
+        let run = if conn.dialect().prefers_many_rows() {
+            leading_messages(&list[at..], session.id)
+        } else {
+            vec![]
+        };
+        if run.len() > 1 {
+            for (save, saved) in run.iter().zip(save_all(conn, cx, &run)?) {
+                out.take(save.new.wa_message_id.as_ref(), saved)?;
+            }
+            at += run.len();
+            continue;
+        }
+        at += 1;
         if past && is_old_status(conn, cx, session.id, change)? {
             continue;
         }
-        match one(conn, cx, &mut session, change, &mut out) {
-            Ok(()) => {}
-            // Arguments are checked before anything is written, so what this refuses has left no trace.
-            Err(e) if e.kind() == Kind::InvalidArgument => out.refused.push((subject(change), e)),
-            Err(e) => return Err(e),
-        }
+        let done = one(conn, cx, &mut session, change, &mut out);
+        out.refuse(&subject(change), done)?;
     }
     Ok(out)
+}
+
+/// Whether a change may write the session's own row.
+fn touches_session(change: &Change) -> bool {
+    matches!(change, Change::Account { .. } | Change::Status { .. } | Change::Pair { .. })
+}
+
+/// The messages that a list of changes begins with.
+fn leading_messages(list: &[Change], session: Uuid) -> Vec<Save<'_>> {
+    let messages = list.iter().map_while(|change| match change {
+        Change::Message { message, history } => Some(Save { session, new: message, backfill: *history }),
+        _ => None,
+    });
+    messages.collect()
 }
 
 /// A status of the past that the session has had, or has left behind.
@@ -112,13 +155,13 @@ fn one(
         }
         Change::Skipped { wa_message_id, reason } => out.skipped.push((wa_message_id.clone(), *reason)),
         Change::Ack { wa_message_id, ack } => {
-            out.note(messages::ack(conn, cx, id, wa_message_id, *ack)?);
+            out.note(changes::ack(conn, cx, id, wa_message_id, *ack)?);
         }
         Change::Edit { wa_message_id, body, at } => {
-            out.note(messages::edit(conn, cx, id, wa_message_id, body.as_ref(), at.unwrap_or(cx.now))?);
+            out.note(changes::edit(conn, cx, id, wa_message_id, body.as_ref(), at.unwrap_or(cx.now))?);
         }
         Change::Revoke { wa_message_id, at } => {
-            out.note(messages::revoke(conn, cx, id, wa_message_id, at.unwrap_or(cx.now))?);
+            out.note(changes::revoke(conn, cx, id, wa_message_id, at.unwrap_or(cx.now))?);
         }
         Change::Reaction { wa_message_id, sender, emoji, at } => {
             let me = Text::from("me");
@@ -126,7 +169,7 @@ fn one(
                 AddressedTo::Me => &me,
                 AddressedTo::Other(sender) => sender,
             };
-            out.note(messages::react(conn, cx, id, wa_message_id, sender, emoji, at.unwrap_or(cx.now))?);
+            out.note(changes::react(conn, cx, id, wa_message_id, sender, emoji, at.unwrap_or(cx.now))?);
         }
         Change::Contact(contact) => {
             out.contacts += u64::from(contacts::upsert(conn, cx.ids, id, contact, cx.now)?.1);

@@ -3,15 +3,16 @@
 use uuid::Uuid;
 
 use super::identities::canonical;
-use super::paging::{Keyset, Listing, Page, PageRequest, page};
+use super::months;
+use super::paging::{Keyset, Listing, Page, PageRequest};
 use super::sql;
-use crate::db::{Conn, Flow};
+use crate::db::Conn;
 use crate::entity::{Message, MessageReaction};
 use crate::error::Result;
 use crate::record::shape;
 use crate::text::Text;
 use crate::time::Timestamp;
-use crate::value::{Column, Row, Value, names};
+use crate::value::{Column, Value, names};
 
 names! {
     /// In which order messages are listed.
@@ -44,26 +45,6 @@ pub struct MessageFilter {
 }
 }
 
-shape! { output:
-/// A chat in the list of a session's chats.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Chat {
-    /// Address of the chat.
-    pub chat_id: Text,
-    /// The name of the contact, if it is a known person.
-    pub name: Option<Text>,
-    /// Whether it is a group.
-    pub is_group: bool,
-    /// Incoming messages behind the last one that was read or answered; 1,000 stands for "or more".
-    pub unread: u32,
-    /// The newest message.
-    pub last_message: Message,
-}
-}
-
-/// Where counting unread messages stops.
-const UNREAD_MOST: u32 = 1000;
-
 /// The LIKE pattern for "contains".
 fn contains(text: &Text) -> String {
     let mut pattern = String::from("%");
@@ -81,6 +62,7 @@ fn contains(text: &Text) -> String {
 struct Resolved {
     chat: Option<Text>,
     pattern: Option<String>,
+    like: &'static str,
 }
 
 impl MessageFilter {
@@ -88,6 +70,7 @@ impl MessageFilter {
         Ok(Resolved {
             chat: self.chat.as_ref().map(|chat| canonical(conn, session, chat)).transpose()?,
             pattern: self.text.as_ref().map(contains),
+            like: conn.dialect().like(),
         })
     }
 
@@ -95,12 +78,16 @@ impl MessageFilter {
         &'a self,
         session: Uuid,
         resolved: &'a Resolved,
-        after: Option<&'a Keyset>,
-    ) -> Listing<'a> {
+        after: Option<&Keyset>,
+        since: Option<Timestamp>,
+    ) -> Result<Listing<'a>> {
         let mut c = Listing::default();
         c.and("session_id = {}", Value::Uuid(session));
         if let Some(chat) = &resolved.chat {
             c.and("chat_id = {}", chat.bind());
+        }
+        if let Some(since) = since {
+            c.and("created_at >= {}", Value::Time(since));
         }
         let (from, until) = self.bounds(after);
         if let Some(from) = from {
@@ -114,7 +101,7 @@ impl MessageFilter {
             let (time, id) = self.directions();
             let (seek, later) = if time == ">" { (">=", ">") } else { ("<=", "<") };
             let at = c.and(&format!("wa_timestamp {seek} {{}}"), Value::Time(k.at));
-            c.and(&format!("(wa_timestamp {later} ?{at} OR id {id} {{}})"), Value::Text(&k.key));
+            c.and(&format!("(wa_timestamp {later} ?{at} OR id {id} {{}})"), Value::Uuid(k.id()?));
         }
         if let Some(kind) = &self.r#type {
             c.and("type = {}", kind.bind());
@@ -123,9 +110,9 @@ impl MessageFilter {
             c.and("from_me = {}", Value::Bool(from_me));
         }
         if let Some(pattern) = &resolved.pattern {
-            c.and("body LIKE {} ESCAPE '\\'", Value::Text(pattern));
+            c.and(&format!("body {} {{}} ESCAPE '\\'", resolved.like), Value::Text(pattern));
         }
-        c
+        Ok(c)
     }
 }
 
@@ -168,17 +155,30 @@ pub(crate) fn list(
     session: Uuid,
     filter: &MessageFilter,
     request: &PageRequest,
+    now: Timestamp,
 ) -> Result<Page<Message>> {
     let limit = request.limit()?;
     let after = request.keyset()?;
     let resolved = filter.resolve(conn, session)?;
-    filter.listing(session, &resolved, after.as_ref()).page(conn, &filter.order_by(), limit, place)
+    let (narrow, last) = months::windows(conn, session, filter, after.as_ref(), now)?;
+    let read = |since| {
+        let listing = filter.listing(session, &resolved, after.as_ref(), since)?;
+        listing.page(conn, &filter.order_by(), limit, place)
+    };
+    for since in narrow {
+        let page = read(Some(since))?;
+        if months::is_whole(&page, since) {
+            return Ok(page);
+        }
+    }
+    read(last)
 }
 
 /// How many messages match.
 pub(crate) fn count(conn: &dyn Conn, session: Uuid, filter: &MessageFilter) -> Result<u64> {
     let resolved = filter.resolve(conn, session)?;
-    let listing = filter.listing(session, &resolved, None);
+    let since = months::bound(conn, session, filter.from)?;
+    let listing = filter.listing(session, &resolved, None, since)?;
     let (conditions, values) = listing.parts();
     let n = conn.integer(&format!("SELECT count(*) FROM messages{conditions}"), values)?;
     Ok(u64::try_from(n).unwrap_or(0))
@@ -186,6 +186,16 @@ pub(crate) fn count(conn: &dyn Conn, session: Uuid, filter: &MessageFilter) -> R
 
 /// One message by its row id.
 pub(crate) fn get(conn: &dyn Conn, id: Uuid) -> Result<Option<Message>> {
+    if conn.dialect().is_partitioned()
+        && let Some((since, until)) = months::of_id(id)
+    {
+        let sql =
+            sql!(Message, "SELECT {} FROM messages WHERE id = ?1 AND created_at >= ?2 AND created_at < ?3");
+        let found = conn.one(sql, &[Value::Uuid(id), Value::Time(since), Value::Time(until)])?;
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
     conn.one(sql!(Message, "SELECT {} FROM messages WHERE id = ?1"), &[Value::Uuid(id)])
 }
 
@@ -200,68 +210,4 @@ pub(crate) fn reactions(conn: &dyn Conn, session: Uuid, id: &Text) -> Result<Vec
     )?;
     rows.sort_by_key(|r| r.reacted_at);
     Ok(rows)
-}
-
-/// One page of a session's chats, the one with the newest message first. Each chat costs one seek in the chat
-/// index, which the index order makes land on its newest message.
-pub(crate) fn chats(conn: &dyn Conn, session: Uuid, request: &PageRequest) -> Result<Page<Chat>> {
-    let limit = request.limit()?;
-    let after = request.keyset()?;
-    let mut heads = heads(conn, session)?;
-    heads.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.key.cmp(&b.key)));
-    if let Some(k) = after {
-        heads.retain(|h| h.at < k.at || (h.at == k.at && h.key > k.key));
-    }
-    let page = page(heads, limit, Clone::clone);
-    let items = page.items.iter().map(|head| chat(conn, session, head)).collect::<Result<_>>()?;
-    Ok(Page { items, next: page.next })
-}
-
-/// Address and newest time of every chat of a session.
-fn heads(conn: &dyn Conn, session: Uuid) -> Result<Vec<Keyset>> {
-    let mut heads: Vec<Keyset> = Vec::new();
-    loop {
-        let last = heads.last().map_or("", |h| h.key.as_str());
-        let next = conn.first(
-            "SELECT chat_id, wa_timestamp FROM messages WHERE session_id = ?1 AND chat_id > ?2
-              ORDER BY session_id, chat_id, wa_timestamp DESC, id LIMIT 1",
-            &[Value::Uuid(session), Value::Text(last)],
-            |row: &dyn Row| Ok((Text::read(row.get(0)), Timestamp::read(row.get(1)))),
-        )?;
-        let Some((Some(chat), Some(at))) = next else { return Ok(heads) };
-        heads.push(Keyset { at, key: chat.as_stored().to_owned() });
-    }
-}
-
-fn chat(conn: &dyn Conn, session: Uuid, head: &Keyset) -> Result<Chat> {
-    let chat_id = Text::from_stored(head.key.as_str());
-    let newest = conn.one::<Message>(
-        sql!(
-            Message,
-            "SELECT {} FROM messages WHERE session_id = ?1 AND chat_id = ?2 ORDER BY wa_timestamp DESC, id LIMIT 1"
-        ),
-        &[Value::Uuid(session), chat_id.bind()],
-    )?;
-    let last_message = newest.ok_or_else(|| crate::error::Error::not_found("chat", &chat_id))?;
-    let mut unread = 0;
-    conn.query(
-        "SELECT from_me, ack FROM messages WHERE session_id = ?1 AND chat_id = ?2
-          ORDER BY wa_timestamp DESC, id LIMIT ?3",
-        &[Value::Uuid(session), chat_id.bind(), Value::Int(UNREAD_MOST.into())],
-        &mut |row| {
-            let own = bool::read(row.get(0)).unwrap_or(false);
-            let read = matches!(row.get(1), Value::Int(3..));
-            if own || read {
-                return Ok(Flow::Break(()));
-            }
-            unread += 1;
-            Ok(Flow::Continue(()))
-        },
-    )?;
-    let name = conn.first(
-        "SELECT coalesce(name, push_name) FROM contacts WHERE session_id = ?1 AND wa_contact_id = ?2",
-        &[Value::Uuid(session), chat_id.bind()],
-        |row| Ok(Text::read(row.get(0))),
-    )?;
-    Ok(Chat { name: name.flatten(), is_group: last_message.is_group, unread, last_message, chat_id })
 }

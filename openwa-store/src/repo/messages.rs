@@ -7,13 +7,13 @@ use uuid::Uuid;
 use super::identities::canonical;
 use super::{Ids, pending, sql};
 use crate::db::Conn;
-use crate::entity::{Entity, Message, PendingKind};
-use crate::error::{Error, Result};
+use crate::entity::{Entity, Message};
+use crate::error::{Error, Kind, Result};
 use crate::policy::message::{self as rules, Merged, NewMessage};
 use crate::policy::{address, config as schemas};
 use crate::text::Text;
 use crate::time::Timestamp;
-use crate::value::{Column, Value, names};
+use crate::value::{Column, Row, Value, names};
 
 /// What a save did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,31 +83,55 @@ pub(crate) struct Context<'a> {
     pub(crate) history: bool,
 }
 
-struct Gate {
+/// What a session says about its messages.
+pub(super) struct Gate {
     history: bool,
     phone: Option<Text>,
     retained_from: Option<Timestamp>,
 }
 
-fn gate(conn: &dyn Conn, session: Uuid) -> Result<Gate> {
-    let sql = "SELECT config, retained_from, phone FROM sessions WHERE id = ?1";
-    conn.first(sql, &[Value::Uuid(session)], |row| {
-        let history = match row.get(0) {
+/// The columns that [`Gate::read`] reads.
+pub(super) const GATE: &str = "config, retained_from, phone";
+
+impl Gate {
+    /// From a row whose columns from `at` on are those of [`GATE`].
+    pub(super) fn read(row: &dyn Row, at: usize) -> Self {
+        let history = match row.get(at) {
             // Neither `history` nor `storeHistory` is named by most; those need not be parsed.
-            Value::Text(config) if config.contains("istory") => {
+            Value::Text(config) | Value::Json(config) if config.contains("istory") => {
                 serde_json::from_str(config).map_or(true, |c| schemas::history_enabled(&c))
             }
             _ => true,
         };
-        Ok(Gate { history, retained_from: Timestamp::read(row.get(1)), phone: Text::read(row.get(2)) })
-    })?
-    .ok_or_else(|| Error::not_found("session", session))
+        let (retained_from, phone) = (Timestamp::read(row.get(at + 1)), Text::read(row.get(at + 2)));
+        Gate { history, retained_from, phone }
+    }
+
+    /// Whether messages are kept.
+    pub(super) fn keeps(&self, cx: &Context<'_>) -> bool {
+        cx.history && self.history
+    }
+
+    /// Whether retention has removed the time of a message already.
+    pub(super) fn has_removed(&self, message: &Message) -> bool {
+        self.retained_from.is_some_and(|from| message.created_at < from)
+    }
+}
+
+fn gate(conn: &dyn Conn, session: Uuid) -> Result<Gate> {
+    static SQL: LazyLock<String> = LazyLock::new(|| format!("SELECT {GATE} FROM sessions WHERE id = ?1"));
+    conn.first(&conn.dialect().holding(&SQL), &[Value::Uuid(session)], |row| Ok(Gate::read(row, 0)))?
+        .ok_or_else(|| Error::not_found("session", session))
+}
+
+pub(super) fn keeps_history(conn: &dyn Conn, session: Uuid) -> Result<bool> {
+    Ok(gate(conn, session)?.history)
 }
 
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     format!("{} ON CONFLICT (session_id, wa_message_id) DO NOTHING", Message::TABLE.insert())
 });
-static UPDATE: LazyLock<String> = LazyLock::new(|| Message::TABLE.update());
+pub(super) static UPDATE: LazyLock<String> = LazyLock::new(|| Message::TABLE.update());
 
 /// Insert, dedup and merge. `backfill`: nothing comes back that retention has removed.
 pub(crate) fn save(
@@ -117,14 +141,17 @@ pub(crate) fn save(
     new: &NewMessage,
     backfill: bool,
 ) -> Result<Saved> {
-    let gate = gate(conn, session)?;
-    let message = row(conn, cx, session, &gate, new)?;
-    let removed = backfill && gate.retained_from.is_some_and(|from| message.created_at < from);
-    if !cx.history || !gate.history {
-        let new = !known(conn, &message)? && pending::note_seen(conn, cx.ids, &message, cx.now)?;
-        return Ok(Saved { outcome: Outcome::NotStored { new }, message });
+    if conn.dialect().prefers_many_rows() {
+        let mut saved =
+            super::together::save_all(conn, cx, &[super::together::Save { session, new, backfill }])?;
+        return saved.pop().unwrap_or_else(|| Err(Error::not_found("session", session)));
     }
-    if removed {
+    let gate = gate(conn, session)?;
+    let message = row(cx, session, &gate, new, &mut |address| canonical(conn, session, address))?;
+    if !gate.keeps(cx) {
+        return not_kept(conn, cx, message);
+    }
+    if backfill && gate.has_removed(&message) {
         return Ok(Saved { outcome: Outcome::NotStored { new: false }, message });
     }
     if conn.execute(&INSERT, &message.values())? == 1 {
@@ -133,7 +160,14 @@ pub(crate) fn save(
     merge(conn, &message)
 }
 
-fn inserted(conn: &dyn Conn, mut message: Message) -> Result<Saved> {
+/// Only tells whether a message is new, since history is off.
+pub(super) fn not_kept(conn: &dyn Conn, cx: &Context<'_>, message: Message) -> Result<Saved> {
+    let new = !known(conn, &message)? && pending::note_seen(conn, cx.ids, &message, cx.now)?;
+    Ok(Saved { outcome: Outcome::NotStored { new }, message })
+}
+
+/// What waited for a message that is now stored.
+pub(super) fn inserted(conn: &dyn Conn, mut message: Message) -> Result<Saved> {
     let applied = pending::apply(conn, &mut message)?;
     if applied.changed {
         conn.execute(&UPDATE, &message.values())?;
@@ -143,14 +177,15 @@ fn inserted(conn: &dyn Conn, mut message: Message) -> Result<Saved> {
     Ok(Saved { outcome, message })
 }
 
-fn merge(conn: &dyn Conn, incoming: &Message) -> Result<Saved> {
+pub(super) fn merge(conn: &dyn Conn, incoming: &Message) -> Result<Saved> {
     let id = incoming.wa_message_id.as_ref();
     let found = match id {
-        Some(id) => by_wa_id(conn, incoming.session_id, id)?,
+        Some(id) => locked_by_wa_id(conn, incoming.session_id, id)?,
         None => None,
     };
     let Some(mut message) = found else {
-        return Err(Error::invalid("id", "a message with this id exists already"));
+        // It was there a moment ago: retention, or a deletion of the session, came between.
+        return Err(Error::new(Kind::Busy, "the message was removed at this very moment; save it again"));
     };
     let outcome = match rules::deliver(&mut message, incoming) {
         Merged::Unchanged => Outcome::Unchanged,
@@ -168,20 +203,58 @@ fn known(conn: &dyn Conn, message: &Message) -> Result<bool> {
     exists(conn, message.session_id, id)
 }
 
-fn exists(conn: &dyn Conn, session: Uuid, id: &Text) -> Result<bool> {
+pub(super) fn exists(conn: &dyn Conn, session: Uuid, id: &Text) -> Result<bool> {
+    if conn.dialect().has_message_ids() {
+        return Ok(place(conn, session, id)?.is_some());
+    }
     let sql = "SELECT 1 FROM messages WHERE session_id = ?1 AND wa_message_id = ?2";
     Ok(conn.first(sql, &[Value::Uuid(session), id.bind()], |_| Ok(()))?.is_some())
 }
 
+/// Where a message is: its row's id and time, which say in which partition.
+pub(super) fn place(conn: &dyn Conn, session: Uuid, id: &Text) -> Result<Option<(Uuid, Timestamp)>> {
+    let sql = "SELECT message_id, created_at FROM message_ids WHERE session_id = ?1 AND wa_message_id = ?2";
+    let found = conn.first(sql, &[Value::Uuid(session), id.bind()], |row| {
+        Ok(Uuid::read(row.get(0)).zip(Timestamp::read(row.get(1))))
+    })?;
+    Ok(found.flatten())
+}
+
 pub(crate) fn by_wa_id(conn: &dyn Conn, session: Uuid, id: &Text) -> Result<Option<Message>> {
-    conn.one(
-        sql!(Message, "SELECT {} FROM messages WHERE session_id = ?1 AND wa_message_id = ?2"),
-        &[Value::Uuid(session), id.bind()],
+    find(conn, session, id, |sql, values| conn.one(sql, values))
+}
+
+/// The message, kept from changing until the transaction ends.
+pub(super) fn locked_by_wa_id(conn: &dyn Conn, session: Uuid, id: &Text) -> Result<Option<Message>> {
+    find(conn, session, id, |sql, values| conn.locked(sql, values))
+}
+
+fn find(
+    conn: &dyn Conn,
+    session: Uuid,
+    id: &Text,
+    read: impl Fn(&str, &[Value<'_>]) -> Result<Option<Message>>,
+) -> Result<Option<Message>> {
+    if !conn.dialect().has_message_ids() {
+        let sql = sql!(Message, "SELECT {} FROM messages WHERE session_id = ?1 AND wa_message_id = ?2");
+        return read(sql, &[Value::Uuid(session), id.bind()]);
+    }
+    let Some((row, at)) = place(conn, session, id)? else { return Ok(None) };
+    read(
+        sql!(Message, "SELECT {} FROM messages WHERE id = ?1 AND created_at = ?2"),
+        &[Value::Uuid(row), Value::Time(at)],
     )
 }
 
 /// A complete, checked row of a message to be saved.
-fn row(conn: &dyn Conn, cx: &Context<'_>, session: Uuid, gate: &Gate, new: &NewMessage) -> Result<Message> {
+/// `resolve` gives the address under which a chat or person is kept.
+pub(super) fn row(
+    cx: &Context<'_>,
+    session: Uuid,
+    gate: &Gate,
+    new: &NewMessage,
+    resolve: &mut dyn FnMut(&Text) -> Result<Text>,
+) -> Result<Message> {
     for (column, value) in
         [("chat_id", &new.chat_id), ("from_number", &new.from_number), ("type", &new.r#type)]
     {
@@ -193,19 +266,19 @@ fn row(conn: &dyn Conn, cx: &Context<'_>, session: Uuid, gate: &Gate, new: &NewM
         return Err(Error::invalid("wa_message_id", "wa_message_id may be left out but not empty"));
     }
     if let Some(ack) = new.ack {
-        check_ack(ack)?;
+        super::changes::check_ack(ack)?;
     }
     if let Some(media) = &new.media {
         schemas::check_media(media)?;
     }
-    let chat_id = canonical(conn, session, &new.chat_id)?;
+    let chat_id = resolve(&new.chat_id)?;
     let from_number = match &gate.phone {
         // Engines name the own account by number, by LID or not at all; the row has one form.
         Some(phone) if new.from_number == address::ME => Text::from_stored(format!("{phone}@s.whatsapp.net")),
         _ if new.from_number == new.chat_id => chat_id.clone(),
-        _ => canonical(conn, session, &new.from_number)?,
+        _ => resolve(&new.from_number)?,
     };
-    let to_number = new.to_number.as_ref().map(|to| canonical(conn, session, to)).transpose()?;
+    let to_number = new.to_number.as_ref().map(&mut *resolve).transpose()?;
     let created_at = new.created_at.unwrap_or(cx.now);
     let revoked = new.revoked_at.is_some();
     let message = Message {
@@ -229,115 +302,4 @@ fn row(conn: &dyn Conn, cx: &Context<'_>, session: Uuid, gate: &Gate, new: &NewM
     };
     message.check()?;
     Ok(message)
-}
-
-pub(crate) fn check_ack(ack: i64) -> Result<()> {
-    if (-1..=5).contains(&ack) {
-        return Ok(());
-    }
-    Err(Error::invalid("ack", format!("ack is -1 (error) to 5, not {ack}")))
-}
-
-/// Raises an ack. One statement when the message is there, which it nearly always is.
-pub(crate) fn ack(conn: &dyn Conn, cx: &Context<'_>, session: Uuid, id: &Text, ack: i64) -> Result<Changed> {
-    check_ack(ack)?;
-    // The order of `ack_rank`: none < 0 < -1 < 1 < 2 …
-    let raised = conn.execute(
-        "UPDATE messages SET ack = ?3 WHERE session_id = ?1 AND wa_message_id = ?2
-          AND CASE WHEN ack IS NULL THEN -1 WHEN ack = 0 THEN 0 WHEN ack = -1 THEN 1 ELSE ack + 1 END < ?4",
-        &[Value::Uuid(session), id.bind(), Value::Int(ack), Value::Int(rules::ack_rank(Some(ack)))],
-    )?;
-    if raised > 0 {
-        return Ok(Changed::Updated);
-    }
-    if exists(conn, session, id)? {
-        return Ok(Changed::Unchanged);
-    }
-    wait(conn, cx, session, id, &pending::Change::Ack(ack))
-}
-
-pub(crate) fn edit(
-    conn: &dyn Conn,
-    cx: &Context<'_>,
-    session: Uuid,
-    id: &Text,
-    body: Option<&Text>,
-    at: Timestamp,
-) -> Result<Changed> {
-    change(conn, cx, session, id, &pending::Change::Edit { body: body.cloned(), at })
-}
-
-pub(crate) fn revoke(
-    conn: &dyn Conn,
-    cx: &Context<'_>,
-    session: Uuid,
-    id: &Text,
-    at: Timestamp,
-) -> Result<Changed> {
-    change(conn, cx, session, id, &pending::Change::Revoke { at })
-}
-
-/// Applies a change to the row, or keeps it until the row comes.
-fn change(
-    conn: &dyn Conn,
-    cx: &Context<'_>,
-    session: Uuid,
-    id: &Text,
-    change: &pending::Change,
-) -> Result<Changed> {
-    let Some(mut message) = by_wa_id(conn, session, id)? else {
-        return wait(conn, cx, session, id, change);
-    };
-    if !change.apply(&mut message) {
-        return Ok(Changed::Unchanged);
-    }
-    conn.execute(&UPDATE, &message.values())?;
-    Ok(Changed::Updated)
-}
-
-/// Sets or withdraws (`emoji` empty) the reaction of one person.
-pub(crate) fn react(
-    conn: &dyn Conn,
-    cx: &Context<'_>,
-    session: Uuid,
-    id: &Text,
-    sender: &Text,
-    emoji: &Text,
-    at: Timestamp,
-) -> Result<Changed> {
-    let sender = if *sender == "me" { sender.clone() } else { canonical(conn, session, sender)? };
-    if !exists(conn, session, id)? {
-        // What could not be applied would later keep its message from being stored.
-        crate::entity::check_limit("sender", sender.chars(), 255)?;
-        crate::entity::check_limit("emoji", emoji.chars(), 50)?;
-        let change = pending::Change::Reaction { sender, emoji: emoji.clone(), at };
-        return wait(conn, cx, session, id, &change);
-    }
-    pending::write_reaction(conn, session, id, &sender, emoji, at)
-}
-
-fn wait(
-    conn: &dyn Conn,
-    cx: &Context<'_>,
-    session: Uuid,
-    id: &Text,
-    change: &pending::Change,
-) -> Result<Changed> {
-    if id.is_empty() {
-        return Err(Error::invalid("wa_message_id", "wa_message_id may not be empty"));
-    }
-    crate::entity::check_limit("wa_message_id", id.chars(), 255)?;
-    // Where nothing is kept, nothing can be waited for.
-    if !cx.history || !gate(conn, session)?.history || pending::was_seen(conn, session, id)? {
-        return Ok(Changed::Unchanged);
-    }
-    pending::keep(conn, cx.ids, session, id, change, cx.now)
-}
-
-/// The kinds of changes that wait, for reports.
-pub(crate) fn waiting(conn: &dyn Conn, session: Uuid, kind: PendingKind) -> Result<i64> {
-    conn.integer(
-        "SELECT count(DISTINCT wa_message_id) FROM pending_changes WHERE session_id = ?1 AND kind = ?2",
-        &[Value::Uuid(session), kind.bind()],
-    )
 }

@@ -3,6 +3,8 @@
 
 pub(crate) mod auth;
 pub(crate) mod batches;
+pub(crate) mod changes;
+pub(crate) mod chats;
 pub(crate) mod contacts;
 pub(crate) mod identities;
 pub(crate) mod ingest;
@@ -10,9 +12,11 @@ pub(crate) mod keys;
 pub(crate) mod logs;
 pub(crate) mod message_reads;
 pub(crate) mod messages;
+mod months;
 pub(crate) mod paging;
 pub(crate) mod pending;
 pub(crate) mod sessions;
+pub(crate) mod together;
 pub(crate) mod webhooks;
 
 use std::sync::atomic::{AtomicU64, Ordering};

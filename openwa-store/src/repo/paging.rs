@@ -53,8 +53,12 @@ impl PageRequest {
 }
 
 impl Keyset {
+    /// The key of a list whose rows are told apart by their id.
+    pub(crate) fn id(&self) -> Result<Uuid> {
+        Uuid::try_parse(&self.key).map_err(|_| bad())
+    }
+
     fn decode(cursor: &str) -> Result<Self> {
-        let bad = || Error::invalid("after", "not a cursor of this library; give back `next` as it came");
         let text =
             String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).map_err(|_| bad())?).map_err(|_| bad())?;
         let (ms, key) = text.split_once('/').ok_or_else(bad)?;
@@ -65,6 +69,10 @@ impl Keyset {
     fn encode(&self) -> String {
         URL_SAFE_NO_PAD.encode(format!("{}/{}", self.at.millis(), self.key))
     }
+}
+
+fn bad() -> Error {
+    Error::invalid("after", "not a cursor of this library; give back `next` as it came")
 }
 
 /// Cuts a list of up to `limit + 1` rows to a page; the row too many says that there is a next page.
@@ -95,12 +103,13 @@ impl<'a> Listing<'a> {
     }
 
     /// Only rows behind a cursor over time of creation and id.
-    pub(crate) fn behind(&mut self, after: Option<&'a Keyset>, way: Way) {
+    pub(crate) fn behind(&mut self, after: Option<&'a Keyset>, way: Way) -> Result<()> {
         if let Some(k) = after {
             let sign = if way == Way::Rising { '>' } else { '<' };
             let at = self.and(&format!("created_at {sign}= {{}}"), Value::Time(k.at));
-            self.and(&format!("(created_at {sign} ?{at} OR id {sign} {{}})"), Value::Text(&k.key));
+            self.and(&format!("(created_at {sign} ?{at} OR id {sign} {{}})"), Value::Uuid(k.id()?));
         }
+        Ok(())
     }
 
     /// The WHERE clause and its values.
@@ -138,7 +147,7 @@ impl<'a> Listing<'a> {
         place: impl Fn(&E) -> (Timestamp, Uuid),
     ) -> Result<Page<E>> {
         let limit = request.limit()?;
-        self.behind(after, way);
+        self.behind(after, way)?;
         let order = if way == Way::Rising { "created_at, id" } else { "created_at DESC, id DESC" };
         self.page(conn, order, limit, |row| {
             let (at, id) = place(row);

@@ -106,6 +106,12 @@ pub(crate) fn get(conn: &dyn Conn, id: Uuid) -> Result<Session> {
     find(conn, id)?.ok_or_else(|| Error::not_found("session", id))
 }
 
+/// The session, kept from changing until the transaction ends.
+pub(crate) fn locked(conn: &dyn Conn, id: Uuid) -> Result<Session> {
+    conn.locked(sql!(Session, "SELECT {} FROM sessions WHERE id = ?1"), &[Value::Uuid(id)])?
+        .ok_or_else(|| Error::not_found("session", id))
+}
+
 pub(crate) fn by_name(conn: &dyn Conn, name: &Text) -> Result<Option<Session>> {
     conn.one(sql!(Session, "SELECT {} FROM sessions WHERE name = ?1"), &[name.bind()])
 }
@@ -128,7 +134,7 @@ pub(crate) fn list(conn: &dyn Conn, filter: &SessionFilter, request: &PageReques
 }
 
 pub(crate) fn change(conn: &dyn Conn, id: Uuid, with: &SessionUpdate, now: Timestamp) -> Result<Session> {
-    let mut session = get(conn, id)?;
+    let mut session = locked(conn, id)?;
     if let Some(name) = &with.name {
         check_name(name)?;
         session.name = name.clone();
@@ -173,7 +179,7 @@ pub(crate) fn transition(
     reason: Option<&Text>,
     now: Timestamp,
 ) -> Result<Transition> {
-    let session = get(conn, id)?;
+    let session = locked(conn, id)?;
     let from = session.status;
     if life::check(from, to)? == life::Step::Same {
         return Ok(Transition { changed: false, from, session });
@@ -228,7 +234,7 @@ pub(crate) fn restore(conn: &dyn Conn, ids: &Ids, now: Timestamp) -> Result<Vec<
 
 /// Takes a session back to `created` with its credentials cleared. The only way out of `failed`.
 pub(crate) fn recreate(conn: &dyn Conn, ids: &Ids, id: Uuid, now: Timestamp) -> Result<Session> {
-    let mut session = get(conn, id)?;
+    let mut session = locked(conn, id)?;
     life::check_recreate(session.status)?;
     let from = session.status;
     session.status = SessionStatus::Created;
@@ -242,9 +248,15 @@ pub(crate) fn recreate(conn: &dyn Conn, ids: &Ids, id: Uuid, now: Timestamp) -> 
     Ok(session)
 }
 
-/// Deletes a session and, by foreign keys, all that belongs to it. False: there was none.
+/// Deletes a session and, by foreign keys or by hand, all that belongs to it. False: there was none.
 pub(crate) fn delete(conn: &dyn Conn, id: Uuid) -> Result<bool> {
-    Ok(conn.execute("DELETE FROM sessions WHERE id = ?1", &[Value::Uuid(id)])? > 0)
+    let there = conn.execute("DELETE FROM sessions WHERE id = ?1", &[Value::Uuid(id)])? > 0;
+    if there && conn.dialect().has_message_ids() {
+        for table in ["messages", "message_ids", "messages_ahead"] {
+            conn.execute(&format!("DELETE FROM {table} WHERE session_id = ?1"), &[Value::Uuid(id)])?;
+        }
+    }
+    Ok(there)
 }
 
 /// Notes who the account is, as the engine tells.

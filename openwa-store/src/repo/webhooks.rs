@@ -119,6 +119,11 @@ pub(crate) fn get(conn: &dyn Conn, id: Uuid) -> Result<Webhook> {
         .ok_or_else(|| Error::not_found("webhook", id))
 }
 
+fn locked(conn: &dyn Conn, id: Uuid) -> Result<Webhook> {
+    conn.locked(sql!(Webhook, "SELECT {} FROM webhooks WHERE id = ?1"), &[Value::Uuid(id)])?
+        .ok_or_else(|| Error::not_found("webhook", id))
+}
+
 pub(crate) fn list(conn: &dyn Conn, session: Uuid, request: &PageRequest) -> Result<Page<Webhook>> {
     let after = request.keyset()?;
     let mut listing = Listing::default();
@@ -129,7 +134,7 @@ pub(crate) fn list(conn: &dyn Conn, session: Uuid, request: &PageRequest) -> Res
 /// The active webhooks of a session that want to hear of an event: one indexed read.
 pub(crate) fn subscribed(conn: &dyn Conn, session: Uuid, event: WebhookEvent) -> Result<Vec<Webhook>> {
     let mut rows: Vec<Webhook> = conn.rows(
-        sql!(Webhook, "SELECT {} FROM webhooks WHERE session_id = ?1 AND active = 1"),
+        sql!(Webhook, "SELECT {} FROM webhooks WHERE session_id = ?1 AND active"),
         &[Value::Uuid(session)],
     )?;
     // A list that a foreign writer broke hears nothing; it does not silence the others.
@@ -138,7 +143,7 @@ pub(crate) fn subscribed(conn: &dyn Conn, session: Uuid, event: WebhookEvent) ->
 }
 
 pub(crate) fn change(conn: &dyn Conn, id: Uuid, with: &WebhookUpdate, now: Timestamp) -> Result<Webhook> {
-    let mut webhook = get(conn, id)?;
+    let mut webhook = locked(conn, id)?;
     if let Some(url) = &with.url {
         check_url(url, with.allow_private)?;
         webhook.url = url.clone();

@@ -6,7 +6,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::db::{Conn, SqliteConn, SqliteFile};
+use crate::db::{Conn, Dialect, SqliteFile};
 use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
 use crate::record::shape;
@@ -20,28 +20,30 @@ struct Step {
 }
 
 macro_rules! steps {
-    ($($dir:literal: $($name:literal),+;)+) => {
-        &[$($(Step {
+    ($dir:literal: $($name:literal),+) => {
+        &[$(Step {
             name: $name,
             sql: include_str!(concat!("../../migrations/", $dir, "/", $name, ".sql")),
-        }),+),+]
+        }),+]
     };
 }
 
-const MAIN: &[Step] = steps!["sqlite/main": "001_init";];
-const DATA: &[Step] = steps!["sqlite/data": "001_init";];
-
-const LEDGER: &str = "CREATE TABLE IF NOT EXISTS openwa_migrations (
-  version    INTEGER PRIMARY KEY,
-  database   TEXT NOT NULL,      -- main or data
-  name       TEXT NOT NULL,
-  checksum   TEXT NOT NULL,      -- SHA-256 of the step's file
-  applied_at TEXT NOT NULL
-) STRICT";
+const MAIN: &[Step] = steps!("sqlite/main": "001_init");
+const DATA_SQLITE: &[Step] = steps!("sqlite/data": "001_init", "002_openwa_extra");
+#[cfg(feature = "postgres")]
+const DATA_POSTGRES: &[Step] = steps!("postgres/data": "001_init", "002_openwa_extra");
 
 impl Step {
     fn checksum(&self) -> String {
         Sha256::digest(self.sql.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    fn up(&self, layout: Layout) -> String {
+        layout.select(self.parts().0)
+    }
+
+    fn down(&self, layout: Layout) -> String {
+        layout.select(self.parts().1)
     }
 
     fn parts(&self) -> (&'static str, &'static str) {
@@ -50,10 +52,47 @@ impl Step {
     }
 }
 
-fn ladder(database: Database) -> &'static [Step] {
-    match database {
-        Database::Main => MAIN,
-        Database::Data => DATA,
+/// How `messages` is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// One table.
+    Plain,
+    /// A table per month.
+    #[cfg(feature = "postgres")]
+    Partitioned,
+}
+
+impl Layout {
+    const fn name(self) -> &'static str {
+        match self {
+            Layout::Plain => "plain",
+            #[cfg(feature = "postgres")]
+            Layout::Partitioned => "partitioned",
+        }
+    }
+
+    /// The lines of a step that belong to this layout.
+    fn select(self, sql: &str) -> String {
+        let mut here = true;
+        let mut out = String::with_capacity(sql.len());
+        for line in sql.split_inclusive('\n') {
+            match line.trim_end() {
+                "-- both" => here = true,
+                mark @ ("-- plain" | "-- partitioned") => here = &mark[3..] == self.name(),
+                _ if here => out.push_str(line),
+                _ => {}
+            }
+        }
+        out
+    }
+}
+
+fn ladder(database: Database, dialect: Dialect) -> &'static [Step] {
+    match (database, dialect) {
+        (Database::Main, _) => MAIN,
+        (Database::Data, Dialect::Sqlite) => DATA_SQLITE,
+        #[cfg(feature = "postgres")]
+        (Database::Data, Dialect::Postgres { .. }) => DATA_POSTGRES,
     }
 }
 
@@ -70,10 +109,10 @@ pub struct Applied {
 }
 }
 
-/// The version that this library brings a database to.
+/// The version that this library brings a database to, on either engine.
 #[must_use]
 pub fn latest(database: Database) -> i64 {
-    ladder(database).len() as i64
+    ladder(database, Dialect::Sqlite).len() as i64
 }
 
 struct Entry {
@@ -86,19 +125,13 @@ struct Entry {
 
 fn ledger(conn: &dyn Conn) -> Result<Option<Vec<Entry>>> {
     // One statement, so one moment: between two, another opener may have made the ledger and the tables.
-    let found = conn.first(
-        "SELECT count(*), count(*) FILTER (WHERE name = 'openwa_migrations') FROM sqlite_schema
-          WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
-        &[],
-        |row| Ok((row.get(0) != Value::Int(0), row.get(1) != Value::Int(0))),
-    )?;
+    let found = conn.first(conn.dialect().tables_and_ledgers(), &[], |row| {
+        Ok((row.get(0) != Value::Int(0), row.get(1) != Value::Int(0)))
+    })?;
     match found {
         Some((_, true)) => {}
         Some((true, false)) => {
-            return Err(Error::new(
-                Kind::ForeignDatabase,
-                "this database has tables but was not made by openwa-store; give another path",
-            ));
+            return Err(Error::new(Kind::ForeignDatabase, conn.dialect().foreign()));
         }
         Some((false, false)) | None => return Ok(None),
     }
@@ -117,8 +150,7 @@ fn ledger(conn: &dyn Conn) -> Result<Option<Vec<Entry>>> {
 }
 
 /// Checks the ledger against the ladder and says how many steps are applied.
-fn check(database: Database, entries: &[Entry]) -> Result<usize> {
-    let steps = ladder(database);
+fn check(steps: &[Step], database: Database, entries: &[Entry]) -> Result<usize> {
     for entry in entries {
         if entry.database != database.name() {
             return Err(Error::new(
@@ -155,17 +187,19 @@ pub(crate) fn refuse_foreign(file: &SqliteFile) -> Result<()> {
         return Ok(());
     }
     let conn = file.open_reader()?;
-    ledger(&conn)?.map_or(Ok(0), |entries| check(file.database, &entries)).map(drop)
+    let steps = ladder(file.database, Dialect::Sqlite);
+    ledger(&conn)?.map_or(Ok(0), |entries| check(steps, file.database, &entries)).map(drop)
 }
 
 /// Brings a database to `target` (the latest version if `None`), up or down, and says how many steps that took.
 pub(crate) fn migrate(
-    conn: &SqliteConn,
+    conn: &dyn Conn,
     database: Database,
+    layout: Layout,
     target: Option<i64>,
     now: Timestamp,
 ) -> Result<usize> {
-    let steps = ladder(database);
+    let steps = ladder(database, conn.dialect());
     let target = match target {
         None => steps.len(),
         Some(t) => usize::try_from(t).ok().filter(|t| *t <= steps.len()).ok_or_else(|| {
@@ -174,16 +208,15 @@ pub(crate) fn migrate(
     };
     // Most opens find nothing to do; they need no write lock to see that.
     if let Some(entries) = ledger(conn)?
-        && check(database, &entries)? == target
+        && check(steps, database, &entries)? == target
     {
         return Ok(0);
     }
     let mut done = 0;
     loop {
-        conn.begin_write()?;
-        let moved = one_step(conn, database, target, now);
-        let end = if matches!(moved, Ok(true)) { "COMMIT" } else { "ROLLBACK" };
-        let ended = conn.run(end);
+        conn.begin()?;
+        let moved = one_step(conn, database, layout, target, now);
+        let ended = conn.end(matches!(moved, Ok(true)));
         if !moved? {
             return Ok(done);
         }
@@ -193,14 +226,21 @@ pub(crate) fn migrate(
 }
 
 /// Goes one step towards the target inside the open transaction. False: it is reached.
-fn one_step(conn: &SqliteConn, database: Database, target: usize, now: Timestamp) -> Result<bool> {
+fn one_step(
+    conn: &dyn Conn,
+    database: Database,
+    layout: Layout,
+    target: usize,
+    now: Timestamp,
+) -> Result<bool> {
+    conn.dialect().take_turn(conn)?;
     let entries = ledger(conn)?.unwrap_or_default();
-    let at = check(database, &entries)?;
-    let steps = ladder(database);
+    let steps = ladder(database, conn.dialect());
+    let at = check(steps, database, &entries)?;
     if at < target {
         let (step, version) = (&steps[at], at as i64 + 1);
-        conn.batch(LEDGER)?;
-        conn.batch(step.parts().0)?;
+        conn.batch(conn.dialect().ledger())?;
+        conn.batch(&step.up(layout))?;
         let checksum = step.checksum();
         conn.execute(
             "INSERT INTO openwa_migrations (version, database, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -215,7 +255,7 @@ fn one_step(conn: &SqliteConn, database: Database, target: usize, now: Timestamp
         return Ok(true);
     }
     if at > target {
-        conn.batch(steps[at - 1].parts().1)?;
+        conn.batch(&steps[at - 1].down(layout))?;
         conn.execute("DELETE FROM openwa_migrations WHERE version = ?1", &[Value::Int(at as i64)])?;
         return Ok(true);
     }
@@ -225,8 +265,9 @@ fn one_step(conn: &SqliteConn, database: Database, target: usize, now: Timestamp
 /// Every step of the ladder and whether it is applied.
 pub(crate) fn status(conn: &dyn Conn, database: Database) -> Result<Vec<Applied>> {
     let entries = ledger(conn)?.unwrap_or_default();
-    check(database, &entries)?;
-    Ok(ladder(database)
+    let steps = ladder(database, conn.dialect());
+    check(steps, database, &entries)?;
+    Ok(steps
         .iter()
         .enumerate()
         .map(|(i, step)| Applied {

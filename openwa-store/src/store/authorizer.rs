@@ -101,14 +101,16 @@ impl Authorizer {
 
     /// Drops what is kept if anybody has changed the database.
     fn follow(&self, state: &mut State) -> Result<()> {
-        let version = if self.main.in_memory() {
+        self.main.usable()?;
+        // Main is always on SQLite.
+        let Some(main) = self.main.as_sqlite() else { return Ok(()) };
+        let version = if main.file().in_memory() {
             // One connection does everything, so its own count of changes tells.
-            self.main.writer()?.with_conn(|conn| Ok(conn.total_changes() as i64))?
+            main.writer().with_conn(|conn| Ok(conn.total_changes() as i64))?
         } else {
             if state.watch.is_none() {
-                state.watch = Some(self.main.open_reader()?);
+                state.watch = Some(main.file().open_reader()?);
             }
-            self.main.writer()?;
             match &state.watch {
                 Some(conn) => conn.data_version()?,
                 None => 0,

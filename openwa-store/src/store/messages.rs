@@ -1,19 +1,53 @@
+use std::sync::Arc;
+
 use uuid::Uuid;
 
-use super::Store;
-use crate::db::Pending;
+use super::{Env, Store};
+use crate::db::{Conn, Pending, Sharable};
 use crate::entity::{Message, MessageReaction, PendingKind};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::policy::message::NewMessage;
-use crate::repo::message_reads::{self as reads, Chat, MessageFilter};
+use crate::repo::changes;
+use crate::repo::chats::{self, Chat};
+use crate::repo::message_reads::{self as reads, MessageFilter};
 use crate::repo::messages::{self, Changed, Saved};
 use crate::repo::paging::{MAX_LIMIT, Page, PageRequest};
+use crate::repo::together::{Save, save_all};
 use crate::text::Text;
 use crate::time::Timestamp;
 
 /// Message history; see [`Store::messages`]. Every verb accepts any address of a chat or person: phone or LID,
 /// with or without device, `c.us` or `s.whatsapp.net`.
 pub struct Messages<'a>(pub(super) &'a Store);
+
+/// One message to be saved, perhaps together with those of other callers.
+struct SaveOne {
+    env: Arc<Env>,
+    session: Uuid,
+    message: NewMessage,
+    saved: Option<Result<Saved>>,
+}
+
+impl Sharable for SaveOne {
+    type Out = Saved;
+
+    fn run(conn: &dyn Conn, items: &mut [&mut Self]) -> Result<()> {
+        let Some(env) = items.first().map(|item| Arc::clone(&item.env)) else { return Ok(()) };
+        let saves: Vec<_> = items
+            .iter()
+            .map(|item| Save { session: item.session, new: &item.message, backfill: false })
+            .collect();
+        let saved = save_all(conn, &env.context(env.now()), &saves)?;
+        for (item, saved) in items.iter_mut().zip(saved) {
+            item.saved = Some(saved);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self) -> Option<Result<Saved>> {
+        self.saved.take()
+    }
+}
 
 impl Messages<'_> {
     /// Stores a message, or merges it into the one with the same WhatsApp id, and says which.
@@ -23,9 +57,8 @@ impl Messages<'_> {
     ///
     /// Errors: `InvalidArgument` naming the column, `NotFound` for the session.
     pub fn save(&self, session: Uuid, message: NewMessage) -> Pending<Saved> {
-        self.0.write("messages.save", move |conn, env| {
-            messages::save(conn, &env.context(env.now()), session, &message, false)
-        })
+        let env = Arc::clone(self.0.env());
+        self.0.write_shared("messages.save", SaveOne { env, session, message, saved: None })
     }
 
     /// Stores many messages in one commit, each with its own result. One that is refused does not affect the
@@ -52,15 +85,14 @@ impl Messages<'_> {
     ) -> Pending<Vec<Result<Saved>>> {
         self.0.write(operation, move |conn, env| {
             let cx = env.context(env.now());
-            let mut out = Vec::with_capacity(messages.len());
-            for message in &messages {
-                match messages::save(conn, &cx, session, message, backfill) {
-                    // Arguments are checked before anything is written.
-                    Err(e) if e.kind() != crate::Kind::InvalidArgument => return Err(e),
-                    saved => out.push(saved),
-                }
+            let saves: Vec<_> = messages.iter().map(|new| Save { session, new, backfill }).collect();
+            let saved = save_all(conn, &cx, &saves)?;
+            // Arguments are checked before anything is written.
+            let refused = |e: &Error| e.kind() == Kind::InvalidArgument;
+            match saved.iter().filter_map(|s| s.as_ref().err()).find(|e| !refused(e)) {
+                Some(e) => Err(e.copy()),
+                None => Ok(saved),
             }
-            Ok(out)
         })
     }
 
@@ -69,7 +101,7 @@ impl Messages<'_> {
     pub fn ack(&self, session: Uuid, wa_message_id: impl Into<Text>, ack: i64) -> Pending<Changed> {
         let id = wa_message_id.into();
         self.0.write("messages.ack", move |conn, env| {
-            messages::ack(conn, &env.context(env.now()), session, &id, ack)
+            changes::ack(conn, &env.context(env.now()), session, &id, ack)
         })
     }
 
@@ -84,7 +116,7 @@ impl Messages<'_> {
         let id = wa_message_id.into();
         self.0.write("messages.edit", move |conn, env| {
             let now = env.now();
-            messages::edit(conn, &env.context(now), session, &id, body.as_ref(), at.unwrap_or(now))
+            changes::edit(conn, &env.context(now), session, &id, body.as_ref(), at.unwrap_or(now))
         })
     }
 
@@ -98,7 +130,7 @@ impl Messages<'_> {
         let id = wa_message_id.into();
         self.0.write("messages.revoke", move |conn, env| {
             let now = env.now();
-            messages::revoke(conn, &env.context(now), session, &id, at.unwrap_or(now))
+            changes::revoke(conn, &env.context(now), session, &id, at.unwrap_or(now))
         })
     }
 
@@ -114,7 +146,7 @@ impl Messages<'_> {
         let (id, sender, emoji) = (wa_message_id.into(), sender.into(), emoji.into());
         self.0.write("messages.react", move |conn, env| {
             let now = env.now();
-            messages::react(conn, &env.context(now), session, &id, &sender, &emoji, at.unwrap_or(now))
+            changes::react(conn, &env.context(now), session, &id, &sender, &emoji, at.unwrap_or(now))
         })
     }
 
@@ -145,7 +177,8 @@ impl Messages<'_> {
         filter: &MessageFilter,
         request: &PageRequest,
     ) -> Result<Page<Message>> {
-        self.0.data("messages.list", |conn| reads::list(conn, session, filter, request))
+        let now = self.0.env().now();
+        self.0.data("messages.list", |conn| reads::list(conn, session, filter, request, now))
     }
 
     /// How many messages match.
@@ -168,7 +201,7 @@ impl Messages<'_> {
     /// # Errors
     /// `InvalidArgument` for a bad limit or cursor.
     pub fn chats(&self, session: Uuid, request: &PageRequest) -> Result<Page<Chat>> {
-        self.0.data("messages.chats", |conn| reads::chats(conn, session, request))
+        self.0.data("messages.chats", |conn| chats::chats(conn, session, request))
     }
 
     /// The reactions to one message, oldest first.
@@ -185,7 +218,7 @@ impl Messages<'_> {
     /// # Errors
     /// Those of the database.
     pub fn waiting(&self, session: Uuid, kind: PendingKind) -> Result<u64> {
-        let n = self.0.data("messages.waiting", |conn| messages::waiting(conn, session, kind))?;
+        let n = self.0.data("messages.waiting", |conn| changes::waiting(conn, session, kind))?;
         Ok(u64::try_from(n).unwrap_or(0))
     }
 }

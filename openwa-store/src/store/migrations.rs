@@ -4,22 +4,30 @@ use std::path::PathBuf;
 
 use super::sqlite_file;
 use crate::config::Config;
+#[cfg(feature = "postgres")]
+use crate::config::DataDatabase;
 use crate::db::SqliteFile;
 use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
-use crate::schema;
+use crate::schema::{self, Layout};
 
 pub use crate::schema::{Applied, latest};
 
 /// Every step that this library knows, and whether it is applied. Creates nothing.
 ///
 /// # Errors
-/// `NotFound` when there is no such file; `ForeignDatabase`, `SchemaTooNew`, `SchemaChanged`.
+/// `NotFound` when there is no such database; `ForeignDatabase`, `SchemaTooNew`, `SchemaChanged`; those of a server.
 pub fn status(config: &Config, database: Database) -> Result<Vec<Applied>> {
+    let during = |e: Error| e.during("migrations.status");
+    let missing = || Error::new(Kind::NotFound, format!("there is no {} database", database.name()));
+    #[cfg(feature = "postgres")]
+    if let (Database::Data, DataDatabase::Postgres(options)) = (database, &config.data) {
+        return super::postgres::steps(config, options).and_then(|s| s.ok_or_else(missing)).map_err(during);
+    }
     let (file, path) = on_disk(config, database)?;
-    let at = |e: Error| e.with("path", path.display()).during("migrations.status");
+    let at = |e: Error| during(e.with("path", path.display()));
     if !path.exists() {
-        return Err(at(Error::new(Kind::NotFound, format!("there is no {} database", database.name()))));
+        return Err(at(missing()));
     }
     let conn = file.open_reader().map_err(at)?;
     schema::status(&conn, database).map_err(at)
@@ -31,13 +39,20 @@ pub fn status(config: &Config, database: Database) -> Result<Vec<Applied>> {
 /// # Errors
 /// `InvalidArgument` for a version that does not exist; those of [`Store::open_with`](crate::Store::open_with).
 pub fn migrate(config: &Config, database: Database, target: Option<i64>) -> Result<usize> {
+    let during = |e: Error| e.during("migrations.migrate");
+    #[cfg(feature = "postgres")]
+    if let (Database::Data, DataDatabase::Postgres(options)) = (database, &config.data) {
+        return super::postgres::migrate(config, options, target).map_err(during);
+    }
     let (file, path) = on_disk(config, database)?;
-    let at = |e: Error| e.with("path", path.display()).during("migrations.migrate");
+    let at = |e: Error| during(e.with("path", path.display()));
     if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|e| at(e.into()))?;
     }
-    file.among_other_openers(|| schema::migrate(&file.open_writer()?, database, target, config.clock.now()))
-        .map_err(at)
+    file.among_other_openers(|| {
+        schema::migrate(&file.open_writer()?, database, Layout::Plain, target, config.clock.now())
+    })
+    .map_err(at)
 }
 
 fn on_disk(config: &Config, database: Database) -> Result<(SqliteFile, PathBuf)> {

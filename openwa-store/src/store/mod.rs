@@ -12,7 +12,11 @@ mod contacts;
 mod events;
 mod messages;
 pub mod migrations;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod sessions;
+mod storage;
+mod takeover;
 mod transfer;
 mod upkeep;
 mod webhooks;
@@ -24,21 +28,21 @@ pub use batches::Batches;
 pub use contacts::Contacts;
 pub use messages::{Messages, Scan};
 pub use sessions::Sessions;
+pub use storage::{IndexInfo, PartitionInfo};
 pub use upkeep::{CheckReport, DatabaseStatus, Status};
 pub use webhooks::Webhooks;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use authorizer::Authorizer;
 
-use crate::config::Config;
-use crate::db::{Conn, Database, Limits, Pending, SqliteFile};
+use crate::config::{Config, DataDatabase};
+use crate::db::{Conn, Database, Limits, Pending, Sharable, Sqlite, SqliteFile};
 use crate::entity;
 use crate::error::{Error, Result};
 use crate::repo::Ids;
 use crate::repo::messages::Context;
-use crate::schema;
+use crate::schema::{self, Layout};
 use crate::time::Timestamp;
 
 /// An open store. Cheap to clone; every clone is the same store. It may be used from any number of threads.
@@ -74,8 +78,6 @@ struct Inner {
     data: Arc<Database>,
     env: Arc<Env>,
     authorizer: Authorizer,
-    /// Retention runs, for a store in memory; files have a lock file.
-    retention_turn: AtomicBool,
 }
 
 impl Drop for Inner {
@@ -126,12 +128,14 @@ impl Store {
     /// with the path in its context.
     pub fn open_with(config: Config) -> Result<Self> {
         let env = Arc::new(Env { ids: Ids::new()?, config });
-        let main = open_database(&env, entity::Database::Main)?;
-        let data = open_database(&env, entity::Database::Data)?;
+        let main = open_sqlite(&env, entity::Database::Main)?;
+        let data = match &env.config.data {
+            DataDatabase::Sqlite | DataDatabase::SqliteFile(_) => open_sqlite(&env, entity::Database::Data)?,
+            #[cfg(feature = "postgres")]
+            DataDatabase::Postgres(options) => postgres::open(&env, options)?,
+        };
         let authorizer = Authorizer::new(Arc::clone(&main), Arc::clone(&env));
-        Ok(Store {
-            inner: Arc::new(Inner { main, data, env, authorizer, retention_turn: AtomicBool::new(false) }),
-        })
+        Ok(Store { inner: Arc::new(Inner { main, data, env, authorizer }) })
     }
 
     /// Ends the store: what was submitted is written, then the files are closed. A second call does nothing, and
@@ -214,10 +218,6 @@ impl Store {
         }
     }
 
-    pub(crate) fn retention_turn(&self) -> &AtomicBool {
-        &self.inner.retention_turn
-    }
-
     fn authorizer(&self) -> &Authorizer {
         &self.inner.authorizer
     }
@@ -226,7 +226,7 @@ impl Store {
     pub(crate) fn data<T>(
         &self,
         operation: &'static str,
-        f: impl FnOnce(&dyn Conn) -> Result<T>,
+        f: impl FnMut(&dyn Conn) -> Result<T>,
     ) -> Result<T> {
         self.inner.data.read(f).map_err(|e| e.during(operation))
     }
@@ -235,7 +235,7 @@ impl Store {
     pub(crate) fn main<T>(
         &self,
         operation: &'static str,
-        f: impl FnOnce(&dyn Conn) -> Result<T>,
+        f: impl FnMut(&dyn Conn) -> Result<T>,
     ) -> Result<T> {
         self.inner.main.read(f).map_err(|e| e.during(operation))
     }
@@ -247,6 +247,11 @@ impl Store {
         f: impl FnMut(&dyn Conn, &Env) -> Result<T> + Send + 'static,
     ) -> Pending<T> {
         self.write_to(entity::Database::Data, operation, f)
+    }
+
+    /// A write to the Data database that an engine may do together with others of its kind.
+    pub(crate) fn write_shared<S: Sharable>(&self, operation: &'static str, item: S) -> Pending<S::Out> {
+        self.inner.data.write_shared(operation, item)
     }
 
     /// A write to the Main database.
@@ -288,7 +293,7 @@ pub(crate) fn sqlite_file(config: &Config, which: entity::Database) -> SqliteFil
     }
 }
 
-fn open_database(env: &Arc<Env>, which: entity::Database) -> Result<Arc<Database>> {
+fn open_sqlite(env: &Arc<Env>, which: entity::Database) -> Result<Arc<Database>> {
     let config = &env.config;
     let file = sqlite_file(config, which);
     let shown = file.shown();
@@ -301,10 +306,13 @@ fn open_database(env: &Arc<Env>, which: entity::Database) -> Result<Arc<Database
         .among_other_openers(|| {
             schema::refuse_foreign(&file)?;
             let conn = file.open_writer()?;
-            schema::migrate(&conn, which, None, env.now())?;
+            schema::migrate(&conn, which, Layout::Plain, None, env.now())?;
             Ok(conn)
         })
         .map_err(at)?;
-    let limits = Limits { queue: config.queue.max(1), group: config.group.max(1) };
-    Database::new(file, conn, limits).map_err(at)
+    Ok(Database::sqlite(Sqlite::new(file, conn, limits(config)).map_err(at)?))
+}
+
+fn limits(config: &Config) -> Limits {
+    Limits { queue: config.queue.max(1), group: config.group.max(1) }
 }

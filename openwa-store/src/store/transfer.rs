@@ -7,7 +7,8 @@ use std::path::Path;
 use super::Store;
 use crate::error::{Error, Result};
 use crate::transfer::{
-    self, ExportOptions, ExportReport, ImportOptions, ImportReport, OnProgress, SavedFile,
+    self, ExportOptions, ExportReport, ImportOptions, ImportReport, MigrateOptions, MigrateReport,
+    OnProgress, SavedFile,
 };
 
 impl Store {
@@ -83,5 +84,22 @@ impl Store {
         let path = path.as_ref();
         let run = || transfer::import(self, &mut File::open(path)?, options, progress);
         run().map_err(|e| e.with("path", path.display()).during("import"))
+    }
+
+    /// Copies this store's rows into another one, whatever the engines of the two, as a stream: memory does not grow
+    /// with the data. Before anything is kept, each table is read back and compared by number and checksum of its rows;
+    /// any failure leaves the target as it was. This store may be used meanwhile; what changes after the beginning is not
+    /// copied, so stop the gateway first when it shall move.
+    ///
+    /// # Errors
+    /// `Conflict` for a target that has rows, unless they shall be replaced; those of [`export`](Self::export) and
+    /// [`import`](Self::import), with the store that they are about in the context.
+    pub fn migrate_to(
+        &self,
+        target: &Store,
+        options: &MigrateOptions,
+        progress: OnProgress<'_>,
+    ) -> Result<MigrateReport> {
+        transfer::migrate(self, target, options, progress).map_err(|e| e.during("migrate"))
     }
 }

@@ -25,13 +25,13 @@ shape! { output:
 pub struct DatabaseStatus {
     /// Which one.
     pub database: Database,
-    /// Its path, or `:memory:`.
+    /// Its path, `:memory:`, or the address of its server.
     pub path: String,
     /// Its engine and the engine's version.
     pub engine: String,
-    /// Bytes of the database file.
+    /// Bytes of the database file; on PostgreSQL, of all tables and indexes.
     pub bytes: u64,
-    /// Bytes of the write-ahead log.
+    /// Bytes of the write-ahead log; on PostgreSQL 0, since the server's serves all databases.
     pub wal_bytes: u64,
     /// The steps of its schema.
     pub steps: Vec<Applied>,
@@ -61,26 +61,28 @@ impl Store {
     }
 
     fn database_status(&self, which: Database) -> Result<DatabaseStatus> {
-        let file = self.database(which).file();
-        let size = |suffix: &str| {
-            let path = file.path.as_ref().map(|p| format!("{}{suffix}", p.display()));
-            path.and_then(|p| std::fs::metadata(p).ok()).map_or(0, |m| m.len())
-        };
+        let database = self.database(which);
         let read = |conn: &dyn Conn| {
             let mut rows = Vec::new();
             for table in entity::tables_of(which) {
                 let n = conn.integer(&format!("SELECT count(*) FROM {}", table.name), &[])?;
                 rows.push((table.name, u64::try_from(n).unwrap_or(0)));
             }
-            Ok((rows, schema::status(conn, which)?))
+            let version = conn.first(conn.dialect().version(), &[], |row| Ok(text(row.get(0))))?;
+            let bytes = conn.integer(conn.dialect().bytes(), &[])?;
+            Ok((rows, schema::status(conn, which)?, version.unwrap_or_default(), bytes))
         };
-        let (rows, steps) = self.database(which).read(read).map_err(|e| e.during("status"))?;
+        let (rows, steps, engine, bytes) = database.read(read).map_err(|e| e.during("status"))?;
+        let log = database.as_sqlite().and_then(|sqlite| sqlite.file().path.clone()).and_then(|path| {
+            let log = format!("{}-wal", path.display());
+            std::fs::metadata(log).ok()
+        });
         Ok(DatabaseStatus {
             database: which,
-            path: file.shown(),
-            engine: format!("SQLite {}", rusqlite::version()),
-            bytes: size(""),
-            wal_bytes: size("-wal"),
+            path: database.shown(),
+            engine,
+            bytes: u64::try_from(bytes).unwrap_or(0),
+            wal_bytes: log.map_or(0, |m| m.len()),
             steps,
             rows,
         })
@@ -101,30 +103,27 @@ impl Store {
     }
 }
 
-fn check_database(conn: &dyn Conn, which: Database, report: &mut CheckReport) -> Result<()> {
-    let name = which.name();
-    let text = |v: Value<'_>| match v {
+fn text(v: Value<'_>) -> String {
+    match v {
         Value::Text(s) => s.to_owned(),
         Value::Int(n) => n.to_string(),
+        Value::Uuid(id) => id.to_string(),
         _ => String::new(),
-    };
-    for line in conn.all("PRAGMA integrity_check", &[], |row| Ok(text(row.get(0))))? {
-        if line != "ok" {
-            report.problems.push(format!("{name}: {line}"));
-        }
     }
-    report.problems.extend(conn.all("PRAGMA foreign_key_check", &[], |row| {
-        let (table, row_id, parent) = (text(row.get(0)), text(row.get(1)), text(row.get(2)));
-        Ok(format!("{name}: row {row_id} of {table} belongs to a row of {parent} that does not exist"))
-    })?);
-    if which == Database::Data {
-        let counters = "SELECT j.batch_id FROM batch_jobs j WHERE (total_messages, sent_count, failed_count, cancelled_count) <> (
-              SELECT count(*), count(*) FILTER (WHERE m.status = 'sent'), count(*) FILTER (WHERE m.status = 'failed'),
-                     count(*) FILTER (WHERE m.status = 'cancelled')
-                FROM batch_job_messages m WHERE m.batch_job_id = j.id)";
-        report.problems.extend(conn.all(counters, &[], |row| {
-            Ok(format!("{name}: the counters of bulk job {} are not what its messages say", text(row.get(0))))
-        })?);
+}
+
+/// Where the counters of a bulk job and its messages disagree.
+const COUNTERS: &str = "SELECT 'the counters of bulk job ' || j.batch_id || ' are not what its messages say'
+   FROM batch_jobs j WHERE (total_messages, sent_count, failed_count, cancelled_count) <> (
+        SELECT count(*), count(*) FILTER (WHERE m.status = 'sent'), count(*) FILTER (WHERE m.status = 'failed'),
+               count(*) FILTER (WHERE m.status = 'cancelled')
+          FROM batch_job_messages m WHERE m.batch_job_id = j.id)";
+
+fn check_database(conn: &dyn Conn, which: Database, report: &mut CheckReport) -> Result<()> {
+    let counters = (which == Database::Data).then_some(COUNTERS);
+    for sql in conn.dialect().checks().iter().copied().chain(counters) {
+        let found = conn.all(sql, &[], |row| Ok(text(row.get(0))))?;
+        report.problems.extend(found.iter().map(|problem| format!("{}: {problem}", which.name())));
     }
     Ok(())
 }

@@ -3,12 +3,14 @@
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 
+use uuid::Uuid;
+
 use super::render::Renderer;
 use crate::db::{Conn, Flow};
 use crate::entity::{Database, Table, tables_of};
 use crate::error::Result;
 use crate::store::Store;
-use crate::value::{Row, Value};
+use crate::value::{ColumnKind, Row, Value};
 
 /// Differences after which [`compare`] stops: enough to see what is wrong, and a bound for its memory.
 pub const MAX_DIFFERENCES: usize = 1000;
@@ -148,7 +150,8 @@ impl<'a> Rows<'a> {
         let sql =
             format!("SELECT {} FROM {}{behind} ORDER BY {key} LIMIT {PAGE}", table.column_list(), table.name);
         let last = self.last.take().unwrap_or_default();
-        let values: Vec<Value<'_>> = last.iter().map(|part| Value::Text(part)).collect();
+        let kinds = table.key.iter().filter_map(|k| table.index_of(k)).map(|i| table.columns[i].kind);
+        let values: Vec<Value<'_>> = last.iter().zip(kinds).map(|(part, kind)| value(part, kind)).collect();
         let (renderer, page) = (&mut self.renderer, &mut self.page);
         self.conn.query(&sql, &values, &mut |row| {
             page.push_back(render(table, renderer, row)?);
@@ -157,6 +160,14 @@ impl<'a> Rows<'a> {
         self.ended = page.len() < PAGE;
         self.last = page.back().map(|row| row.key.clone());
         Ok(())
+    }
+}
+
+/// A part of a key in the form in which it is bound.
+fn value(part: &str, kind: ColumnKind) -> Value<'_> {
+    match kind {
+        ColumnKind::Uuid => Uuid::try_parse(part).map_or(Value::Text(part), Value::Uuid),
+        _ => Value::Text(part),
     }
 }
 

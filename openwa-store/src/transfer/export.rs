@@ -1,15 +1,17 @@
 //! Writing a document.
 
 use std::io::Write;
+use std::sync::Mutex;
 
 use sha2::{Digest, Sha256};
 
+use super::migrate::{Summing, Sums};
 use super::render::Renderer;
 use super::scan::hex;
 use super::{
     ExportOptions, ExportReport, FORMAT, MAX_ROW_BYTES, OnProgress, Progress, VERSION, compress, report,
 };
-use crate::db::{Conn, Flow};
+use crate::db::{Conn, Flow, lock};
 use crate::entity::{ColumnDef, Database, TABLES, Table};
 use crate::error::{Error, Kind, Result};
 use crate::store::Store;
@@ -23,10 +25,30 @@ pub(crate) fn export(
     store: &Store,
     to: &mut dyn Write,
     options: &ExportOptions,
+    progress: OnProgress<'_>,
+) -> Result<ExportReport> {
+    run(store, to, options, None, progress)
+}
+
+/// Like [`export`], and notes number and checksum of each table's rows.
+pub(super) fn export_summed(
+    store: &Store,
+    to: &mut dyn Write,
+    options: &ExportOptions,
+    sums: &Mutex<Sums>,
+) -> Result<ExportReport> {
+    run(store, to, options, Some(sums), None)
+}
+
+fn run(
+    store: &Store,
+    to: &mut dyn Write,
+    options: &ExportOptions,
+    sums: Option<&Mutex<Sums>>,
     mut progress: OnProgress<'_>,
 ) -> Result<ExportReport> {
-    let plan = Plan::new(options)?;
-    let mut run = |to: &mut dyn Write| {
+    let plan = Plan { sums, ..Plan::new(options)? };
+    let mut write = |to: &mut dyn Write| {
         let mut sink = Sink::new(to);
         // Each database is read as of one moment; that of Data comes first.
         let report = store.database(Database::Data).snapshot(|data| {
@@ -41,24 +63,26 @@ pub(crate) fn export(
         Ok(report)
     };
     if !options.compress {
-        return run(to);
+        return write(to);
     }
     let mut encoder = zstd::Encoder::new(to, compress::LEVEL)?;
     encoder.include_checksum(true)?;
-    let report = run(&mut encoder)?;
+    let report = write(&mut encoder)?;
     encoder.finish()?.flush()?;
     Ok(report)
 }
 
 /// What is written of which table.
-struct Plan {
+struct Plan<'a> {
     /// The tables, and what stands in place of the values of their columns.
     tables: Vec<(&'static Table, Vec<Option<&'static str>>)>,
     /// What is left out.
     redacted: Vec<String>,
+    /// Where number and checksum of each table's rows are noted.
+    sums: Option<&'a Mutex<Sums>>,
 }
 
-impl Plan {
+impl Plan<'_> {
     fn new(options: &ExportOptions) -> Result<Self> {
         let wanted = options.tables.as_deref();
         if let Some(unknown) = wanted.into_iter().flatten().find(|n| !TABLES.iter().any(|t| t.name == **n)) {
@@ -68,7 +92,7 @@ impl Plan {
             Some(names) => names.iter().any(|n| n == table.name),
             None => options.main || table.database == Database::Data,
         };
-        let mut plan = Plan { tables: Vec::new(), redacted: Vec::new() };
+        let mut plan = Plan { tables: Vec::new(), redacted: Vec::new(), sums: None };
         let mut left_out: Vec<&str> = Vec::new();
         for table in TABLES.iter().copied() {
             let instead = if options.redact {
@@ -110,16 +134,17 @@ fn redaction(table: &Table, left_out: &[&str]) -> Option<Vec<Option<&'static str
 
 fn document(
     store: &Store,
-    plan: &Plan,
+    plan: &Plan<'_>,
     main: Option<&dyn Conn>,
     data: &dyn Conn,
     sink: &mut Sink<'_>,
     progress: &mut OnProgress<'_>,
 ) -> Result<ExportReport> {
     let exported_at = store.env().now();
+    let engine = data.dialect().name();
     let redacted = serde_json::Value::from(plan.redacted.clone());
     sink.text(&format!(
-        r#"{{"format":"{FORMAT}","version":{VERSION},"exportedAt":"{exported_at}","dataDbType":"sqlite","redacted":{redacted},"tables":"#
+        r#"{{"format":"{FORMAT}","version":{VERSION},"exportedAt":"{exported_at}","dataDbType":"{engine}","redacted":{redacted},"tables":"#
     ));
     sink.start_hash()?;
     sink.text("{");
@@ -130,7 +155,12 @@ fn document(
             Database::Main => main.unwrap_or(data),
             Database::Data => data,
         };
-        let rows = write_table(conn, Renderer::replacing(table, instead.clone()), table, sink, progress)?;
+        let mut summing = plan.sums.map(|_| Summing::default());
+        let renderer = Renderer::replacing(table, instead.clone());
+        let rows = write_table(conn, renderer, table, sink, summing.as_mut(), progress)?;
+        if let (Some(sums), Some(summing)) = (plan.sums, summing) {
+            lock(sums).insert(table.name, summing.done());
+        }
         sink.text(if rows == 0 { "]" } else { "\n]" });
         tables.push((table.name, rows));
     }
@@ -148,6 +178,7 @@ fn write_table(
     mut renderer: Renderer,
     table: &'static Table,
     sink: &mut Sink<'_>,
+    mut summing: Option<&mut Summing>,
     progress: &mut OnProgress<'_>,
 ) -> Result<u64> {
     let total = match progress {
@@ -161,6 +192,9 @@ fn write_table(
         sink.buffer.extend_from_slice(if rows == 0 { b"\n" } else { b",\n" });
         let start = sink.buffer.len();
         renderer.row(row, &mut sink.buffer)?;
+        if let Some(summing) = &mut summing {
+            summing.row(&sink.buffer[start..]);
+        }
         if sink.buffer.len() - start > MAX_ROW_BYTES {
             let text = format!("a row takes more than {MAX_ROW_BYTES} bytes, which could not be imported");
             return Err(Error::new(Kind::Unsupported, text).with("table", table.name).with("row", rows + 1));

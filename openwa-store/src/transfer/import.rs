@@ -8,20 +8,34 @@
 use std::io::Read;
 
 use super::document::Document;
-use super::load::{Load, check_left_alone, clear};
+use super::load::{Load, check_left_alone};
 use super::{
     ImportOptions, ImportReport, ImportedTable, Missing, Mode, OnProgress, Progress, compress, report,
 };
-use crate::db::{Bulk, SqliteConn};
+use crate::db::{Bulk, Conn};
 use crate::entity::{Database, Table, tables_of};
 use crate::error::{Error, Kind, Result};
 use crate::store::Store;
+
+/// Looks at a table as it will be, before anything is kept.
+pub(super) type Verify<'a> = &'a dyn Fn(&'static Table, &dyn Conn) -> Result<()>;
 
 /// Reads a document into the store.
 pub(crate) fn import(
     store: &Store,
     from: &mut dyn Read,
     options: &ImportOptions,
+    progress: OnProgress<'_>,
+) -> Result<ImportReport> {
+    import_verified(store, from, options, &|_, _| Ok(()), progress)
+}
+
+/// Reads a document into the store, and has each of its tables looked at before it is kept.
+pub(super) fn import_verified(
+    store: &Store,
+    from: &mut dyn Read,
+    options: &ImportOptions,
+    verify: Verify<'_>,
     progress: OnProgress<'_>,
 ) -> Result<ImportReport> {
     if options.mode == Mode::Merge && options.missing == Missing::Clear {
@@ -31,95 +45,127 @@ pub(crate) fn import(
     let mut document = Document::open(compress::open(from)?)?;
     // Tables of Main come first: without one, the writer of Main need not wait for us.
     let first = document.next_table()?;
-    let (main, data) = (store.database(Database::Main).writer()?, store.database(Database::Data).writer()?);
-    let run = |main: Option<&SqliteConn>| {
-        data.with_conn(|data| Import { main, data, options, progress }.run(document, first))
-    };
+    let (main, data) = (store.database(Database::Main), store.database(Database::Data));
     match first {
-        Some(table) if table.database == Database::Main => main.with_conn(|main| run(Some(main))),
-        _ => run(None),
+        Some(table) if table.database == Database::Main => main.bulk(|main| {
+            data.bulk(|data| {
+                Import { main: Some(main), data, options: *options, verify, progress }.run(document, first)
+            })
+        }),
+        _ => data.bulk(|data| {
+            Import { main: None, data, options: *options, verify, progress }.run(document, first)
+        }),
     }
 }
 
-struct Import<'a, 'p> {
+struct Import<'m, 'd, 'v, 'p> {
     /// There when the document has tables of Main.
-    main: Option<&'a SqliteConn>,
-    data: &'a SqliteConn,
-    options: &'a ImportOptions,
+    main: Option<&'m mut dyn Bulk>,
+    data: &'d mut dyn Bulk,
+    options: ImportOptions,
+    verify: Verify<'v>,
     progress: OnProgress<'p>,
 }
 
-impl Import<'_, '_> {
+impl Import<'_, '_, '_, '_> {
     fn run(mut self, mut document: Document<'_>, first: Option<&'static Table>) -> Result<ImportReport> {
-        let main = self.main.map(Bulk::begin).transpose()?;
-        let mut data = None;
+        if let Some(main) = &mut self.main {
+            main.begin()?;
+        }
+        let mut has_data = false;
         let mut tables = Vec::new();
         let mut next = first;
         while let Some(table) = next {
-            let bulk = match table.database {
-                Database::Main => main.as_ref(),
-                Database::Data => {
-                    if data.is_none() {
-                        data = Some(Bulk::begin(self.data)?);
+            let bulk: &mut dyn Bulk = match (table.database, &mut self.main) {
+                (Database::Main, Some(main)) => &mut **main,
+                (Database::Main, None) => {
+                    return Err(Error::new(Kind::Internal, "a table of Main behind one of Data"));
+                }
+                (Database::Data, _) => {
+                    if !has_data {
+                        self.data.begin()?;
                     }
-                    data.as_ref()
+                    has_data = true;
+                    &mut *self.data
                 }
             };
-            let bulk =
-                bulk.ok_or_else(|| Error::new(Kind::Internal, "a table of Main behind one of Data"))?;
-            tables.push(self.table(&mut document, bulk, table)?);
+            tables.push(fill(&mut document, bulk, table, self.options.mode, &mut self.progress)?);
             next = document.next_table()?;
         }
         let counts: Vec<_> = tables.iter().map(|t| (t.table, t.rows)).collect();
         let (exported_at, redacted) = (document.exported_at, std::mem::take(&mut document.redacted));
         document.finish(&counts)?;
-        for (bulk, database) in [(&main, Database::Main), (&data, Database::Data)] {
-            if let Some(bulk) = bulk {
-                self.rest(bulk, database, &mut tables)?;
-            }
+        if let Some(main) = &mut self.main {
+            see_to_rest(&mut **main, Database::Main, &self.options, &mut tables)?;
+            look_at(&mut **main, Database::Main, self.verify, &tables)?;
+        }
+        if has_data {
+            see_to_rest(self.data, Database::Data, &self.options, &mut tables)?;
+            look_at(self.data, Database::Data, self.verify, &tables)?;
         }
         if !self.options.dry_run {
-            data.map_or(Ok(()), Bulk::commit)?;
-            main.map_or(Ok(()), Bulk::commit).map_err(|e| e.with("imported", "data, but not main"))?;
+            if has_data {
+                self.data.commit()?;
+            }
+            if let Some(main) = self.main {
+                main.commit().map_err(|e| e.with("imported", "data, but not main"))?;
+            }
         }
         Ok(ImportReport { exported_at, dry_run: self.options.dry_run, tables, redacted })
     }
+}
 
-    /// Reads the rows of one table.
-    fn table(
-        &mut self,
-        document: &mut Document<'_>,
-        bulk: &Bulk<'_>,
-        table: &'static Table,
-    ) -> Result<ImportedTable> {
-        let mut load = Load::start(bulk, table, self.options.mode)?;
-        let tell = |rows, progress: &mut OnProgress<'_>, always| {
-            report(progress, Progress { table: table.name, rows, total: None }, always)
-        };
-        tell(0, &mut self.progress, true)?;
-        loop {
-            let at = |e: Error| e.with("table", table.name).with("row", load.done.rows + 1);
-            let Some(row) = document.next_row().map_err(at)? else { break };
-            load.row(row)?;
-            tell(load.done.rows, &mut self.progress, false)?;
-        }
-        tell(load.done.rows, &mut self.progress, true)?;
-        load.finish()
+/// Reads the rows of one table.
+fn fill(
+    document: &mut Document<'_>,
+    bulk: &mut dyn Bulk,
+    table: &'static Table,
+    mode: Mode,
+    progress: &mut OnProgress<'_>,
+) -> Result<ImportedTable> {
+    let mut load = Load::start(bulk, table, mode)?;
+    let tell = |rows, progress: &mut OnProgress<'_>, always| {
+        report(progress, Progress { table: table.name, rows, total: None }, always)
+    };
+    tell(0, progress, true)?;
+    loop {
+        let at = |e: Error| e.with("table", table.name).with("row", load.done.rows + 1);
+        let Some(row) = document.next_row().map_err(at)? else { break };
+        load.row(row)?;
+        tell(load.done.rows, progress, false)?;
     }
+    tell(load.done.rows, progress, true)?;
+    load.finish()
+}
 
-    /// Sees to the tables that the document does not have.
-    fn rest(&self, bulk: &Bulk<'_>, database: Database, tables: &mut Vec<ImportedTable>) -> Result<()> {
-        if self.options.mode == Mode::Merge {
-            return Ok(());
-        }
-        if self.options.missing == Missing::Clear {
-            for table in tables_of(database) {
-                if !tables.iter().any(|t| t.table == table.name) {
-                    let removed = clear(bulk.conn(), table)?;
-                    tables.push(ImportedTable { table: table.name, rows: 0, inserted: 0, removed });
-                }
+fn look_at(
+    bulk: &mut dyn Bulk,
+    database: Database,
+    verify: Verify<'_>,
+    tables: &[ImportedTable],
+) -> Result<()> {
+    bulk.settle()?;
+    let read = tables_of(database).filter(|table| tables.iter().any(|t| t.table == table.name));
+    read.into_iter().try_for_each(|table| verify(table, bulk.conn()?))
+}
+
+/// Sees to the tables that the document does not have.
+fn see_to_rest(
+    bulk: &mut dyn Bulk,
+    database: Database,
+    options: &ImportOptions,
+    tables: &mut Vec<ImportedTable>,
+) -> Result<()> {
+    if options.mode == Mode::Merge {
+        return Ok(());
+    }
+    if options.missing == Missing::Clear {
+        for table in tables_of(database) {
+            if !tables.iter().any(|t| t.table == table.name) {
+                let removed = bulk.clear(table)?;
+                tables.push(ImportedTable { table: table.name, rows: 0, inserted: 0, removed });
             }
         }
-        check_left_alone(bulk, database, tables)
     }
+    check_left_alone(bulk, database, tables)
 }

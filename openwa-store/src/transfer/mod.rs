@@ -38,6 +38,7 @@ mod export;
 mod import;
 mod lexer;
 mod load;
+mod migrate;
 mod parse;
 mod render;
 mod saved_file;
@@ -46,7 +47,11 @@ mod scan;
 pub use compare::{Difference, Differing, MAX_DIFFERENCES, compare};
 pub(crate) use export::export;
 pub(crate) use import::import;
+pub(crate) use migrate::migrate;
+pub use migrate::{MigrateOptions, MigrateReport, MigratedTable};
+pub(crate) use render::Renderer;
 pub(crate) use saved_file::SavedFile;
+pub(crate) use scan::{Scanner, hex};
 
 use std::ops::ControlFlow;
 
@@ -56,9 +61,9 @@ use crate::time::Timestamp;
 use crate::value::names;
 
 /// The value of `format`.
-const FORMAT: &str = "openwa-store";
+pub(crate) const FORMAT: &str = "openwa-store";
 /// The newest version that this library reads, and the one it writes.
-const VERSION: u64 = 1;
+pub(crate) const VERSION: u64 = 1;
 /// The longest row, in bytes of the document, that is written and read.
 pub const MAX_ROW_BYTES: usize = 256 << 20;
 
@@ -181,7 +186,7 @@ pub type OnProgress<'a> = Option<&'a mut dyn FnMut(Progress) -> ControlFlow<()>>
 const REPORT_EVERY: u64 = 1000;
 
 /// Tells the progress callback, if there is one and it is time.
-fn report(to: &mut OnProgress<'_>, progress: Progress, always: bool) -> Result<()> {
+pub(crate) fn report(to: &mut OnProgress<'_>, progress: Progress, always: bool) -> Result<()> {
     if let Some(tell) = to
         && (always || progress.rows.is_multiple_of(REPORT_EVERY))
         && tell(progress).is_break()

@@ -55,6 +55,7 @@ enum Cell {
 
 /// A row as it was read.
 pub(super) struct ParsedRow<'a> {
+    table: &'static Table,
     text: Cow<'a, str>,
     made: &'a [u8],
     cells: &'a [Option<Cell>],
@@ -64,17 +65,18 @@ impl ParsedRow<'_> {
     /// The values in the table's order; columns that the table does not have are null.
     pub(super) fn values(&self) -> [Value<'_>; MAX_COLUMNS] {
         let mut values = [Value::Null; MAX_COLUMNS];
-        for (value, cell) in values.iter_mut().zip(self.cells) {
+        let text = |kind, s| if kind == ColumnKind::Json { Value::Json(s) } else { Value::Text(s) };
+        for ((value, cell), column) in values.iter_mut().zip(self.cells).zip(self.table.columns) {
             *value = match cell {
                 None | Some(Cell::Null) => Value::Null,
                 Some(Cell::Int(n)) => Value::Int(*n),
                 Some(Cell::Bool(b)) => Value::Bool(*b),
                 Some(Cell::Time(t)) => Value::Time(*t),
                 Some(Cell::Uuid(u)) => Value::Uuid(*u),
-                Some(Cell::Here(at)) => Value::Text(&self.text[at.clone()]),
+                Some(Cell::Here(at)) => text(column.kind, &self.text[at.clone()]),
                 // Made of text, so it is UTF-8.
                 Some(Cell::Made(at)) => {
-                    Value::Text(std::str::from_utf8(&self.made[at.clone()]).unwrap_or_default())
+                    text(column.kind, std::str::from_utf8(&self.made[at.clone()]).unwrap_or_default())
                 }
                 Some(Cell::Bytes(at)) => Value::Bytes(&self.made[at.clone()]),
             };
@@ -106,7 +108,12 @@ impl RowParser {
                 return Err(wrong(column, "is missing"));
             }
         }
-        Ok(ParsedRow { text, made: &self.made, cells: &self.cells[..self.table.columns.len()] })
+        Ok(ParsedRow {
+            table: self.table,
+            text,
+            made: &self.made,
+            cells: &self.cells[..self.table.columns.len()],
+        })
     }
 
     fn members(&mut self, text: &str) -> Result<()> {

@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 use crate::value::{Column, ColumnKind, Row, Value};
 
 /// Writes the rows of one table.
-pub(super) struct Renderer {
+pub(crate) struct Renderer {
     table: &'static Table,
     /// `{"id":`, `,"name":` …
     keys: Vec<String>,
@@ -29,12 +29,12 @@ pub(super) struct Renderer {
 
 impl Renderer {
     /// Rows as they are.
-    pub(super) fn new(table: &'static Table) -> Self {
+    pub(crate) fn new(table: &'static Table) -> Self {
         Self::replacing(table, vec![None; table.columns.len()])
     }
 
     /// Rows with something else in place of some values.
-    pub(super) fn replacing(table: &'static Table, instead: Vec<Option<&'static str>>) -> Self {
+    pub(crate) fn replacing(table: &'static Table, instead: Vec<Option<&'static str>>) -> Self {
         let key = |(i, name)| format!("{}\"{name}\":", if i == 0 { '{' } else { ',' });
         let keys = table.columns.iter().map(|c| c.name).enumerate().map(key).collect();
         Renderer { table, keys, instead, canonical: Canonical::default(), stored: Vec::new() }
@@ -43,7 +43,7 @@ impl Renderer {
     /// Appends a row that was selected with [`Table::column_list`].
     ///
     /// Fails with `Unreadable` naming table, column and row for a value that is none of its column's.
-    pub(super) fn row(&mut self, row: &dyn Row, out: &mut Vec<u8>) -> Result<()> {
+    pub(crate) fn row(&mut self, row: &dyn Row, out: &mut Vec<u8>) -> Result<()> {
         for i in 0..self.keys.len() {
             let before = out.len();
             out.extend_from_slice(self.keys[i].as_bytes());
@@ -73,7 +73,7 @@ impl Renderer {
             (ColumnKind::Time, Value::Text("")) if column.nullable => out.extend_from_slice(b"null"),
             (ColumnKind::Text, Value::Text(s)) => self.text(s, out),
             (ColumnKind::Enum(names), Value::Text(s)) if names.contains(&s) => push_string(s, out),
-            (ColumnKind::Json, Value::Text(s)) => self.json(s, out)?,
+            (ColumnKind::Json, Value::Text(s) | Value::Json(s)) => self.json(s, out)?,
             (ColumnKind::Uuid, value) => {
                 let mut text = [0; 36];
                 Uuid::read(value)?.hyphenated().encode_lower(&mut text);

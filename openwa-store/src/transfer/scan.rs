@@ -12,7 +12,7 @@ const CHUNK: usize = 128 << 10;
 
 /// Finds the values of a text that is read bit by bit. What it finds is JSON at least in its brackets and
 /// quotes; whoever uses a value checks the rest.
-pub(super) struct Scanner<'r> {
+pub(crate) struct Scanner<'r> {
     from: Box<dyn Read + 'r>,
     /// What was read and not yet dropped; everything before `at` is used up.
     buffer: Vec<u8>,
@@ -26,12 +26,12 @@ pub(super) struct Scanner<'r> {
 }
 
 impl<'r> Scanner<'r> {
-    pub(super) fn new(from: Box<dyn Read + 'r>) -> Self {
+    pub(crate) fn new(from: Box<dyn Read + 'r>) -> Self {
         Scanner { from, buffer: Vec::new(), at: 0, dropped: 0, ended: false, hash: None, hashed: 0 }
     }
 
     /// The next byte that is no white space, left where it is. `None`: the text has ended.
-    pub(super) fn peek(&mut self) -> Result<Option<u8>> {
+    pub(crate) fn peek(&mut self) -> Result<Option<u8>> {
         loop {
             let rest = &self.buffer[self.at..];
             if let Some(step) = rest.iter().position(|b| !matches!(b, b' ' | b'\t' | b'\n' | b'\r')) {
@@ -46,7 +46,7 @@ impl<'r> Scanner<'r> {
     }
 
     /// Steps over `byte` if it is next.
-    pub(super) fn accept(&mut self, byte: u8) -> Result<bool> {
+    pub(crate) fn accept(&mut self, byte: u8) -> Result<bool> {
         match self.peek()? {
             Some(next) if next == byte => {
                 self.at += 1;
@@ -58,7 +58,7 @@ impl<'r> Scanner<'r> {
     }
 
     /// Steps over `byte`, which must be next.
-    pub(super) fn expect(&mut self, byte: u8) -> Result<()> {
+    pub(crate) fn expect(&mut self, byte: u8) -> Result<()> {
         if self.accept(byte)? {
             return Ok(());
         }
@@ -66,7 +66,7 @@ impl<'r> Scanner<'r> {
     }
 
     /// The next value, whole.
-    pub(super) fn value(&mut self) -> Result<&[u8]> {
+    pub(crate) fn value(&mut self) -> Result<&[u8]> {
         self.peek()?;
         let mut extent = Extent::default();
         let len = loop {
@@ -89,7 +89,7 @@ impl<'r> Scanner<'r> {
     }
 
     /// Starts a checksum with the next byte.
-    pub(super) fn start_hash(&mut self) -> Result<()> {
+    pub(crate) fn start_hash(&mut self) -> Result<()> {
         self.peek()?;
         self.hash = Some(Sha256::new());
         self.hashed = self.at;
@@ -97,7 +97,7 @@ impl<'r> Scanner<'r> {
     }
 
     /// The checksum of what was used up since [`Self::start_hash`].
-    pub(super) fn take_hash(&mut self) -> String {
+    pub(crate) fn take_hash(&mut self) -> String {
         self.hash_used();
         hex(self.hash.take().unwrap_or_default())
     }
@@ -125,12 +125,12 @@ impl<'r> Scanner<'r> {
     }
 
     /// An `InvalidData` error at this place.
-    pub(super) fn wrong(&self, what: impl Into<String>) -> Error {
+    pub(crate) fn wrong(&self, what: impl Into<String>) -> Error {
         Error::new(Kind::InvalidData, what).with("byte", self.dropped + self.at as u64)
     }
 
     /// An `InvalidData` error for a text that ends too early.
-    pub(super) fn cut_off(&self) -> Error {
+    pub(crate) fn cut_off(&self) -> Error {
         let bytes = self.dropped + self.buffer.len() as u64;
         Error::new(Kind::InvalidData, "the document is cut off: it ends in the middle").with("byte", bytes)
     }
@@ -145,7 +145,7 @@ fn damaged(e: std::io::Error) -> Error {
 }
 
 /// A checksum as text.
-pub(super) fn hex(hash: Sha256) -> String {
+pub(crate) fn hex(hash: Sha256) -> String {
     hash.finalize().iter().map(|b| format!("{b:02x}")).collect()
 }
 

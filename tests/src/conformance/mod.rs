@@ -5,13 +5,17 @@
 //! compiler tells of one that is forgotten). Cases that need data to outlive a store go to `PERSISTENT`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use openwa_store::{
-    Config, Error, Kind, ManualClock, NewMessage, NewSession, PageRequest, Result, Store, Timestamp, Trace,
+    Config, DataDatabase, Error, Kind, ManualClock, NewMessage, NewSession, PageRequest, Result, Store,
+    Timestamp, Trace,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
+
+use crate::postgres::{Place, Way};
 
 pub mod audit;
 pub mod auth;
@@ -70,11 +74,19 @@ pub enum Configuration {
     SqliteFile,
     /// SQLite in memory.
     SqliteMemory,
+    /// PostgreSQL, where the way says how.
+    Postgres(Way),
 }
 
 impl Configuration {
     /// Every configuration there is.
-    pub const ALL: &'static [Configuration] = &[Configuration::SqliteFile, Configuration::SqliteMemory];
+    pub const ALL: &'static [Configuration] = &[
+        Configuration::SqliteFile,
+        Configuration::SqliteMemory,
+        Configuration::Postgres(Way::Partitioned),
+        Configuration::Postgres(Way::Plain),
+        Configuration::Postgres(Way::Bouncer),
+    ];
 
     /// The name in the list of tests.
     #[must_use]
@@ -82,13 +94,16 @@ impl Configuration {
         match self {
             Configuration::SqliteFile => "sqlite_file",
             Configuration::SqliteMemory => "sqlite_memory",
+            Configuration::Postgres(Way::Partitioned) => "postgres_partitioned",
+            Configuration::Postgres(Way::Plain) => "postgres_plain",
+            Configuration::Postgres(Way::Bouncer) => "postgres_bouncer",
         }
     }
 
     /// Whether data outlives the store, and a second store may open it.
     #[must_use]
     pub const fn persistent(self) -> bool {
-        matches!(self, Configuration::SqliteFile)
+        !matches!(self, Configuration::SqliteMemory)
     }
 }
 
@@ -97,6 +112,7 @@ pub struct Context {
     /// The clock of every store that this context opens; it starts at [`START`].
     pub clock: Arc<ManualClock>,
     dir: Option<TempDir>,
+    place: Option<Place>,
     trace: Option<Trace>,
 }
 
@@ -114,7 +130,11 @@ impl Context {
     #[must_use]
     pub fn new(configuration: Configuration) -> Self {
         let dir = configuration.persistent().then(|| tempfile::tempdir().unwrap());
-        Context { clock: ManualClock::new(at(0)), dir, trace: None }
+        let place = match configuration {
+            Configuration::Postgres(way) => Some(Place::migrated(way)),
+            Configuration::SqliteFile | Configuration::SqliteMemory => None,
+        };
+        Context { clock: ManualClock::new(at(0)), dir, place, trace: None }
     }
 
     /// A context whose stores tell `trace` of every statement.
@@ -128,6 +148,7 @@ impl Context {
     pub fn config(&self) -> Config {
         Config {
             dir: self.dir.as_ref().map(|d| d.path().to_owned()),
+            data: self.place.as_ref().map(|p| DataDatabase::Postgres(p.postgres())).unwrap_or_default(),
             clock: Arc::<ManualClock>::clone(&self.clock),
             trace: self.trace.clone(),
             ..Config::in_memory()
@@ -146,6 +167,12 @@ impl Context {
         let store = self.store();
         let session = new_session(&store, "shop-1");
         (store, session)
+    }
+
+    /// Whether the space of deleted messages stays with their table, for new ones.
+    #[must_use]
+    pub fn keeps_space(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.way == Way::Plain)
     }
 
     /// Lets `seconds` pass.
@@ -226,6 +253,30 @@ pub fn in_threads<T: Send>(n: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T>
         };
         let threads: Vec<_> = (0..n).map(start).collect();
         threads.into_iter().map(|t| t.join().unwrap()).collect()
+    })
+}
+
+/// Runs `main` while `n` threads do `work` over and over, each with its number and the number of the turn. They end with
+/// `main`, also when that fails.
+pub fn beside<T>(n: usize, work: impl Fn(usize, usize) + Sync, main: impl FnOnce() -> T) -> T {
+    struct Over<'a>(&'a AtomicBool);
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let guard = Over(&over);
+        for number in 0..n {
+            let (over, work) = (&over, &work);
+            scope.spawn(move || {
+                (0..).take_while(|_| !over.load(Ordering::Relaxed)).for_each(|turn| work(number, turn))
+            });
+        }
+        let out = main();
+        drop(guard);
+        out
     })
 }
 

@@ -31,7 +31,7 @@ CREATE TABLE webhooks (
   updated_at        TEXT NOT NULL
 ) STRICT;
 CREATE INDEX idx_webhooks_session_id ON webhooks (session_id, created_at, id);
-CREATE INDEX idx_webhooks_active ON webhooks (session_id) WHERE active = 1;
+CREATE INDEX idx_webhooks_active ON webhooks (session_id) WHERE active;
 
 CREATE TABLE messages (
   id            TEXT NOT NULL PRIMARY KEY,            -- UUIDv7: new ones go to the end of the index

@@ -1,15 +1,18 @@
 use uuid::Uuid;
 
 use super::verbs;
+use crate::config::Config;
 use crate::engine::Engine;
-use crate::face::Progress;
 use crate::face::inputs::RetentionOptions;
 use crate::json::Json;
 use crate::maintenance::retention::RetentionReport;
 use crate::repo::ingest::Ingested;
-use crate::store::{CheckReport, Status};
+use crate::store::{CheckReport, IndexInfo, PartitionInfo, Status, Store};
+use crate::takeover::{OpenwaExportReport, TakeoverOptions, TakeoverProgress, TakeoverReport};
 use crate::time::Timestamp;
-use crate::transfer::{ExportOptions, ExportReport, ImportOptions, ImportReport};
+use crate::transfer::{
+    ExportOptions, ExportReport, ImportOptions, ImportReport, MigrateOptions, MigrateReport, Progress,
+};
 
 verbs! { "store"(store, progress);
     write ingest(
@@ -33,6 +36,45 @@ verbs! { "store"(store, progress);
 
     long import_file("The file." path: String, "How to import." options: ImportOptions) -> ImportReport {
         store.import_file(path, &options, Some(progress))
+    }
+
+    read indexes() -> Vec<IndexInfo> { store.indexes() }
+
+    read partitions() -> Vec<PartitionInfo> { store.partitions() }
+
+    read make_partitions() -> u64 { store.make_partitions() }
+
+    long reindex("Only this table; default all." table: Option<String>) -> u64 {
+        store.reindex(table.as_deref(), Some(progress))
+    }
+
+    long migrate_to(
+        "Where the rows go, as the option `data` of opening: a SQLite file or a `postgres://` URL. Its Main database is \
+         this store's."
+        data: String,
+        "What to move." options: MigrateOptions,
+    ) -> MigrateReport {
+        let config = Config { data: data.parse()?, ..store.config().clone() };
+        let target = Store::open_with(config)?;
+        let report = store.migrate_to(&target, &options, Some(progress))?;
+        target.close()?;
+        Ok(report)
+    }
+
+    long takeover(
+        "What to take over: paths, or `postgres://` URLs." sources: Vec<String>,
+        "How." options: TakeoverOptions,
+    ) -> TakeoverReport {
+        let mut tell = |at: &TakeoverProgress| {
+            // Rows that are done of all rows, where it is rows that are counted.
+            let (rows, total) = (at.rows, at.total.filter(|_| at.done == at.rows));
+            progress(Progress { table: at.known_table(), rows, total })
+        };
+        store.takeover(&sources, &options, Some(&mut tell))
+    }
+
+    long export_openwa_file("The file." path: String) -> OpenwaExportReport {
+        store.export_openwa_file(path, Some(progress))
     }
 
     read retention_preview("How long rows are kept." options: RetentionOptions) -> RetentionReport {

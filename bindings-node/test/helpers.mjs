@@ -1,0 +1,46 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { gunzipSync } from 'node:zlib'
+
+import { openStore } from 'openwa-store'
+
+export const shared = (path) => fileURLToPath(new URL(`../../tests/${path}`, import.meta.url))
+
+/** A folder that is gone after the test. */
+export function folder(t) {
+  const path = mkdtempSync(join(tmpdir(), 'openwa-node-'))
+  t.after(() => rmSync(path, { recursive: true, force: true }))
+  return path
+}
+
+/** An open store of its own, in memory or in a folder. */
+export async function openFor(t, options = { memory: true }) {
+  const store = await openStore(options)
+  t.after(() => store.close())
+  return store
+}
+
+export const text = (id, more = {}) => ({
+  waMessageId: id,
+  chatId: '12025550143@s.whatsapp.net',
+  fromNumber: '12025550143@s.whatsapp.net',
+  type: 'text',
+  body: 'hello',
+  waTimestamp: new Date(1767600000000),
+  ...more
+})
+
+/** The lines of an event log. */
+export function log(name) {
+  const bytes = readFileSync(shared(`fixtures/${name}`))
+  const lines = (name.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString().split('\n')
+  return lines.filter(Boolean).map((line) => JSON.parse(line))
+}
+
+export async function all(iterable) {
+  const out = []
+  for await (const item of iterable) out.push(item)
+  return out
+}

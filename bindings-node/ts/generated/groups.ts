@@ -1,0 +1,1221 @@
+// Generated from the library's description by `BLESS=1 cargo test -p openwa-node`. Do not edit.
+import { bool, bytes, float, int, json, list, same, text, time } from '../codec.js'
+import type { OpenWAError } from '../error.js'
+import { Group, type Page } from '../group.js'
+import type { Handle } from '../native.js'
+import { callPure, query, verb, type LongOptions } from '../runtime.js'
+import { readApiKey, readApiKeyLog, readAuditLog, readAuthValue, readAuthorization, readBatchJob, readBatchJobMessage, readBegin, readChat, readCheckReport, readContact, readCreatedKey, readExportReport, readIdentity, readImportReport, readIngested, readIpWhitelistEntry, readMessage, readMessageReaction, readRetentionReport, readSaveResult, readSaved, readSession, readSessionAuth, readSessionLog, readStatus, readTransition, readWebhook, readWebhookLog, writeApiKeyUpdate, writeAsk, writeAuditFilter, writeAuthEntry, writeBatchResult, writeContactChange, writeContactFilter, writeExportOptions, writeImportOptions, writeKeyRules, writeMessageFilter, writeNewApiKey, writeNewApiKeyLog, writeNewAuditLog, writeNewBatch, writeNewDelivery, writeNewMessage, writeNewSession, writeNewWebhook, writeNewWhitelistEntry, writePageRequest, writeRetentionOptions, writeRetryPolicy, writeSessionFilter, writeSessionUpdate, writeWebhookUpdate } from './codec.js'
+import type * as t from './types.js'
+
+/* eslint-disable @typescript-eslint/no-explicit-any */
+
+const storeIngest = verb<t.Ingested>('store.ingest', [['engine', text], ['session', text], ['event', json], ['at', time]], (v: any) => readIngested(v))
+const storeStatus = verb<t.Status>('store.status', [], (v: any) => readStatus(v))
+const storeCheck = verb<t.CheckReport>('store.check', [], (v: any) => readCheckReport(v))
+const storeExportFile = verb<t.ExportReport>('store.export_file', [['path', text], ['options', writeExportOptions]], (v: any) => readExportReport(v))
+const storeImportFile = verb<t.ImportReport>('store.import_file', [['path', text], ['options', writeImportOptions]], (v: any) => readImportReport(v))
+const storeRetentionPreview = verb<t.RetentionReport>('store.retention_preview', [['options', writeRetentionOptions]], (v: any) => readRetentionReport(v))
+const storeRunRetention = verb<t.RetentionReport>('store.run_retention', [['options', writeRetentionOptions]], (v: any) => readRetentionReport(v))
+const sessionsCreate = verb<t.Session>('sessions.create', [['session', writeNewSession]], (v: any) => readSession(v))
+const sessionsGet = verb<t.Session>('sessions.get', [['id', text]], (v: any) => readSession(v))
+const sessionsFind = verb<t.Session | null>('sessions.find', [['name', text]], (v: any) => (v === null ? null : readSession(v)))
+const sessionsList = query<Page<t.Session>>('sessions.list', [['filter', writeSessionFilter], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readSession), next: v[1] }))
+const sessionsUpdate = verb<t.Session>('sessions.update', [['id', text], ['update', writeSessionUpdate]], (v: any) => readSession(v))
+const sessionsTransition = verb<t.Transition>('sessions.transition', [['id', text], ['to', text], ['reason', text]], (v: any) => readTransition(v))
+const sessionsRestore = verb<t.Session[]>('sessions.restore', [], (v: any) => v.map((v: any) => readSession(v)))
+const sessionsRecreate = verb<t.Session>('sessions.recreate', [['id', text]], (v: any) => readSession(v))
+const sessionsDelete = verb<boolean>('sessions.delete', [['id', text]], same)
+const sessionsLog = verb<t.SessionLog>('sessions.log', [['id', text], ['event', text], ['data', json]], (v: any) => readSessionLog(v))
+const sessionsLogs = query<Page<t.SessionLog>>('sessions.logs', [['id', text], ['event', text], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readSessionLog), next: v[1] }))
+const messagesSave = verb<t.Saved>('messages.save', [['session', text], ['message', writeNewMessage]], (v: any) => readSaved(v))
+const messagesSaveMany = verb<t.SaveResult[]>('messages.save_many', [['session', text], ['messages', list(writeNewMessage)]], (v: any) => v.map((v: any) => readSaveResult(v)))
+const messagesBackfill = verb<t.SaveResult[]>('messages.backfill', [['session', text], ['messages', list(writeNewMessage)]], (v: any) => v.map((v: any) => readSaveResult(v)))
+const messagesAck = verb<t.Changed>('messages.ack', [['session', text], ['waMessageId', text], ['ack', int]], same)
+const messagesEdit = verb<t.Changed>('messages.edit', [['session', text], ['waMessageId', text], ['body', text], ['at', time]], same)
+const messagesRevoke = verb<t.Changed>('messages.revoke', [['session', text], ['waMessageId', text], ['at', time]], same)
+const messagesReact = verb<t.Changed>('messages.react', [['session', text], ['waMessageId', text], ['sender', text], ['emoji', text], ['at', time]], same)
+const messagesGet = verb<t.Message | null>('messages.get', [['id', text]], (v: any) => (v === null ? null : readMessage(v)))
+const messagesFind = verb<t.Message | null>('messages.find', [['session', text], ['waMessageId', text]], (v: any) => (v === null ? null : readMessage(v)))
+const messagesList = query<Page<t.Message>>('messages.list', [['session', text], ['filter', writeMessageFilter], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readMessage), next: v[1] }))
+const messagesCount = query<number>('messages.count', [['session', text], ['filter', writeMessageFilter]], same)
+const messagesChats = query<Page<t.Chat>>('messages.chats', [['session', text], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readChat), next: v[1] }))
+const messagesReactions = verb<t.MessageReaction[]>('messages.reactions', [['session', text], ['waMessageId', text]], (v: any) => v.map((v: any) => readMessageReaction(v)))
+const messagesWaiting = verb<number>('messages.waiting', [['session', text], ['kind', text]], same)
+const contactsUpsert = verb<t.Contact>('contacts.upsert', [['session', text], ['contact', writeContactChange]], (v: any) => readContact(v))
+const contactsGet = verb<t.Contact | null>('contacts.get', [['session', text], ['address', text]], (v: any) => (v === null ? null : readContact(v)))
+const contactsList = query<Page<t.Contact>>('contacts.list', [['session', text], ['filter', writeContactFilter], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readContact), next: v[1] }))
+const contactsDelete = verb<boolean>('contacts.delete', [['session', text], ['address', text]], same)
+const contactsLearnIdentity = verb<boolean>('contacts.learn_identity', [['session', text], ['lid', text], ['pn', text]], same)
+const contactsIdentities = verb<t.Identity[]>('contacts.identities', [['session', text]], (v: any) => v.map((v: any) => readIdentity(v)))
+const contactsCanonical = verb<string>('contacts.canonical', [['session', text], ['address', text]], same)
+const webhooksCreate = verb<t.Webhook>('webhooks.create', [['session', text], ['webhook', writeNewWebhook]], (v: any) => readWebhook(v))
+const webhooksGet = verb<t.Webhook>('webhooks.get', [['id', text]], (v: any) => readWebhook(v))
+const webhooksList = query<Page<t.Webhook>>('webhooks.list', [['session', text], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readWebhook), next: v[1] }))
+const webhooksSubscribed = verb<t.Webhook[]>('webhooks.subscribed', [['session', text], ['event', text]], (v: any) => v.map((v: any) => readWebhook(v)))
+const webhooksUpdate = verb<t.Webhook>('webhooks.update', [['id', text], ['update', writeWebhookUpdate]], (v: any) => readWebhook(v))
+const webhooksDelete = verb<boolean>('webhooks.delete', [['id', text]], same)
+const webhooksLog = verb<t.WebhookLog>('webhooks.log', [['webhook', text], ['delivery', writeNewDelivery]], (v: any) => readWebhookLog(v))
+const webhooksLogs = query<Page<t.WebhookLog>>('webhooks.logs', [['webhook', text], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readWebhookLog), next: v[1] }))
+const webhooksBegin = verb<t.Begin>('webhooks.begin', [['webhook', text], ['key', text], ['event', text]], (v: any) => readBegin(v))
+const webhooksFinish = verb<void>('webhooks.finish', [['webhook', text], ['key', text], ['status', int], ['data', json]], same)
+const webhooksForget = verb<boolean>('webhooks.forget', [['webhook', text], ['key', text]], same)
+const batchesCreate = verb<t.BatchJob>('batches.create', [['session', text], ['job', writeNewBatch]], (v: any) => readBatchJob(v))
+const batchesGet = verb<t.BatchJob>('batches.get', [['id', text]], (v: any) => readBatchJob(v))
+const batchesFind = verb<t.BatchJob | null>('batches.find', [['session', text], ['batchId', text]], (v: any) => (v === null ? null : readBatchJob(v)))
+const batchesList = query<Page<t.BatchJob>>('batches.list', [['session', text], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readBatchJob), next: v[1] }))
+const batchesMessages = verb<t.BatchJobMessage[]>('batches.messages', [['job', text], ['position', int]], (v: any) => v.map((v: any) => readBatchJobMessage(v)))
+const batchesClaimNext = verb<t.BatchJobMessage | null>('batches.claim_next', [['job', text]], (v: any) => (v === null ? null : readBatchJobMessage(v)))
+const batchesRecord = verb<t.BatchJob>('batches.record', [['message', text], ['result', writeBatchResult]], (v: any) => readBatchJob(v))
+const batchesUnknown = verb<t.BatchJobMessage[]>('batches.unknown', [['job', text]], (v: any) => v.map((v: any) => readBatchJobMessage(v)))
+const batchesCancel = verb<t.BatchJob>('batches.cancel', [['job', text]], (v: any) => readBatchJob(v))
+const batchesFail = verb<t.BatchJob>('batches.fail', [['job', text], ['error', text]], (v: any) => readBatchJob(v))
+const authSet = verb<void>('auth.set', [['session', text], ['entries', list(writeAuthEntry)]], same)
+const authGet = verb<t.AuthValue>('auth.get', [['session', text], ['category', text], ['keyId', text]], (v: any) => readAuthValue(v))
+const authGetMany = verb<t.AuthValue[]>('auth.get_many', [['session', text], ['category', text], ['keyIds', list(text)]], (v: any) => v.map((v: any) => readAuthValue(v)))
+const authList = verb<string[]>('auth.list', [['session', text], ['category', text]], same)
+const authAll = verb<t.SessionAuth[]>('auth.all', [['session', text]], (v: any) => v.map((v: any) => readSessionAuth(v)))
+const authClear = verb<number>('auth.clear', [['session', text], ['category', text]], same)
+const apiKeysCreate = verb<t.CreatedKey>('api_keys.create', [['record', writeNewApiKey]], (v: any) => readCreatedKey(v))
+const apiKeysRegister = verb<t.CreatedKey>('api_keys.register', [['key', text], ['record', writeNewApiKey]], (v: any) => readCreatedKey(v))
+const apiKeysAuthorize = verb<t.Authorization>('api_keys.authorize', [['key', text], ['ask', writeAsk]], (v: any) => readAuthorization(v))
+const apiKeysGet = verb<t.ApiKey>('api_keys.get', [['id', text]], (v: any) => readApiKey(v))
+const apiKeysFind = verb<t.ApiKey | null>('api_keys.find', [['key', text]], (v: any) => (v === null ? null : readApiKey(v)))
+const apiKeysList = query<Page<t.ApiKey>>('api_keys.list', [['page', writePageRequest]], (v: any) => ({ items: v[0].map(readApiKey), next: v[1] }))
+const apiKeysUpdate = verb<t.ApiKey>('api_keys.update', [['id', text], ['update', writeApiKeyUpdate]], (v: any) => readApiKey(v))
+const apiKeysRevoke = verb<t.ApiKey>('api_keys.revoke', [['id', text], ['force', bool]], (v: any) => readApiKey(v))
+const apiKeysDelete = verb<boolean>('api_keys.delete', [['id', text], ['force', bool]], same)
+const apiKeysWhitelist = verb<t.IpWhitelistEntry[]>('api_keys.whitelist', [['key', text]], (v: any) => v.map((v: any) => readIpWhitelistEntry(v)))
+const apiKeysAllowAddress = verb<t.IpWhitelistEntry>('api_keys.allow_address', [['key', text], ['entry', writeNewWhitelistEntry]], (v: any) => readIpWhitelistEntry(v))
+const apiKeysSetAddressActive = verb<boolean>('api_keys.set_address_active', [['entry', text], ['active', bool]], same)
+const apiKeysRemoveAddress = verb<boolean>('api_keys.remove_address', [['entry', text]], same)
+const apiKeysLog = verb<t.ApiKeyLog>('api_keys.log', [['request', writeNewApiKeyLog]], (v: any) => readApiKeyLog(v))
+const apiKeysLogs = query<Page<t.ApiKeyLog>>('api_keys.logs', [['key', text], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readApiKeyLog), next: v[1] }))
+const auditLog = verb<t.AuditLog>('audit.log', [['entry', writeNewAuditLog]], (v: any) => readAuditLog(v))
+const auditList = query<Page<t.AuditLog>>('audit.list', [['filter', writeAuditFilter], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readAuditLog), next: v[1] }))
+const policyParseTime = verb<Date>('policy.parse_time', [['text', text]], (v: any) => new Date(v))
+const policyFormatTime = verb<string>('policy.format_time', [['time', time]], same)
+const policyNormalizeAddress = verb<string>('policy.normalize_address', [['address', text]], same)
+const policyIsGroup = verb<boolean>('policy.is_group', [['address', text]], same)
+const policyIsNewsletter = verb<boolean>('policy.is_newsletter', [['address', text]], same)
+const policyIsLid = verb<boolean>('policy.is_lid', [['address', text]], same)
+const policyIsPhone = verb<boolean>('policy.is_phone', [['address', text]], same)
+const policyIsPerson = verb<boolean>('policy.is_person', [['address', text]], same)
+const policyPhoneDigits = verb<string | null>('policy.phone_digits', [['address', text]], same)
+const policyCheckTransition = verb<t.Step>('policy.check_transition', [['status', text], ['to', text]], same)
+const policyAllowedTransitions = verb<t.SessionStatus[]>('policy.allowed_transitions', [['status', text]], same)
+const policyCheckRecreate = verb<void>('policy.check_recreate', [['status', text]], same)
+const policyNeedsEngine = verb<boolean>('policy.needs_engine', [['status', text]], same)
+const policyShouldRestore = verb<boolean>('policy.should_restore', [['status', text]], same)
+const policyRaiseAck = verb<number | null>('policy.raise_ack', [['current', int], ['reported', int]], same)
+const policyGenerateKey = verb<string>('policy.generate_key', [], same)
+const policyCheckKey = verb<string>('policy.check_key', [['key', text]], same)
+const policyHashKey = verb<string>('policy.hash_key', [['key', text], ['pepper', bytes]], same)
+const policySameHash = verb<boolean>('policy.same_hash', [['one', text], ['other', text]], same)
+const policyKeyPrefix = verb<string>('policy.key_prefix', [['key', text]], same)
+const policyParsePermissions = verb<t.Permission[]>('policy.parse_permissions', [['permissions', json]], same)
+const policyPermits = verb<boolean>('policy.permits', [['permissions', json], ['permission', text]], same)
+const policyCheckScope = verb<void>('policy.check_scope', [['names', json]], same)
+const policyDecide = verb<t.Decision>('policy.decide', [['now', time], ['rules', writeKeyRules], ['ask', writeAsk]], same)
+const policyParseIp = verb<string>('policy.parse_ip', [['address', text]], same)
+const policyParseNetwork = verb<string>('policy.parse_network', [['network', text]], same)
+const policyNetworkContains = verb<boolean>('policy.network_contains', [['network', text], ['address', text]], same)
+const policyClientIp = verb<string>('policy.client_ip', [['peer', text], ['xForwardedFor', text], ['trusted', list(text)]], same)
+const policyIpSpecialUse = verb<string | null>('policy.ip_special_use', [['address', text]], same)
+const policyParseWebhookEvents = verb<t.WebhookEvent[]>('policy.parse_webhook_events', [['events', json]], same)
+const policyWebhookHears = verb<boolean>('policy.webhook_hears', [['events', json], ['event', text]], same)
+const policyCheckWebhookUrl = verb<void>('policy.check_webhook_url', [['url', text], ['allowPrivate', bool]], same)
+const policyCheckWebhookIp = verb<void>('policy.check_webhook_ip', [['address', text], ['allowPrivate', bool]], same)
+const policyCheckWebhookHeaders = verb<void>('policy.check_webhook_headers', [['headers', json]], same)
+const policySignWebhook = verb<string>('policy.sign_webhook', [['secret', text], ['body', bytes]], same)
+const policyVerifyWebhook = verb<boolean>('policy.verify_webhook', [['secret', text], ['body', bytes], ['signature', text]], same)
+const policyNextAttempt = verb<number | null>('policy.next_attempt', [['attempt', int], ['random', float], ['policy', writeRetryPolicy]], same)
+const policyCheckSessionConfig = verb<void>('policy.check_session_config', [['config', json]], same)
+const policyHistoryEnabled = verb<boolean>('policy.history_enabled', [['config', json]], same)
+const policyMessageWindow = verb<number | null>('policy.message_window', [['config', json], ['fallback', int]], same)
+const policyCheckRetentionClock = verb<void>('policy.check_retention_clock', [['now', time], ['window', int], ['lastRun', time], ['newestRow', time]], same)
+const policyCheckMedia = verb<void>('policy.check_media', [['media', json]], same)
+const policyCheckBatchOptions = verb<void>('policy.check_batch_options', [['options', json]], same)
+const policyTextLength = verb<number>('policy.text_length', [['text', text]], same)
+
+/** See `store.sessions`. */
+export class Sessions extends Group {
+  /**
+   * Creates a session in status `created`.
+   *
+   * Errors: `ALREADY_EXISTS` for a name that is taken, `INVALID_ARGUMENT` naming the column.
+   */
+  create(session: t.NewSession): Promise<t.Session> {
+    return this.run(sessionsCreate, [session])
+  }
+
+  /**
+   * One session by id.
+   *
+   * Errors: `NOT_FOUND`.
+   */
+  get(id: string): Promise<t.Session> {
+    return this.run(sessionsGet, [id])
+  }
+
+  /**
+   * One session by name.
+   *
+   * Errors: Those of the database.
+   */
+  find(name: string): Promise<t.Session | null> {
+    return this.run(sessionsFind, [name])
+  }
+
+  /**
+   * One page of sessions, in the order of creation.
+   *
+   * Errors: `INVALID_ARGUMENT` for a bad limit or cursor.
+   */
+  list(query: t.SessionsListQuery = {}): Promise<Page<t.Session>> {
+    return this.run(sessionsList, [query])
+  }
+
+  /** Every row of {@link list}, in constant memory; `limit` is how many are fetched at a time. */
+  iterate(query: t.SessionsListQuery = {}): AsyncGenerator<t.Session, void, undefined> {
+    return this.walk(sessionsList, query)
+  }
+
+  /**
+   * Changes name, number, settings or the engine's state.
+   *
+   * Errors: `NOT_FOUND`, `ALREADY_EXISTS`, `INVALID_ARGUMENT`.
+   */
+  update(id: string, update: t.SessionUpdate): Promise<t.Session> {
+    return this.run(sessionsUpdate, [id, update])
+  }
+
+  /**
+   * Moves a session to a status and logs it in the same commit. The same status again changes nothing, except
+   * that a new QR code is logged.
+   *
+   * Errors: `INVALID_TRANSITION` naming both states and what is allowed, `CONFLICT` when another process was
+   * faster, `NOT_FOUND`.
+   */
+  transition(id: string, to: t.SessionStatus, reason?: string | null): Promise<t.Transition> {
+    return this.run(sessionsTransition, [id, to, reason])
+  }
+
+  /**
+   * After a start: every session that should run again. Those in a state that only a live engine can hold are
+   * `disconnected` now.
+   */
+  restore(): Promise<t.Session[]> {
+    return this.run(sessionsRestore, [])
+  }
+
+  /**
+   * Takes a failed session back to `created`, with its credentials cleared.
+   *
+   * Errors: `INVALID_TRANSITION` for a session that is not failed, `NOT_FOUND`.
+   */
+  recreate(id: string): Promise<t.Session> {
+    return this.run(sessionsRecreate, [id])
+  }
+
+  /**
+   * Deletes a session and all that belongs to it: messages, contacts, webhooks, credentials, logs. False: there
+   * was none.
+   */
+  delete(id: string): Promise<boolean> {
+    return this.run(sessionsDelete, [id])
+  }
+
+  /** Writes one line of a session's log. */
+  log(id: string, event: string, data?: unknown): Promise<t.SessionLog> {
+    return this.run(sessionsLog, [id, event, data])
+  }
+
+  /**
+   * One page of a session's log, newest first, all of it or one kind of event.
+   *
+   * Errors: `INVALID_ARGUMENT` for a bad limit or cursor.
+   */
+  logs(query: t.SessionsLogsQuery): Promise<Page<t.SessionLog>> {
+    return this.run(sessionsLogs, [query])
+  }
+}
+
+/** See `store.messages`. */
+export class Messages extends Group {
+  /**
+   * Stores a message, or merges it into the one with the same WhatsApp id, and says which.
+   *
+   * A repeated delivery never overwrites: it may fill what was empty, raise the ack, or give a placeholder its
+   * content. Errors: `INVALID_ARGUMENT` naming the column, `NOT_FOUND` for the session.
+   */
+  save(session: string, message: t.NewMessage): Promise<t.Saved> {
+    return this.run(messagesSave, [session, message])
+  }
+
+  /**
+   * Stores many messages in one commit, each with its own result. One that is refused does not affect the
+   * others.
+   */
+  saveMany(session: string, messages: t.NewMessage[]): Promise<t.SaveResult[]> {
+    return this.run(messagesSaveMany, [session, messages])
+  }
+
+  /**
+   * Stores history: as `saveMany`, but each row is made at its message's own time, and what
+   * retention has removed does not come back (`NotStored`).
+   */
+  backfill(session: string, messages: t.NewMessage[]): Promise<t.SaveResult[]> {
+    return this.run(messagesBackfill, [session, messages])
+  }
+
+  /**
+   * Raises the delivery state of a message: −1 error, 0 pending, 1 server, 2 delivered, 3 read, 4 played. It
+   * never falls. A message that is not here yet gets it when it comes.
+   */
+  ack(session: string, waMessageId: string, ack: number): Promise<t.Changed> {
+    return this.run(messagesAck, [session, waMessageId, ack])
+  }
+
+  /** Gives a message a new body. The edit with the latest time wins; a revoked message stays empty. */
+  edit(session: string, waMessageId: string, body?: string | null, at?: Date | null): Promise<t.Changed> {
+    return this.run(messagesEdit, [session, waMessageId, body, at])
+  }
+
+  /** Deletes a message for everyone: body, media and raw are emptied for good, the row stays. */
+  revoke(session: string, waMessageId: string, at?: Date | null): Promise<t.Changed> {
+    return this.run(messagesRevoke, [session, waMessageId, at])
+  }
+
+  /** Sets the reaction of one person (`me` is the own account); an empty `emoji` withdraws it. */
+  react(session: string, waMessageId: string, sender: string, emoji: string, at?: Date | null): Promise<t.Changed> {
+    return this.run(messagesReact, [session, waMessageId, sender, emoji, at])
+  }
+
+  /**
+   * One message by its row id.
+   *
+   * Errors: Those of the database.
+   */
+  get(id: string): Promise<t.Message | null> {
+    return this.run(messagesGet, [id])
+  }
+
+  /**
+   * One message by WhatsApp's id.
+   *
+   * Errors: Those of the database.
+   */
+  find(session: string, waMessageId: string): Promise<t.Message | null> {
+    return this.run(messagesFind, [session, waMessageId])
+  }
+
+  /**
+   * One page of a session's messages, filtered, newest first unless the filter says otherwise.
+   *
+   * Errors: `INVALID_ARGUMENT` for a bad limit or cursor.
+   */
+  list(query: t.MessagesListQuery): Promise<Page<t.Message>> {
+    return this.run(messagesList, [query])
+  }
+
+  /** Every row of {@link list}, in constant memory; `limit` is how many are fetched at a time. */
+  iterate(query: t.MessagesListQuery): AsyncGenerator<t.Message, void, undefined> {
+    return this.walk(messagesList, query)
+  }
+
+  /**
+   * How many messages match.
+   *
+   * Errors: Those of the database.
+   */
+  count(query: t.MessagesCountQuery): Promise<number> {
+    return this.run(messagesCount, [query])
+  }
+
+  /**
+   * One page of a session's chats, the one with the newest message first.
+   *
+   * Errors: `INVALID_ARGUMENT` for a bad limit or cursor.
+   */
+  chats(query: t.MessagesChatsQuery): Promise<Page<t.Chat>> {
+    return this.run(messagesChats, [query])
+  }
+
+  /**
+   * The reactions to one message, oldest first.
+   *
+   * Errors: Those of the database.
+   */
+  reactions(session: string, waMessageId: string): Promise<t.MessageReaction[]> {
+    return this.run(messagesReactions, [session, waMessageId])
+  }
+
+  /**
+   * How many messages that are not here have changes of this kind waiting for them.
+   *
+   * Errors: Those of the database.
+   */
+  waiting(session: string, kind: t.PendingKind): Promise<number> {
+    return this.run(messagesWaiting, [session, kind])
+  }
+}
+
+/** See `store.contacts`. */
+export class Contacts extends Group {
+  /**
+   * Creates a contact, or adds what is known of it; what the change does not say stays.
+   *
+   * Errors: `INVALID_ARGUMENT` naming the column, `NOT_FOUND` for the session.
+   */
+  upsert(session: string, contact: t.ContactChange): Promise<t.Contact> {
+    return this.run(contactsUpsert, [session, contact])
+  }
+
+  /**
+   * One contact by any of its addresses.
+   *
+   * Errors: Those of the database.
+   */
+  get(session: string, address: string): Promise<t.Contact | null> {
+    return this.run(contactsGet, [session, address])
+  }
+
+  /**
+   * One page of a session's contacts, by address.
+   *
+   * Errors: `INVALID_ARGUMENT` for a bad limit or cursor.
+   */
+  list(query: t.ContactsListQuery): Promise<Page<t.Contact>> {
+    return this.run(contactsList, [query])
+  }
+
+  /** Every row of {@link list}, in constant memory; `limit` is how many are fetched at a time. */
+  iterate(query: t.ContactsListQuery): AsyncGenerator<t.Contact, void, undefined> {
+    return this.walk(contactsList, query)
+  }
+
+  /** Deletes a contact. False: there was none. */
+  delete(session: string, address: string): Promise<boolean> {
+    return this.run(contactsDelete, [session, address])
+  }
+
+  /**
+   * Learns that a LID and a phone address are one person. What was stored under the LID moves to the phone
+   * address in the same commit. False: that was known, or it is the account's own number.
+   */
+  learnIdentity(session: string, lid: string, pn: string): Promise<boolean> {
+    return this.run(contactsLearnIdentity, [session, lid, pn])
+  }
+
+  /**
+   * Every LID-phone pair that a session knows, by LID.
+   *
+   * Errors: Those of the database.
+   */
+  identities(session: string): Promise<t.Identity[]> {
+    return this.run(contactsIdentities, [session])
+  }
+
+  /**
+   * The address under which a person, group or newsletter is kept.
+   *
+   * Errors: Those of the database.
+   */
+  canonical(session: string, address: string): Promise<string> {
+    return this.run(contactsCanonical, [session, address])
+  }
+}
+
+/** See `store.webhooks`. */
+export class Webhooks extends Group {
+  /**
+   * Creates a webhook.
+   *
+   * Errors: `INVALID_ARGUMENT` for URL, events, headers or retry count, `NOT_FOUND` for the session.
+   */
+  create(session: string, webhook: t.NewWebhook): Promise<t.Webhook> {
+    return this.run(webhooksCreate, [session, webhook])
+  }
+
+  /**
+   * One webhook by id.
+   *
+   * Errors: `NOT_FOUND`.
+   */
+  get(id: string): Promise<t.Webhook> {
+    return this.run(webhooksGet, [id])
+  }
+
+  /**
+   * One page of a session's webhooks, in the order of creation.
+   *
+   * Errors: `INVALID_ARGUMENT` for a bad limit or cursor.
+   */
+  list(query: t.WebhooksListQuery): Promise<Page<t.Webhook>> {
+    return this.run(webhooksList, [query])
+  }
+
+  /** Every row of {@link list}, in constant memory; `limit` is how many are fetched at a time. */
+  iterate(query: t.WebhooksListQuery): AsyncGenerator<t.Webhook, void, undefined> {
+    return this.walk(webhooksList, query)
+  }
+
+  /**
+   * The active webhooks of a session that want to hear of an event.
+   *
+   * Errors: Those of the database.
+   */
+  subscribed(session: string, event: t.WebhookEvent): Promise<t.Webhook[]> {
+    return this.run(webhooksSubscribed, [session, event])
+  }
+
+  /**
+   * Changes a webhook.
+   *
+   * Errors: `NOT_FOUND`, `INVALID_ARGUMENT`.
+   */
+  update(id: string, update: t.WebhookUpdate): Promise<t.Webhook> {
+    return this.run(webhooksUpdate, [id, update])
+  }
+
+  /** Deletes a webhook with its log. False: there was none. */
+  delete(id: string): Promise<boolean> {
+    return this.run(webhooksDelete, [id])
+  }
+
+  /**
+   * Logs one attempt to deliver.
+   *
+   * Errors: `NOT_FOUND` for the webhook, `INVALID_ARGUMENT`.
+   */
+  log(webhook: string, delivery: t.NewDelivery): Promise<t.WebhookLog> {
+    return this.run(webhooksLog, [webhook, delivery])
+  }
+
+  /**
+   * One page of a webhook's delivery log, newest first.
+   *
+   * Errors: `INVALID_ARGUMENT` for a bad limit or cursor.
+   */
+  logs(query: t.WebhooksLogsQuery): Promise<Page<t.WebhookLog>> {
+    return this.run(webhooksLogs, [query])
+  }
+
+  /**
+   * Asks whether an event may be delivered to a webhook; of any number of processes exactly one hears
+   * `New`. Entries live 24 hours.
+   */
+  begin(webhook: string, key: string, event: string): Promise<t.Begin> {
+    return this.run(webhooksBegin, [webhook, key, event])
+  }
+
+  /**
+   * Stores the answer of a delivery, for those that come as duplicates.
+   *
+   * Errors: `NOT_FOUND` when it was not begun.
+   */
+  finish(webhook: string, key: string, status?: number | null, data?: unknown): Promise<void> {
+    return this.run(webhooksFinish, [webhook, key, status, data])
+  }
+
+  /** Takes a beginning back, so that a delivery that failed for good may be begun again. False: there was none. */
+  forget(webhook: string, key: string): Promise<boolean> {
+    return this.run(webhooksForget, [webhook, key])
+  }
+}
+
+/** See `store.batches`. */
+export class Batches extends Group {
+  /**
+   * Creates a job with its messages, all or none.
+   *
+   * Errors: `ALREADY_EXISTS` for a batch id that the session has used, `INVALID_ARGUMENT`, `NOT_FOUND`.
+   */
+  create(session: string, job: t.NewBatch): Promise<t.BatchJob> {
+    return this.run(batchesCreate, [session, job])
+  }
+
+  /**
+   * One job by its row id.
+   *
+   * Errors: `NOT_FOUND`.
+   */
+  get(id: string): Promise<t.BatchJob> {
+    return this.run(batchesGet, [id])
+  }
+
+  /**
+   * One job by the host's own id.
+   *
+   * Errors: Those of the database.
+   */
+  find(session: string, batchId: string): Promise<t.BatchJob | null> {
+    return this.run(batchesFind, [session, batchId])
+  }
+
+  /**
+   * One page of a session's jobs, newest first.
+   *
+   * Errors: `INVALID_ARGUMENT` for a bad limit or cursor.
+   */
+  list(query: t.BatchesListQuery): Promise<Page<t.BatchJob>> {
+    return this.run(batchesList, [query])
+  }
+
+  /** Every row of {@link list}, in constant memory; `limit` is how many are fetched at a time. */
+  iterate(query: t.BatchesListQuery): AsyncGenerator<t.BatchJob, void, undefined> {
+    return this.walk(batchesList, query)
+  }
+
+  /**
+   * Up to a thousand messages of a job in sending order, from position `from` on.
+   *
+   * Errors: Those of the database.
+   */
+  messages(job: string, position?: number | null): Promise<t.BatchJobMessage[]> {
+    return this.run(batchesMessages, [job, position])
+  }
+
+  /**
+   * Hands out the next message of a job: in order, once, across threads and processes. not given: there is none
+   * left, or the job has ended.
+   */
+  claimNext(job: string): Promise<t.BatchJobMessage | null> {
+    return this.run(batchesClaimNext, [job])
+  }
+
+  /**
+   * Records how the sending of a message ended; counters and, with the last one, the job's end come with it.
+   *
+   * Errors: `CONFLICT` for a message that is not being sent, `NOT_FOUND`.
+   */
+  record(message: string, result?: t.BatchResult): Promise<t.BatchJob> {
+    return this.run(batchesRecord, [message, result])
+  }
+
+  /**
+   * Messages that were handed out and have no result. After a crash nobody knows whether they went out: ask
+   * WhatsApp or the user, then `record` it.
+   *
+   * Errors: Those of the database.
+   */
+  unknown(job: string): Promise<t.BatchJobMessage[]> {
+    return this.run(batchesUnknown, [job])
+  }
+
+  /**
+   * Withdraws what is pending and ends the job. What is being sent may still get its result.
+   *
+   * Errors: `CONFLICT` for a job that has ended, `NOT_FOUND`.
+   */
+  cancel(job: string): Promise<t.BatchJob> {
+    return this.run(batchesCancel, [job])
+  }
+
+  /**
+   * Ends a job with a fatal error; what is pending is withdrawn.
+   *
+   * Errors: `CONFLICT` for a job that has ended, `NOT_FOUND`.
+   */
+  fail(job: string, error: string): Promise<t.BatchJob> {
+    return this.run(batchesFail, [job, error])
+  }
+}
+
+/** See `store.auth`. */
+export class Auth extends Group {
+  /**
+   * Sets and deletes any number of keys in one commit: all of them or none.
+   *
+   * Errors: `NOT_FOUND` for the session, `INVALID_ARGUMENT`.
+   */
+  set(session: string, entries: t.AuthEntry[]): Promise<void> {
+    return this.run(authSet, [session, entries])
+  }
+
+  /**
+   * One key: found, missing, or unreadable.
+   *
+   * Errors: Those of the database. An engine must not take an error for a missing key.
+   */
+  get(session: string, category: string, keyId: string): Promise<t.AuthValue> {
+    return this.run(authGet, [session, category, keyId])
+  }
+
+  /**
+   * Several keys of a category, in the order asked for.
+   *
+   * Errors: As `get`.
+   */
+  getMany(session: string, category: string, keyIds: string[]): Promise<t.AuthValue[]> {
+    return this.run(authGetMany, [session, category, keyIds])
+  }
+
+  /**
+   * The ids of a category's keys, in order.
+   *
+   * Errors: Those of the database.
+   */
+  list(session: string, category: string): Promise<string[]> {
+    return this.run(authList, [session, category])
+  }
+
+  /**
+   * Every key of a session.
+   *
+   * Errors: Those of the database.
+   */
+  all(session: string): Promise<t.SessionAuth[]> {
+    return this.run(authAll, [session])
+  }
+
+  /** Deletes a session's keys, all or those of one category; says how many. */
+  clear(session: string, category?: string | null): Promise<number> {
+    return this.run(authClear, [session, category])
+  }
+}
+
+/** See `store.apiKeys`. */
+export class ApiKeys extends Group {
+  /**
+   * Creates a key of 32 random bytes. The answer holds the only copy of it.
+   *
+   * Errors: `INVALID_ARGUMENT` naming the column.
+   */
+  create(record: t.NewApiKey): Promise<t.CreatedKey> {
+    return this.run(apiKeysCreate, [record])
+  }
+
+  /**
+   * Registers a given string as a key, such as a bootstrap secret from the environment.
+   *
+   * Errors: `ALREADY_EXISTS` when it is registered, `INVALID_ARGUMENT`.
+   */
+  register(key: string, record: t.NewApiKey): Promise<t.CreatedKey> {
+    return this.run(apiKeysRegister, [key, record])
+  }
+
+  /**
+   * Decides whether a request with a key may go on. The hottest call of a gateway: it writes nothing in its own
+   * path, and sees a revocation by any process at the next call.
+   *
+   * Errors: Those of the database; deny then.
+   */
+  authorize(key: string, ask?: t.Ask): Promise<t.Authorization> {
+    return this.run(apiKeysAuthorize, [key, ask])
+  }
+
+  /** {@link authorize} on this thread, for where a host cannot await. It takes microseconds. */
+  authorizeSync(key: string, ask?: t.Ask): t.Authorization {
+    return this.runNow(apiKeysAuthorize, [key, ask])
+  }
+
+  /**
+   * One key's record by id.
+   *
+   * Errors: `NOT_FOUND`.
+   */
+  get(id: string): Promise<t.ApiKey> {
+    return this.run(apiKeysGet, [id])
+  }
+
+  /**
+   * A key's record by the key itself, without counting a use.
+   *
+   * Errors: Those of the database.
+   */
+  find(key: string): Promise<t.ApiKey | null> {
+    return this.run(apiKeysFind, [key])
+  }
+
+  /**
+   * One page of keys, in the order of creation.
+   *
+   * Errors: `INVALID_ARGUMENT` for a bad limit or cursor.
+   */
+  list(query: t.ApiKeysListQuery = {}): Promise<Page<t.ApiKey>> {
+    return this.run(apiKeysList, [query])
+  }
+
+  /** Every row of {@link list}, in constant memory; `limit` is how many are fetched at a time. */
+  iterate(query: t.ApiKeysListQuery = {}): AsyncGenerator<t.ApiKey, void, undefined> {
+    return this.walk(apiKeysList, query)
+  }
+
+  /**
+   * Changes a key. The next call with it, in any process, sees that.
+   *
+   * Errors: `LAST_FULL_ACCESS_KEY` when it is the last one and would lose full access, `NOT_FOUND`,
+   * `INVALID_ARGUMENT`.
+   */
+  update(id: string, update: t.ApiKeyUpdate): Promise<t.ApiKey> {
+    return this.run(apiKeysUpdate, [id, update])
+  }
+
+  /**
+   * Switches a key off for good. `force` does so even for the last one with full access.
+   *
+   * Errors: `LAST_FULL_ACCESS_KEY`, `NOT_FOUND`.
+   */
+  revoke(id: string, force?: boolean): Promise<t.ApiKey> {
+    return this.run(apiKeysRevoke, [id, force])
+  }
+
+  /**
+   * Deletes a key's record; its log entries stay. False: there was none.
+   *
+   * Errors: `LAST_FULL_ACCESS_KEY`.
+   */
+  delete(id: string, force?: boolean): Promise<boolean> {
+    return this.run(apiKeysDelete, [id, force])
+  }
+
+  /**
+   * The addresses from which a key may be used. None: from anywhere. Some, but none active: from nowhere.
+   *
+   * Errors: Those of the database.
+   */
+  whitelist(key: string): Promise<t.IpWhitelistEntry[]> {
+    return this.run(apiKeysWhitelist, [key])
+  }
+
+  /**
+   * Adds an address or network to a key's whitelist.
+   *
+   * Errors: `INVALID_ARGUMENT` for what is not strictly an address or network, `ALREADY_EXISTS`, `NOT_FOUND`.
+   */
+  allowAddress(key: string, entry: t.NewWhitelistEntry): Promise<t.IpWhitelistEntry> {
+    return this.run(apiKeysAllowAddress, [key, entry])
+  }
+
+  /** Switches a whitelist entry on or off. False: there is none. */
+  setAddressActive(entry: string, active?: boolean): Promise<boolean> {
+    return this.run(apiKeysSetAddressActive, [entry, active])
+  }
+
+  /** Removes a whitelist entry. False: there was none. */
+  removeAddress(entry: string): Promise<boolean> {
+    return this.run(apiKeysRemoveAddress, [entry])
+  }
+
+  /** Logs a request that was made with a key. */
+  log(request: t.NewApiKeyLog): Promise<t.ApiKeyLog> {
+    return this.run(apiKeysLog, [request])
+  }
+
+  /**
+   * One page of the log of requests, newest first, of one key or of all.
+   *
+   * Errors: `INVALID_ARGUMENT` for a bad limit or cursor.
+   */
+  logs(query: t.ApiKeysLogsQuery = {}): Promise<Page<t.ApiKeyLog>> {
+    return this.run(apiKeysLogs, [query])
+  }
+}
+
+/** See `store.audit`. */
+export class Audit extends Group {
+  /**
+   * Writes one entry.
+   *
+   * Errors: `INVALID_ARGUMENT` naming the column.
+   */
+  log(entry: t.NewAuditLog): Promise<t.AuditLog> {
+    return this.run(auditLog, [entry])
+  }
+
+  /**
+   * One page of the trail, newest first.
+   *
+   * Errors: `INVALID_ARGUMENT` for a bad limit or cursor.
+   */
+  list(query: t.AuditListQuery = {}): Promise<Page<t.AuditLog>> {
+    return this.run(auditList, [query])
+  }
+
+  /** Every row of {@link list}, in constant memory; `limit` is how many are fetched at a time. */
+  iterate(query: t.AuditListQuery = {}): AsyncGenerator<t.AuditLog, void, undefined> {
+    return this.walk(auditList, query)
+  }
+}
+
+/** The verbs of an open store, group by group. */
+export abstract class Groups extends Group {
+  readonly sessions: Sessions
+  readonly messages: Messages
+  readonly contacts: Contacts
+  readonly webhooks: Webhooks
+  readonly batches: Batches
+  readonly auth: Auth
+  readonly apiKeys: ApiKeys
+  readonly audit: Audit
+
+  /** @internal */
+  constructor(handle: Handle) {
+    super(handle)
+    this.sessions = new Sessions(handle)
+    this.messages = new Messages(handle)
+    this.contacts = new Contacts(handle)
+    this.webhooks = new Webhooks(handle)
+    this.batches = new Batches(handle)
+    this.auth = new Auth(handle)
+    this.apiKeys = new ApiKeys(handle)
+    this.audit = new Audit(handle)
+  }
+  /**
+   * Takes what an engine emitted, as JSON, and applies all of it in one commit.
+   *
+   * `event` is one event (`{"event": "messages.upsert", "data": …}`), an array of them, or a Baileys event map
+   * (`{"messages.upsert": …, "chats.update": …}`). Unknown events and fields are counted, never an error; a
+   * message that is not acceptable is reported in `refused` and does not affect the rest.
+   *
+   * Errors: `INVALID_ARGUMENT` for JSON that is no event, `NOT_FOUND` for the session.
+   */
+  ingest(engine: t.Engine, session: string, event: unknown, at?: Date | null): Promise<t.Ingested> {
+    return this.run(storeIngest, [engine, session, event, at])
+  }
+  /**
+   * Sizes, schema versions and row counts. Counting reads the smallest index of every table once.
+   *
+   * Errors: Those of the database.
+   */
+  status(): Promise<t.Status> {
+    return this.run(storeStatus, [])
+  }
+  /**
+   * Checks both databases: pages and indexes, foreign keys, and the counters of bulk jobs against a recount.
+   *
+   * Errors: Those of the database; what is wrong *in* it is in the report.
+   */
+  check(): Promise<t.CheckReport> {
+    return this.run(storeCheck, [])
+  }
+  /**
+   * Like `export`, to a file that only its owner may read; compressed if its name ends in
+   * `.zst`. The file takes its place, and that of an older one, only when it is complete and durable.
+   *
+   * Errors: As `export`, with the path in the context.
+   */
+  exportFile(path: string, options?: t.ExportOptions, control?: LongOptions): Promise<t.ExportReport> {
+    return this.runLong(storeExportFile, [path, options], control)
+  }
+  /**
+   * Like `import`, from a file.
+   *
+   * Errors: As `import`, with the path in the context.
+   */
+  importFile(path: string, options?: t.ImportOptions, control?: LongOptions): Promise<t.ImportReport> {
+    return this.runLong(storeImportFile, [path, options], control)
+  }
+  /**
+   * Counts what `runRetention` would delete, and deletes nothing.
+   *
+   * Errors: `INVALID_ARGUMENT` for a session whose settings have a window that makes no sense, and those of the database.
+   */
+  retentionPreview(options?: t.RetentionOptions): Promise<t.RetentionReport> {
+    return this.run(storeRetentionPreview, [options])
+  }
+  /**
+   * Deletes what is older than its window, in transactions of a few milliseconds, and gives the space back. Of
+   * several processes one runs, the others answer `alreadyRunning`.
+   *
+   * Errors: `CLOCK_JUMP` when the clock seems to have jumped and `force` is not set, `INVALID_ARGUMENT` for settings that
+   * make no sense, and those of the database.
+   */
+  runRetention(options?: t.RetentionOptions, control?: LongOptions): Promise<t.RetentionReport> {
+    return this.runLong(storeRunRetention, [options], control)
+  }
+}
+
+/** The rules of the library, which need no store. */
+export const policy = {
+  /**
+   * Reads a time as people and programs write it: `Z` or any numeric offset, 0 to 9 fraction digits (cut to
+   * milliseconds), `T` or a space, a date alone (midnight UTC), and a zoneless time, which means UTC.
+   *
+   * Errors: `INVALID_ARGUMENT` for anything else.
+   */
+  parseTime(text: string): Date {
+    return callPure(policyParseTime, [text])
+  },
+  /** The text of a time, exactly as JavaScript's `toISOString` writes it: `2026-01-05T08:01:23.000Z`. */
+  formatTime(time: Date): string {
+    return callPure(policyFormatTime, [time])
+  },
+  /**
+   * The form in which a WhatsApp address is kept: without device and agent, with `s.whatsapp.net` for `c.us`. A
+   * bare telephone number is taken for a phone address; what is no person's address stays as it is.
+   */
+  normalizeAddress(address: string): string {
+    return callPure(policyNormalizeAddress, [address])
+  },
+  /** Whether a WhatsApp address is a group's. */
+  isGroup(address: string): boolean {
+    return callPure(policyIsGroup, [address])
+  },
+  /** Whether a WhatsApp address is a channel's. */
+  isNewsletter(address: string): boolean {
+    return callPure(policyIsNewsletter, [address])
+  },
+  /** Whether a WhatsApp address is a person's LID, in any form. */
+  isLid(address: string): boolean {
+    return callPure(policyIsLid, [address])
+  },
+  /** Whether a WhatsApp address is a person's phone address, in any form. */
+  isPhone(address: string): boolean {
+    return callPure(policyIsPhone, [address])
+  },
+  /** Whether a WhatsApp address is a person's, phone or LID, in any form. */
+  isPerson(address: string): boolean {
+    return callPure(policyIsPerson, [address])
+  },
+  /**
+   * The telephone number of a phone address, digits only. Nothing for everything else, LIDs above all: their
+   * digits look like a number and are none.
+   */
+  phoneDigits(address: string): string | null {
+    return callPure(policyPhoneDigits, [address])
+  },
+  /**
+   * Whether a session may go from one status to another: `move`, or `same` when that changes nothing.
+   *
+   * Errors: `INVALID_TRANSITION` with the context `from`, `to` and `allowed`.
+   */
+  checkTransition(status: t.SessionStatus, to: t.SessionStatus): t.Step {
+    return callPure(policyCheckTransition, [status, to])
+  },
+  /** Every status to which a session in this one may move. */
+  allowedTransitions(status: t.SessionStatus): t.SessionStatus[] {
+    return callPure(policyAllowedTransitions, [status])
+  },
+  /**
+   * Whether a session may be recreated: only a failed one.
+   *
+   * Errors: `INVALID_TRANSITION` with the context `from`, `to` and `allowed`.
+   */
+  checkRecreate(status: t.SessionStatus): void {
+    return callPure(policyCheckRecreate, [status])
+  },
+  /** Whether only a running engine can hold a session in this status. */
+  needsEngine(status: t.SessionStatus): boolean {
+    return callPure(policyNeedsEngine, [status])
+  },
+  /** Whether a session in this status should run again after a start of the gateway. */
+  shouldRestore(status: t.SessionStatus): boolean {
+    return callPure(policyShouldRestore, [status])
+  },
+  /** The delivery state that is further up. One never falls: none < 0 < -1 < 1 < 2 < 3 < 4 < 5. */
+  raiseAck(current?: number | null, reported?: number | null): number | null {
+    return callPure(policyRaiseAck, [current, reported])
+  },
+  /** Makes a new API key from the system's random numbers. Nothing is stored. */
+  generateKey(): string {
+    return callPure(policyGenerateKey, [])
+  },
+  /**
+   * A key that the host brings along, without the white space around it.
+   *
+   * Errors: `INVALID_ARGUMENT` when nothing is left.
+   */
+  checkKey(key: string): string {
+    return callPure(policyCheckKey, [key])
+  },
+  /**
+   * The hash of an API key as it is stored: SHA-256 of the trimmed key, or HMAC-SHA256 of it keyed by the pepper, in
+   * 64 lower-case hex digits.
+   */
+  hashKey(key: string, pepper?: Uint8Array | null): string {
+    return callPure(policyHashKey, [key, pepper])
+  },
+  /**
+   * Whether two stored hashes are equal, in a time that does not depend on where they differ.
+   *
+   * Errors: `INVALID_ARGUMENT` for what is not 64 hex digits.
+   */
+  sameHash(one: string, other: string): boolean {
+    return callPure(policySameHash, [one, other])
+  },
+  /** The first 12 characters of the trimmed key, by which people tell keys apart. */
+  keyPrefix(key: string): string {
+    return callPure(policyKeyPrefix, [key])
+  },
+  /**
+   * Reads a JSON array of permission names. Repeated names count once, order is kept.
+   *
+   * Errors: `INVALID_ARGUMENT` naming the place for an unknown name.
+   */
+  parsePermissions(permissions: t.Permission[]): t.Permission[] {
+    return callPure(policyParsePermissions, [permissions])
+  },
+  /**
+   * Whether a key with these permissions has one. Unknown names grant nothing, `["*"]` grants everything.
+   *
+   * Errors: `INVALID_ARGUMENT` for what is no JSON array of names.
+   */
+  permits(permissions: t.Permission[], permission: t.Permission): boolean {
+    return callPure(policyPermits, [permissions, permission])
+  },
+  /**
+   * Checks a JSON array of names to which a key is confined.
+   *
+   * Errors: `INVALID_ARGUMENT` naming the place.
+   */
+  checkScope(names: unknown): void {
+    return callPure(policyCheckScope, [names])
+  },
+  /**
+   * Whether a key may do what a request asks, without any store.
+   *
+   * Errors: `UNREADABLE` naming the column for rules that make no sense; deny then.
+   */
+  decide(now: Date, rules?: t.KeyRules, ask?: t.Ask): t.Decision {
+    return callPure(policyDecide, [now, rules, ask])
+  },
+  /**
+   * Reads an IP address strictly and gives its one form: `::ffff:a.b.c.d` is `a.b.c.d`.
+   *
+   * Errors: `INVALID_ARGUMENT`.
+   */
+  parseIp(address: string): string {
+    return callPure(policyParseIp, [address])
+  },
+  /**
+   * Reads a network in CIDR notation strictly and gives its one form, with the bits behind the prefix masked off.
+   *
+   * Errors: `INVALID_ARGUMENT`.
+   */
+  parseNetwork(network: string): string {
+    return callPure(policyParseNetwork, [network])
+  },
+  /**
+   * Whether an IP address lies in a network.
+   *
+   * Errors: `INVALID_ARGUMENT`.
+   */
+  networkContains(network: string, address: string): boolean {
+    return callPure(policyNetworkContains, [network, address])
+  },
+  /**
+   * The address of the client behind trusted proxies: the `X-Forwarded-For` header is read from the right, and only
+   * past hops that are trusted.
+   *
+   * Errors: `INVALID_ARGUMENT`.
+   */
+  clientIp(peer: string, xForwardedFor?: string | null, trusted?: string[] | null): string {
+    return callPure(policyClientIp, [peer, xForwardedFor, trusted])
+  },
+  /**
+   * What makes an IP address unfit for a request to a stranger's server: `loopback`, `private`, `metadata` …;
+   * nothing for a public address.
+   */
+  ipSpecialUse(address: string): string | null {
+    return callPure(policyIpSpecialUse, [address])
+  },
+  /**
+   * Reads a JSON array of webhook event names. Repeated names count once, order is kept.
+   *
+   * Errors: `INVALID_ARGUMENT` naming the place for an unknown name.
+   */
+  parseWebhookEvents(events: t.WebhookEvent[]): t.WebhookEvent[] {
+    return callPure(policyParseWebhookEvents, [events])
+  },
+  /**
+   * Whether a webhook that was registered for some events hears of one.
+   *
+   * Errors: `INVALID_ARGUMENT` for what is no JSON array of event names.
+   */
+  webhookHears(events: t.WebhookEvent[], event: t.WebhookEvent): boolean {
+    return callPure(policyWebhookHears, [events, event])
+  },
+  /**
+   * Checks a webhook's URL: http or https, at most 2,048 characters, no credentials, and no address that is
+   * recognisably not public unless that is allowed. A public name may still resolve to a private address: check
+   * that with `checkWebhookIp`, and connect to that very address.
+   *
+   * Errors: `INVALID_ARGUMENT` naming the column `url`.
+   */
+  checkWebhookUrl(url: string, allowPrivate?: boolean): void {
+    return callPure(policyCheckWebhookUrl, [url, allowPrivate])
+  },
+  /**
+   * Checks the address that a webhook's host stands for.
+   *
+   * Errors: `INVALID_ARGUMENT` for a loopback, private, link-local or metadata address.
+   */
+  checkWebhookIp(address: string, allowPrivate?: boolean): void {
+    return callPure(policyCheckWebhookIp, [address, allowPrivate])
+  },
+  /**
+   * Checks the extra headers of a webhook: a JSON object of strings, with names and values that cannot smuggle
+   * another header in.
+   *
+   * Errors: `INVALID_ARGUMENT` naming the header.
+   */
+  checkWebhookHeaders(headers: Record<string, string>): void {
+    return callPure(policyCheckWebhookHeaders, [headers])
+  },
+  /** The signature of a delivery's body: `sha256=` and the HMAC-SHA256 keyed by the secret, in lower-case hex. */
+  signWebhook(secret: string, body: Uint8Array): string {
+    return callPure(policySignWebhook, [secret, body])
+  },
+  /** Whether a signature is the one of this body, compared in constant time. */
+  verifyWebhook(secret: string, body: Uint8Array, signature: string): boolean {
+    return callPure(policyVerifyWebhook, [secret, body, signature])
+  },
+  /** How long to wait after an attempt has failed: exponential back-off with full jitter. Nothing: no retries left. */
+  nextAttempt(attempt: number, random: number, policy?: t.RetryPolicy): number | null {
+    return callPure(policyNextAttempt, [attempt, random, policy])
+  },
+  /**
+   * Checks a session's settings: known keys must have the right type, unknown ones are kept.
+   *
+   * Errors: `INVALID_ARGUMENT` naming the path.
+   */
+  checkSessionConfig(config: unknown): void {
+    return callPure(policyCheckSessionConfig, [config])
+  },
+  /**
+   * Whether a session with these settings keeps its messages.
+   *
+   * Errors: `UNREADABLE` for what is no JSON.
+   */
+  historyEnabled(config: unknown): boolean {
+    return callPure(policyHistoryEnabled, [config])
+  },
+  /**
+   * How long a session with these settings keeps its messages; nothing: for ever.
+   *
+   * Errors: `INVALID_ARGUMENT` naming the path.
+   */
+  messageWindow(config: unknown, fallback?: number | null): number | null {
+    return callPure(policyMessageWindow, [config, fallback])
+  },
+  /**
+   * Refuses a run of retention under a clock that seems to have jumped.
+   *
+   * Errors: `CLOCK_JUMP` with the context `now`, `known` and `window_seconds`.
+   */
+  checkRetentionClock(now: Date, window: number, lastRun?: Date | null, newestRow?: Date | null): void {
+    return callPure(policyCheckRetentionClock, [now, window, lastRun, newestRow])
+  },
+  /**
+   * Checks what a message says about its file.
+   *
+   * Errors: `INVALID_ARGUMENT` naming the path.
+   */
+  checkMedia(media: unknown): void {
+    return callPure(policyCheckMedia, [media])
+  },
+  /**
+   * Checks the options of a bulk job.
+   *
+   * Errors: `INVALID_ARGUMENT` naming the path.
+   */
+  checkBatchOptions(options: unknown): void {
+    return callPure(policyCheckBatchOptions, [options])
+  },
+  /** The size of a text as limits count it: in code points. */
+  textLength(text: string): number {
+    return callPure(policyTextLength, [text])
+  },
+} as const

@@ -1,0 +1,1029 @@
+# Generated from the library's description of itself: BLESS=1 cargo test -p openwa-store-python
+
+import builtins
+import os
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import Any
+from uuid import UUID
+
+from typing_extensions import Self
+
+import openwa_store as _store
+from openwa_store import _Handle
+
+__all__ = [
+    "ApiKeys",
+    "Audit",
+    "Auth",
+    "Batches",
+    "Contacts",
+    "Messages",
+    "Opening",
+    "Sessions",
+    "Store",
+    "Webhooks",
+    "open_store",
+]
+
+class ApiKeys(_Handle):
+    """API keys, their whitelists and the log of their use."""
+
+    async def create(
+        self,
+        *,
+        name: str,
+        permissions: Any = None,
+        allowed_sessions: Any = None,
+        allowed_chats: Any = None,
+        expires_at: datetime | None = None,
+    ) -> _store.CreatedKey:
+        """Creates a key of 32 random bytes. The answer holds the only copy of it.
+
+        Errors: `InvalidArgument` naming the column.
+        """
+    async def register(
+        self,
+        key: str,
+        *,
+        name: str,
+        permissions: Any = None,
+        allowed_sessions: Any = None,
+        allowed_chats: Any = None,
+        expires_at: datetime | None = None,
+    ) -> _store.CreatedKey:
+        """Registers a given string as a key, such as a bootstrap secret from the environment.
+
+        Errors: `AlreadyExists` when it is registered, `InvalidArgument`.
+        """
+    async def authorize(
+        self,
+        key: str,
+        *,
+        permission: _store.Permission | str | None = None,
+        ip: str | None = None,
+        session: str | None = None,
+        session_alias: str | None = None,
+        chat: str | None = None,
+    ) -> _store.Authorization:
+        """Decides whether a request with a key may go on. The hottest call of a gateway: it writes
+        nothing in its own
+        path, and sees a revocation by any process at the next call.
+
+        Errors: Those of the database; deny then.
+        """
+    async def get(self, id: UUID | str) -> _store.ApiKey:
+        """One key's record by id.
+
+        Errors: `NotFound`.
+        """
+    async def find(self, key: str) -> _store.ApiKey | None:
+        """A key's record by the key itself, without counting a use.
+
+        Errors: Those of the database.
+        """
+    async def list(
+        self,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> _store.Page[_store.ApiKey]:
+        """One page of keys, in the order of creation.
+
+        Errors: `InvalidArgument` for a bad limit or cursor.
+        """
+    def iterate(self) -> AsyncIterator[_store.ApiKey]:
+        """Everything that `list` lists, page by page, in constant memory. Rows that come or go
+        meanwhile neither shift nor repeat anything.
+        """
+    async def update(
+        self,
+        id: UUID | str,
+        *,
+        name: str | None = None,
+        permissions: Any = None,
+        allowed_sessions: Any = ...,
+        allowed_chats: Any = ...,
+        active: bool | None = None,
+        expires_at: datetime | None = ...,
+    ) -> _store.ApiKey:
+        """Changes a key. The next call with it, in any process, sees that.
+
+        Errors: `LastFullAccessKey` when it is the last one and would lose full access,
+        `NotFound`,
+        `InvalidArgument`.
+        """
+    async def revoke(self, id: UUID | str, force: bool | None = None) -> _store.ApiKey:
+        """Switches a key off for good. `force` does so even for the last one with full access.
+
+        Errors: `LastFullAccessKey`, `NotFound`.
+        """
+    async def delete(self, id: UUID | str, force: bool | None = None) -> bool:
+        """Deletes a key's record; its log entries stay. False: there was none.
+
+        Errors: `LastFullAccessKey`.
+        """
+    async def whitelist(self, key: UUID | str) -> builtins.list[_store.IpWhitelistEntry]:
+        """The addresses from which a key may be used. None: from anywhere. Some, but none active:
+        from nowhere.
+
+        Errors: Those of the database.
+        """
+    async def allow_address(
+        self,
+        key: UUID | str,
+        *,
+        ip_address: str,
+        cidr_range: str | None = None,
+        description: str | None = None,
+        active: bool | None = None,
+    ) -> _store.IpWhitelistEntry:
+        """Adds an address or network to a key's whitelist.
+
+        Errors: `InvalidArgument` for what is not strictly an address or network,
+        `AlreadyExists`, `NotFound`.
+        """
+    async def set_address_active(self, entry: UUID | str, active: bool | None = None) -> bool:
+        """Switches a whitelist entry on or off. False: there is none."""
+    async def remove_address(self, entry: UUID | str) -> bool:
+        """Removes a whitelist entry. False: there was none."""
+    async def log(
+        self,
+        *,
+        api_key_id: UUID | str | None = None,
+        endpoint: str,
+        method: str,
+        ip_address: str | None = None,
+        user_agent: str | None = None,
+        status_code: int,
+        response_time: int | None = None,
+    ) -> _store.ApiKeyLog:
+        """Logs a request that was made with a key."""
+    async def logs(
+        self,
+        key: UUID | str | None = None,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> _store.Page[_store.ApiKeyLog]:
+        """One page of the log of requests, newest first, of one key or of all.
+
+        Errors: `InvalidArgument` for a bad limit or cursor.
+        """
+    def iterate_logs(self, key: UUID | str | None = None) -> AsyncIterator[_store.ApiKeyLog]:
+        """Everything that `logs` lists, page by page, in constant memory. Rows that come or go
+        meanwhile neither shift nor repeat anything.
+        """
+
+class Audit(_Handle):
+    """The audit trail."""
+
+    async def log(
+        self,
+        *,
+        action: str,
+        severity: _store.Severity | str | None = None,
+        api_key_id: UUID | str | None = None,
+        api_key_name: str | None = None,
+        session_id: UUID | str | None = None,
+        session_name: str | None = None,
+        ip_address: str | None = None,
+        user_agent: str | None = None,
+        method: str | None = None,
+        path: str | None = None,
+        status_code: int | None = None,
+        metadata: Any = None,
+        error_message: str | None = None,
+    ) -> _store.AuditLog:
+        """Writes one entry.
+
+        Errors: `InvalidArgument` naming the column.
+        """
+    async def list(
+        self,
+        *,
+        action: str | None = None,
+        session_id: UUID | str | None = None,
+        api_key_id: UUID | str | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> _store.Page[_store.AuditLog]:
+        """One page of the trail, newest first.
+
+        Errors: `InvalidArgument` for a bad limit or cursor.
+        """
+    def iterate(
+        self,
+        *,
+        action: str | None = None,
+        session_id: UUID | str | None = None,
+        api_key_id: UUID | str | None = None,
+    ) -> AsyncIterator[_store.AuditLog]:
+        """Everything that `list` lists, page by page, in constant memory. Rows that come or go
+        meanwhile neither shift nor repeat anything.
+        """
+
+class Auth(_Handle):
+    """An engine's credentials."""
+
+    async def set(
+        self,
+        session: UUID | str,
+        entries: Iterable[_store.AuthEntry | Mapping[str, Any]],
+    ) -> None:
+        """Sets and deletes any number of keys in one commit: all of them or none.
+
+        Errors: `NotFound` for the session, `InvalidArgument`.
+        """
+    async def get(self, session: UUID | str, category: str, key_id: str) -> _store.AuthValue:
+        """One key: found, missing, or unreadable.
+
+        Errors: Those of the database. An engine must not take an error for a missing key.
+        """
+    async def get_many(
+        self,
+        session: UUID | str,
+        category: str,
+        key_ids: Iterable[str],
+    ) -> builtins.list[_store.AuthValue]:
+        """Several keys of a category, in the order asked for.
+
+        Errors: As `get`.
+        """
+    async def list(self, session: UUID | str, category: str) -> builtins.list[str]:
+        """The ids of a category's keys, in order.
+
+        Errors: Those of the database.
+        """
+    async def all(self, session: UUID | str) -> builtins.list[_store.SessionAuth]:
+        """Every key of a session.
+
+        Errors: Those of the database.
+        """
+    async def clear(self, session: UUID | str, category: str | None = None) -> int:
+        """Deletes a session's keys, all or those of one category; says how many."""
+
+class Batches(_Handle):
+    """Bulk jobs."""
+
+    async def create(
+        self,
+        session: UUID | str,
+        *,
+        batch_id: str,
+        messages: Iterable[_store.NewBatchMessage | Mapping[str, Any]],
+        options: Any = None,
+    ) -> _store.BatchJob:
+        """Creates a job with its messages, all or none.
+
+        Errors: `AlreadyExists` for a batch id that the session has used, `InvalidArgument`,
+        `NotFound`.
+        """
+    async def get(self, id: UUID | str) -> _store.BatchJob:
+        """One job by its row id.
+
+        Errors: `NotFound`.
+        """
+    async def find(self, session: UUID | str, batch_id: str) -> _store.BatchJob | None:
+        """One job by the host's own id.
+
+        Errors: Those of the database.
+        """
+    async def list(
+        self,
+        session: UUID | str,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> _store.Page[_store.BatchJob]:
+        """One page of a session's jobs, newest first.
+
+        Errors: `InvalidArgument` for a bad limit or cursor.
+        """
+    def iterate(self, session: UUID | str) -> AsyncIterator[_store.BatchJob]:
+        """Everything that `list` lists, page by page, in constant memory. Rows that come or go
+        meanwhile neither shift nor repeat anything.
+        """
+    async def messages(
+        self,
+        job: UUID | str,
+        position: int | None = None,
+    ) -> builtins.list[_store.BatchJobMessage]:
+        """Up to a thousand messages of a job in sending order, from position `from` on.
+
+        Errors: Those of the database.
+        """
+    async def claim_next(self, job: UUID | str) -> _store.BatchJobMessage | None:
+        """Hands out the next message of a job: in order, once, across threads and processes.
+        `None`: there is none
+        left, or the job has ended.
+        """
+    async def record(
+        self,
+        message: UUID | str,
+        *,
+        sent: bool | None = None,
+        wa_message_id: str | None = None,
+        error_code: str | None = None,
+        error_message: str | None = None,
+    ) -> _store.BatchJob:
+        """Records how the sending of a message ended; counters and, with the last one, the job's
+        end come with it.
+
+        Errors: `Conflict` for a message that is not being sent, `NotFound`.
+        """
+    async def unknown(self, job: UUID | str) -> builtins.list[_store.BatchJobMessage]:
+        """Messages that were handed out and have no result. After a crash nobody knows whether they
+        went out: ask
+        WhatsApp or the user, then `record` it.
+
+        Errors: Those of the database.
+        """
+    async def cancel(self, job: UUID | str) -> _store.BatchJob:
+        """Withdraws what is pending and ends the job. What is being sent may still get its result.
+
+        Errors: `Conflict` for a job that has ended, `NotFound`.
+        """
+    async def fail(self, job: UUID | str, error: str) -> _store.BatchJob:
+        """Ends a job with a fatal error; what is pending is withdrawn.
+
+        Errors: `Conflict` for a job that has ended, `NotFound`.
+        """
+
+class Contacts(_Handle):
+    """Contacts and the two addresses of a person."""
+
+    async def upsert(
+        self,
+        session: UUID | str,
+        *,
+        wa_contact_id: str,
+        name: str | None = None,
+        push_name: str | None = None,
+        is_my_contact: bool | None = None,
+        is_blocked: bool | None = None,
+        profile_pic_url: str | None = None,
+    ) -> _store.Contact:
+        """Creates a contact, or adds what is known of it; what the change does not say stays.
+
+        Errors: `InvalidArgument` naming the column, `NotFound` for the session.
+        """
+    async def get(self, session: UUID | str, address: str) -> _store.Contact | None:
+        """One contact by any of its addresses.
+
+        Errors: Those of the database.
+        """
+    async def list(
+        self,
+        session: UUID | str,
+        *,
+        phone: str | None = None,
+        blocked: bool | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> _store.Page[_store.Contact]:
+        """One page of a session's contacts, by address.
+
+        Errors: `InvalidArgument` for a bad limit or cursor.
+        """
+    def iterate(
+        self,
+        session: UUID | str,
+        *,
+        phone: str | None = None,
+        blocked: bool | None = None,
+    ) -> AsyncIterator[_store.Contact]:
+        """Everything that `list` lists, page by page, in constant memory. Rows that come or go
+        meanwhile neither shift nor repeat anything.
+        """
+    async def delete(self, session: UUID | str, address: str) -> bool:
+        """Deletes a contact. False: there was none."""
+    async def learn_identity(self, session: UUID | str, lid: str, pn: str) -> bool:
+        """Learns that a LID and a phone address are one person. What was stored under the LID moves
+        to the phone
+        address in the same commit. False: that was known, or it is the account's own number.
+        """
+    async def identities(self, session: UUID | str) -> builtins.list[_store.Identity]:
+        """Every LID-phone pair that a session knows, by LID.
+
+        Errors: Those of the database.
+        """
+    async def canonical(self, session: UUID | str, address: str) -> str:
+        """The address under which a person, group or newsletter is kept.
+
+        Errors: Those of the database.
+        """
+
+class Messages(_Handle):
+    """Message history. Every verb accepts any address of a chat or person: phone or LID, with or
+    without device.
+    """
+
+    async def save(
+        self,
+        session: UUID | str,
+        *,
+        wa_message_id: str | None = None,
+        chat_id: str,
+        from_number: str,
+        to_number: str | None = None,
+        type: str,
+        body: str | None = None,
+        media: Any = None,
+        ack: int | None = None,
+        from_me: bool | None = None,
+        wa_timestamp: datetime | None = None,
+        created_at: datetime | None = None,
+        edited_at: datetime | None = None,
+        revoked_at: datetime | None = None,
+        raw: builtins.bytes | bytearray | memoryview | None = None,
+    ) -> _store.Saved:
+        """Stores a message, or merges it into the one with the same WhatsApp id, and says which.
+
+        A repeated delivery never overwrites: it may fill what was empty, raise the ack, or give
+        a placeholder its
+        content. Errors: `InvalidArgument` naming the column, `NotFound` for the session.
+        """
+    async def save_many(
+        self,
+        session: UUID | str,
+        messages: Iterable[_store.NewMessage | Mapping[str, Any]],
+    ) -> builtins.list[_store.SaveResult]:
+        """Stores many messages in one commit, each with its own result. One that is refused does
+        not affect the
+        others.
+        """
+    async def backfill(
+        self,
+        session: UUID | str,
+        messages: Iterable[_store.NewMessage | Mapping[str, Any]],
+    ) -> builtins.list[_store.SaveResult]:
+        """Stores history: as `save_many`, but each row is made at its message's own time, and what
+        retention has removed does not come back (`NotStored`).
+        """
+    async def ack(self, session: UUID | str, wa_message_id: str, ack: int) -> _store.Changed:
+        """Raises the delivery state of a message: −1 error, 0 pending, 1 server, 2 delivered, 3
+        read, 4 played. It
+        never falls. A message that is not here yet gets it when it comes.
+        """
+    async def edit(
+        self,
+        session: UUID | str,
+        wa_message_id: str,
+        body: str | None = None,
+        at: datetime | None = None,
+    ) -> _store.Changed:
+        """Gives a message a new body. The edit with the latest time wins; a revoked message stays
+        empty.
+        """
+    async def revoke(
+        self,
+        session: UUID | str,
+        wa_message_id: str,
+        at: datetime | None = None,
+    ) -> _store.Changed:
+        """Deletes a message for everyone: body, media and raw are emptied for good, the row stays."""
+    async def react(
+        self,
+        session: UUID | str,
+        wa_message_id: str,
+        sender: str,
+        emoji: str,
+        at: datetime | None = None,
+    ) -> _store.Changed:
+        """Sets the reaction of one person (`me` is the own account); an empty `emoji` withdraws it."""
+    async def get(self, id: UUID | str) -> _store.Message | None:
+        """One message by its row id.
+
+        Errors: Those of the database.
+        """
+    async def find(self, session: UUID | str, wa_message_id: str) -> _store.Message | None:
+        """One message by WhatsApp's id.
+
+        Errors: Those of the database.
+        """
+    async def list(
+        self,
+        session: UUID | str,
+        *,
+        chat: str | None = None,
+        from_: datetime | None = None,
+        until: datetime | None = None,
+        type: str | None = None,
+        from_me: bool | None = None,
+        text: str | None = None,
+        order: _store.Order | str | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> _store.Page[_store.Message]:
+        """One page of a session's messages, filtered, newest first unless the filter says
+        otherwise.
+
+        Errors: `InvalidArgument` for a bad limit or cursor.
+        """
+    def iterate(
+        self,
+        session: UUID | str,
+        *,
+        chat: str | None = None,
+        from_: datetime | None = None,
+        until: datetime | None = None,
+        type: str | None = None,
+        from_me: bool | None = None,
+        text: str | None = None,
+        order: _store.Order | str | None = None,
+    ) -> AsyncIterator[_store.Message]:
+        """Everything that `list` lists, page by page, in constant memory. Rows that come or go
+        meanwhile neither shift nor repeat anything.
+        """
+    async def count(
+        self,
+        session: UUID | str,
+        *,
+        chat: str | None = None,
+        from_: datetime | None = None,
+        until: datetime | None = None,
+        type: str | None = None,
+        from_me: bool | None = None,
+        text: str | None = None,
+        order: _store.Order | str | None = None,
+    ) -> int:
+        """How many messages match.
+
+        Errors: Those of the database.
+        """
+    async def chats(
+        self,
+        session: UUID | str,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> _store.Page[_store.Chat]:
+        """One page of a session's chats, the one with the newest message first.
+
+        Errors: `InvalidArgument` for a bad limit or cursor.
+        """
+    def iterate_chats(self, session: UUID | str) -> AsyncIterator[_store.Chat]:
+        """Everything that `chats` lists, page by page, in constant memory. Rows that come or go
+        meanwhile neither shift nor repeat anything.
+        """
+    async def reactions(
+        self,
+        session: UUID | str,
+        wa_message_id: str,
+    ) -> builtins.list[_store.MessageReaction]:
+        """The reactions to one message, oldest first.
+
+        Errors: Those of the database.
+        """
+    async def waiting(self, session: UUID | str, kind: _store.PendingKind | str) -> int:
+        """How many messages that are not here have changes of this kind waiting for them.
+
+        Errors: Those of the database.
+        """
+
+class Sessions(_Handle):
+    """Sessions and their life."""
+
+    async def create(
+        self,
+        *,
+        id: UUID | str | None = None,
+        name: str,
+        phone: str | None = None,
+        push_name: str | None = None,
+        config: Any = None,
+    ) -> _store.Session:
+        """Creates a session in status `created`.
+
+        Errors: `AlreadyExists` for a name that is taken, `InvalidArgument` naming the column.
+        """
+    async def get(self, id: UUID | str) -> _store.Session:
+        """One session by id.
+
+        Errors: `NotFound`.
+        """
+    async def find(self, name: str) -> _store.Session | None:
+        """One session by name.
+
+        Errors: Those of the database.
+        """
+    async def list(
+        self,
+        *,
+        status: _store.SessionStatus | str | None = None,
+        phone: str | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> _store.Page[_store.Session]:
+        """One page of sessions, in the order of creation.
+
+        Errors: `InvalidArgument` for a bad limit or cursor.
+        """
+    def iterate(
+        self,
+        *,
+        status: _store.SessionStatus | str | None = None,
+        phone: str | None = None,
+    ) -> AsyncIterator[_store.Session]:
+        """Everything that `list` lists, page by page, in constant memory. Rows that come or go
+        meanwhile neither shift nor repeat anything.
+        """
+    async def update(
+        self,
+        id: UUID | str,
+        *,
+        name: str | None = None,
+        phone: str | None = ...,
+        push_name: str | None = ...,
+        config: Any = None,
+        auth_state: Any = ...,
+    ) -> _store.Session:
+        """Changes name, number, settings or the engine's state.
+
+        Errors: `NotFound`, `AlreadyExists`, `InvalidArgument`.
+        """
+    async def transition(
+        self,
+        id: UUID | str,
+        to: _store.SessionStatus | str,
+        reason: str | None = None,
+    ) -> _store.Transition:
+        """Moves a session to a status and logs it in the same commit. The same status again changes
+        nothing, except
+        that a new QR code is logged.
+
+        Errors: `InvalidTransition` naming both states and what is allowed, `Conflict` when
+        another process was
+        faster, `NotFound`.
+        """
+    async def restore(self) -> builtins.list[_store.Session]:
+        """After a start: every session that should run again. Those in a state that only a live
+        engine can hold are
+        `disconnected` now.
+        """
+    async def recreate(self, id: UUID | str) -> _store.Session:
+        """Takes a failed session back to `created`, with its credentials cleared.
+
+        Errors: `InvalidTransition` for a session that is not failed, `NotFound`.
+        """
+    async def delete(self, id: UUID | str) -> bool:
+        """Deletes a session and all that belongs to it: messages, contacts, webhooks, credentials,
+        logs. False: there
+        was none.
+        """
+    async def log(self, id: UUID | str, event: str, data: Any = None) -> _store.SessionLog:
+        """Writes one line of a session's log."""
+    async def logs(
+        self,
+        id: UUID | str,
+        event: str | None = None,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> _store.Page[_store.SessionLog]:
+        """One page of a session's log, newest first, all of it or one kind of event.
+
+        Errors: `InvalidArgument` for a bad limit or cursor.
+        """
+    def iterate_logs(
+        self,
+        id: UUID | str,
+        event: str | None = None,
+    ) -> AsyncIterator[_store.SessionLog]:
+        """Everything that `logs` lists, page by page, in constant memory. Rows that come or go
+        meanwhile neither shift nor repeat anything.
+        """
+
+class Webhooks(_Handle):
+    """Webhooks, their delivery log, idempotency."""
+
+    async def create(
+        self,
+        session: UUID | str,
+        *,
+        url: str,
+        events: Any = None,
+        secret: str | None = None,
+        headers: Any = None,
+        retry_count: int | None = None,
+        active: bool | None = None,
+        allow_private: bool | None = None,
+    ) -> _store.Webhook:
+        """Creates a webhook.
+
+        Errors: `InvalidArgument` for URL, events, headers or retry count, `NotFound` for the
+        session.
+        """
+    async def get(self, id: UUID | str) -> _store.Webhook:
+        """One webhook by id.
+
+        Errors: `NotFound`.
+        """
+    async def list(
+        self,
+        session: UUID | str,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> _store.Page[_store.Webhook]:
+        """One page of a session's webhooks, in the order of creation.
+
+        Errors: `InvalidArgument` for a bad limit or cursor.
+        """
+    def iterate(self, session: UUID | str) -> AsyncIterator[_store.Webhook]:
+        """Everything that `list` lists, page by page, in constant memory. Rows that come or go
+        meanwhile neither shift nor repeat anything.
+        """
+    async def subscribed(
+        self,
+        session: UUID | str,
+        event: _store.WebhookEvent | str,
+    ) -> builtins.list[_store.Webhook]:
+        """The active webhooks of a session that want to hear of an event.
+
+        Errors: Those of the database.
+        """
+    async def update(
+        self,
+        id: UUID | str,
+        *,
+        url: str | None = None,
+        events: Any = None,
+        secret: str | None = ...,
+        headers: Any = None,
+        retry_count: int | None = None,
+        active: bool | None = None,
+        allow_private: bool | None = None,
+    ) -> _store.Webhook:
+        """Changes a webhook.
+
+        Errors: `NotFound`, `InvalidArgument`.
+        """
+    async def delete(self, id: UUID | str) -> bool:
+        """Deletes a webhook with its log. False: there was none."""
+    async def log(
+        self,
+        webhook: UUID | str,
+        *,
+        event: str,
+        status_code: int | None = None,
+        attempt: int | None = None,
+        payload: Any,
+        response: Any = None,
+        error: str | None = None,
+    ) -> _store.WebhookLog:
+        """Logs one attempt to deliver.
+
+        Errors: `NotFound` for the webhook, `InvalidArgument`.
+        """
+    async def logs(
+        self,
+        webhook: UUID | str,
+        *,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> _store.Page[_store.WebhookLog]:
+        """One page of a webhook's delivery log, newest first.
+
+        Errors: `InvalidArgument` for a bad limit or cursor.
+        """
+    def iterate_logs(self, webhook: UUID | str) -> AsyncIterator[_store.WebhookLog]:
+        """Everything that `logs` lists, page by page, in constant memory. Rows that come or go
+        meanwhile neither shift nor repeat anything.
+        """
+    async def begin(self, webhook: UUID | str, key: str, event: str) -> _store.Begin:
+        """Asks whether an event may be delivered to a webhook; of any number of processes exactly
+        one hears
+        `New`. Entries live 24 hours.
+        """
+    async def finish(
+        self,
+        webhook: UUID | str,
+        key: str,
+        status: int | None = None,
+        data: Any = None,
+    ) -> None:
+        """Stores the answer of a delivery, for those that come as duplicates.
+
+        Errors: `NotFound` when it was not begun.
+        """
+    async def forget(self, webhook: UUID | str, key: str) -> bool:
+        """Takes a beginning back, so that a delivery that failed for good may be begun again.
+        False: there was none.
+        """
+
+class Store(_Handle):
+    """An open store for asyncio. `Store(store)` gives one for a store that is open already."""
+
+    @property
+    def api_keys(self) -> ApiKeys:
+        """API keys, their whitelists and the log of their use."""
+    @property
+    def audit(self) -> Audit:
+        """The audit trail."""
+    @property
+    def auth(self) -> Auth:
+        """An engine's credentials."""
+    @property
+    def batches(self) -> Batches:
+        """Bulk jobs."""
+    @property
+    def contacts(self) -> Contacts:
+        """Contacts and the two addresses of a person."""
+    @property
+    def messages(self) -> Messages:
+        """Message history. Every verb accepts any address of a chat or person: phone or LID, with
+        or without device.
+        """
+    @property
+    def sessions(self) -> Sessions:
+        """Sessions and their life."""
+    @property
+    def webhooks(self) -> Webhooks:
+        """Webhooks, their delivery log, idempotency."""
+    @classmethod
+    def from_env(cls, dir: str | os.PathLike[str] = "./data") -> Opening:
+        """Opens the store that the gateway's environment names; see `openwa_store.Store.from_env`."""
+    async def close(self) -> None:
+        """Writes what is under way and closes the files. A second call does nothing."""
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+    async def ingest(
+        self,
+        engine: _store.Engine | str,
+        session: UUID | str,
+        event: Any,
+        at: datetime | None = None,
+    ) -> _store.Ingested:
+        """Takes what an engine emitted, as JSON, and applies all of it in one commit.
+
+        `event` is one event (`{"event": "messages.upsert", "data": …}`), an array of them, or a
+        Baileys event map
+        (`{"messages.upsert": …, "chats.update": …}`). Unknown events and fields are counted,
+        never an error; a
+        message that is not acceptable is reported in `refused` and does not affect the rest.
+
+        Errors: `InvalidArgument` for JSON that is no event, `NotFound` for the session.
+        """
+    async def status(self) -> _store.Status:
+        """Sizes, schema versions and row counts. Counting reads the smallest index of every table
+        once.
+
+        Errors: Those of the database.
+        """
+    async def check(self) -> _store.CheckReport:
+        """Checks both databases: pages and indexes, foreign keys, and the counters of bulk jobs
+        against a recount.
+
+        Errors: Those of the database; what is wrong *in* it is in the report.
+        """
+    async def export_file(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        main: bool | None = None,
+        tables: Iterable[str] | None = None,
+        redact: bool | None = None,
+        compress: bool | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> _store.ExportReport:
+        """Like `export`, to a file that only its owner may read; compressed if its name ends in
+        `.zst`. The file takes its place, and that of an older one, only when it is complete and
+        durable.
+
+        Errors: As `export`, with the path in the context.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    async def import_file(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        mode: _store.Mode | str | None = None,
+        missing: _store.Missing | str | None = None,
+        dry_run: bool | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> _store.ImportReport:
+        """Like `import`, from a file.
+
+        Errors: As `import`, with the path in the context.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    async def takeover(
+        self,
+        sources: Iterable[str],
+        *,
+        plan: bool | None = None,
+        skip_bad_rows: bool | None = None,
+        session: str | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> _store.TakeoverReport:
+        """Takes over what another gateway has: each source is a path or a `postgres://` URL, and is
+        recognised by what
+        it is:
+
+        - OpenWA's databases as SQLite files (`main.sqlite`, `openwa.sqlite`), also with a
+        journal beside; they are
+        never changed;
+        - OpenWA's database on a PostgreSQL server:
+        `postgres://user:password@host/database?schema=public`;
+        - OpenWA's export, plain or compressed with gzip or zstd;
+        - an auth folder of Baileys; a session archive of whatsapp-web.js' `RemoteAuth`.
+
+        All of it or nothing, in one transaction per database. Rows that are there already stay
+        as they are, so a
+        second run changes nothing. What has no column here is kept in `openwa_extra`. Memory
+        does not grow with the
+        sources; a temporary file of about their size does.
+
+        Errors: `InvalidData` saying what a source looks like, or naming table, row and column of
+        the first bad row;
+        `ForeignDatabase` for another program's database; `Busy` when a source is being written
+        to; `Cancelled`;
+        those of the databases.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    async def export_openwa_file(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> _store.OpenwaExportReport:
+        """Like `export_openwa`, to a file that only its owner may read; compressed if its name
+        ends in `.zst`. It takes its place only when it is complete and durable.
+
+        Errors: As `export`, with the path in the context.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    async def retention_preview(
+        self,
+        *,
+        windows: _store.RetentionWindows | Mapping[str, Any] | None = None,
+        now: datetime | None = None,
+        force: bool | None = None,
+    ) -> _store.RetentionReport:
+        """Counts what `run_retention` would delete, and deletes nothing.
+
+        Errors: `InvalidArgument` for a session whose settings have a window that makes no sense,
+        and those of the database.
+        """
+    async def run_retention(
+        self,
+        *,
+        windows: _store.RetentionWindows | Mapping[str, Any] | None = None,
+        now: datetime | None = None,
+        force: bool | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> _store.RetentionReport:
+        """Deletes what is older than its window, in transactions of a few milliseconds, and gives
+        the space back. Of
+        several processes one runs, the others answer `already_running`.
+
+        Errors: `ClockJump` when the clock seems to have jumped and `force` is not set,
+        `InvalidArgument` for settings that
+        make no sense, and those of the database.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+
+class Opening:
+    """A store that is about to be opened: await it, or use it with `async with`."""
+
+    def __init__(self, open: Callable[[], _store.Store]) -> None: ...
+    def __await__(self) -> Generator[Any, Any, Store]: ...
+    async def __aenter__(self) -> Store: ...
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+def open_store(
+    dir: str | os.PathLike[str] = "./data",
+    *,
+    main: str | os.PathLike[str] | None = None,
+    data: str | os.PathLike[str] | None = None,
+    from_env: bool | None = None,
+    api_key_pepper: str | None = None,
+    history: bool | None = None,
+    durability: _store.Promise | str | None = None,
+    queue: int | None = None,
+    group: int | None = None,
+) -> Opening:
+    """Opens the store in the folder `dir`; see `openwa_store.open_store` for the options."""

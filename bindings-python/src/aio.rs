@@ -1,0 +1,68 @@
+//! Coroutines for asyncio. See [`crate::answers`] for what happens behind them.
+
+use std::future::IntoFuture;
+use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+
+use openwa_store::face::{Call, Type};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+
+use crate::answers::{Answer, Promise, Runtime, lock};
+use crate::method::tell;
+
+/// A coroutine that makes a call when it is awaited.
+pub fn coroutine<'py>(
+    py: Python<'py>,
+    call: Call,
+    result: &'static Type,
+    progress: Option<Py<PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    static HELPER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let helper = HELPER.get_or_try_init(py, || -> PyResult<_> {
+        Ok(py.import("openwa_store._walk")?.getattr("coroutine")?.unbind())
+    })?;
+    let start = Start(Mutex::new(Some(Prepared { call, result, progress })));
+    helper.bind(py).call1((Bound::new(py, start)?,))
+}
+
+struct Prepared {
+    call: Call,
+    result: &'static Type,
+    progress: Option<Py<PyAny>>,
+}
+
+/// A call that was not made yet.
+#[pyclass(frozen)]
+struct Start(Mutex<Option<Prepared>>);
+
+#[pymethods]
+impl Start {
+    fn __await__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let prepared = lock(&self.0).take();
+        let Prepared { call, result, progress } =
+            prepared.ok_or_else(|| PyRuntimeError::new_err("this call was already awaited"))?;
+        let runtime = Runtime::current()?;
+        let (promise, future) = Promise::new(py, result)?;
+        match call {
+            Call::Write(pending) => runtime.follow(pending.into_future(), promise),
+            Call::Read(run) => runtime.on_pool(run, promise)?,
+            Call::Long(run) => {
+                let stopped = promise.watch_cancellation(&future)?;
+                let work = move || {
+                    let mut failed = None;
+                    let done = run(&mut |at| {
+                        if stopped.load(Ordering::Relaxed) {
+                            return std::ops::ControlFlow::Break(());
+                        }
+                        tell(progress.as_ref(), at, &mut failed)
+                    });
+                    failed.map_or(Answer::Store(done), Answer::Raised)
+                };
+                runtime.on_own_thread(work, promise)?;
+            }
+        }
+        future.call_method0(pyo3::intern!(py, "__await__"))
+    }
+}

@@ -1,0 +1,31 @@
+use crate::Text;
+use clap::Args;
+use serde_json::json;
+
+use super::exit::{Exit, Result};
+use super::json::Object;
+use super::options::Options;
+use super::output::Output;
+
+/// Make a new store, or bring an old one to this version
+///
+/// Does nothing to a store that is there already. Folder and databases are readable by their owner only.
+#[derive(Args)]
+pub struct Init {}
+
+impl Init {
+    pub fn run(&self, options: &Options, out: &mut Output) -> Result<Exit> {
+        let store = options.open_or_make()?;
+        let shown =
+            |path: Option<std::path::PathBuf>| path.map(|p| p.display().to_string()).unwrap_or_default();
+        let (main, data) = (shown(store.config().main_path()), shown(store.config().data_path()));
+        store.close()?;
+        if out.is_json() {
+            let text = |s: &str| json!(Text::from(s).as_stored());
+            out.json(&Object::new().put("main", text(&main)).put("data", text(&data)).done())?;
+        } else {
+            out.line(format_args!("The store is ready.\n  main: {main}\n  data: {data}"))?;
+        }
+        Ok(Exit::Done)
+    }
+}

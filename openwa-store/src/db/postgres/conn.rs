@@ -1,0 +1,374 @@
+//! One connection, used by one thread at a time.
+//!
+//! Every statement is one round trip: its text, the types of its parameters and their values go out together and
+//! nothing is left prepared. That is right behind a pooler, where each transaction may meet another server
+//! connection. A transaction begins together with its first statement.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::ops::ControlFlow;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Instant;
+
+use futures_core::Stream;
+use tokio_postgres::types::{BorrowToSql, Type};
+use tokio_postgres::{Client, RowStream, SimpleQueryMessage};
+
+use super::value::{Bound, PgRow, type_of};
+use super::{Core, failure};
+use crate::db::ticket::block_on;
+use crate::db::{Conn, Dialect, Flow};
+use crate::entity::Database;
+use crate::error::{Error, Kind, Result};
+use crate::time::Timestamp;
+use crate::value::{Row, Value};
+
+/// Where a connection is in a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Outside.
+    Idle,
+    /// It shall begin with the next statement.
+    Wanted,
+    /// Inside.
+    Open,
+    /// Inside, but a statement failed: nothing of it will be kept.
+    Spoiled,
+    /// The connection is no more.
+    Lost,
+}
+
+pub(crate) struct PgConn {
+    core: Arc<Core>,
+    client: Option<Client>,
+    stage: Cell<Stage>,
+    /// How the transaction begins.
+    begin: Cell<&'static str>,
+    /// The server's number of the transaction, by which its end can be asked for when the answer is lost.
+    number: Cell<Option<i64>>,
+    changes: Cell<u64>,
+    /// Why the transaction is spoiled.
+    fault: RefCell<Option<Error>>,
+    deadline: Cell<Option<Instant>>,
+}
+
+/// How a commit ended.
+pub(super) enum Commit {
+    Done,
+    /// Nothing of it was kept.
+    Refused(Error),
+    /// The connection was lost: nobody knows. The transaction's number.
+    Unknown(i64),
+}
+
+impl PgConn {
+    pub(super) fn new(core: Arc<Core>, client: Client) -> Self {
+        PgConn {
+            core,
+            client: Some(client),
+            stage: Cell::new(Stage::Idle),
+            begin: Cell::new(WRITE),
+            number: Cell::new(None),
+            changes: Cell::new(0),
+            fault: RefCell::new(None),
+            deadline: Cell::new(None),
+        }
+    }
+
+    /// Statements from here on fail with `Timeout` at `deadline`.
+    pub(super) fn limit(&self, deadline: Option<Instant>) {
+        self.deadline.set(deadline);
+    }
+
+    /// Starts a transaction that sees one moment and does not write.
+    pub(super) fn begin_read(&self) {
+        self.begin.set(READ);
+        self.stage.set(Stage::Wanted);
+    }
+
+    /// Starts a transaction that does nothing for a long time and keeps nobody from anything.
+    pub(super) fn begin_idle(&self) {
+        self.begin.set(IDLE);
+        self.stage.set(Stage::Wanted);
+    }
+
+    /// Rows changed so far.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes.get()
+    }
+
+    /// Why nothing of the transaction will be kept; `None`: it is in order.
+    pub(super) fn fault(&self) -> Option<Error> {
+        match self.stage.get() {
+            Stage::Spoiled | Stage::Lost => {
+                Some(self.fault.borrow().as_ref().map_or_else(spoiled, Error::copy))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// Takes back what came after a savepoint, also after a failure.
+    pub(super) fn back_to(&self, savepoint: &str) -> Result<()> {
+        let client = self.client()?;
+        self.run(client.batch_execute(&format!("ROLLBACK TO {savepoint}; RELEASE {savepoint}")))?;
+        self.fault.borrow_mut().take();
+        self.stage.set(Stage::Open);
+        Ok(())
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.stage.get() == Stage::Lost
+    }
+
+    pub(super) fn commit(&self) -> Commit {
+        match self.stage.get() {
+            Stage::Idle => Commit::Done,
+            Stage::Wanted => {
+                self.stage.set(Stage::Idle);
+                Commit::Done
+            }
+            Stage::Spoiled | Stage::Lost => {
+                let e = self.fault().unwrap_or_else(spoiled);
+                // What failed is already known.
+                let _ = self.rollback();
+                Commit::Refused(e)
+            }
+            Stage::Open => match self.finish("COMMIT") {
+                Ok(()) => Commit::Done,
+                Err(e) => match self.number.get() {
+                    Some(number) if self.is_lost() => Commit::Unknown(number),
+                    _ => Commit::Refused(e),
+                },
+            },
+        }
+    }
+
+    fn rollback(&self) -> Result<()> {
+        match self.stage.get() {
+            Stage::Idle | Stage::Lost => Ok(()),
+            Stage::Wanted => {
+                self.stage.set(Stage::Idle);
+                Ok(())
+            }
+            Stage::Open | Stage::Spoiled => self.finish("ROLLBACK"),
+        }
+    }
+
+    fn finish(&self, sql: &str) -> Result<()> {
+        let client = self.client()?;
+        let out = self.run(client.batch_execute(sql));
+        if !self.is_lost() {
+            self.stage.set(Stage::Idle);
+        }
+        out
+    }
+
+    fn client(&self) -> Result<&Client> {
+        self.client.as_ref().filter(|_| !self.is_lost()).ok_or_else(|| failure::lost("it is closed"))
+    }
+
+    /// Waits for the server; notes what a failure means for the transaction.
+    fn run<T>(
+        &self,
+        future: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
+    ) -> Result<T> {
+        let Some(out) = block_on(future, self.deadline.get()) else { return Err(self.give_up()) };
+        out.map_err(|e| self.note(failure::failure(e)))
+    }
+
+    fn note(&self, e: Error) -> Error {
+        let closed = self.client.as_ref().is_none_or(Client::is_closed);
+        let next = match self.stage.get() {
+            _ if closed => Stage::Lost,
+            Stage::Open | Stage::Wanted => Stage::Spoiled,
+            other => other,
+        };
+        // A server that goes down says so before the connection ends.
+        self.stage.set(if e.kind() == Kind::Unavailable { Stage::Lost } else { next });
+        self.fault.borrow_mut().get_or_insert_with(|| e.copy());
+        e.with("database", Database::Data.name())
+    }
+
+    /// The time is over: the server is told to stop, and the connection is not used again.
+    fn give_up(&self) -> Error {
+        if let Some(client) = &self.client {
+            let (core, token) = (Arc::clone(&self.core), client.cancel_token());
+            self.core.handle.spawn(async move { core.connector.cancel(&token).await });
+        }
+        self.stage.set(Stage::Lost);
+        Error::new(Kind::Timeout, "the PostgreSQL server took longer than the time-out of the store allows")
+    }
+
+    /// Sends a statement, behind the beginning of its transaction if that is still to come.
+    fn send<P: BorrowToSql>(&self, sql: &str, params: impl Iterator<Item = (P, Type)>) -> Result<RowStream> {
+        if let Some(trace) = &self.core.trace {
+            trace(Database::Data, sql);
+        }
+        if self.stage.get() == Stage::Spoiled {
+            return Err(self.fault().unwrap_or_else(spoiled));
+        }
+        let client = self.client()?;
+        let text = self.core.texts.translate(sql);
+        let statement = client.query_typed_raw(&text, params);
+        if self.stage.get() != Stage::Wanted {
+            return self.run(statement);
+        }
+        let begin = client.simple_query(self.begin.get());
+        let (began, sent) =
+            block_on(both(begin, statement), self.deadline.get()).ok_or_else(|| self.give_up())?;
+        let began = began.map_err(|e| self.note(failure::failure(e)))?;
+        self.number.set(began.iter().find_map(number));
+        self.stage.set(Stage::Open);
+        sent.map_err(|e| self.note(failure::failure(e)))
+    }
+
+    /// Begins a wanted transaction now, for what is not sent through [`send`](Self::send).
+    fn open(&self) -> Result<&Client> {
+        let client = self.client()?;
+        if self.stage.get() == Stage::Wanted {
+            self.run(client.batch_execute(self.begin.get()))?;
+            self.stage.set(Stage::Open);
+        }
+        Ok(client)
+    }
+
+    pub(super) fn execute_with<P: BorrowToSql>(
+        &self,
+        sql: &str,
+        params: impl Iterator<Item = (P, Type)>,
+    ) -> Result<u64> {
+        let mut rows = pin!(self.send(sql, params)?);
+        while self.next(&mut rows)?.is_some() {}
+        let changed = rows.rows_affected().unwrap_or(0);
+        self.changes.set(self.changes.get() + changed);
+        Ok(changed)
+    }
+
+    fn next(&self, rows: &mut Pin<&mut RowStream>) -> Result<Option<PgRow>> {
+        let next = poll_fn(|cx| rows.as_mut().poll_next(cx));
+        match block_on(next, self.deadline.get()) {
+            None => Err(self.give_up()),
+            Some(None) => Ok(None),
+            Some(Some(row)) => row.map(|row| Some(PgRow(row))).map_err(|e| self.note(failure::failure(e))),
+        }
+    }
+}
+
+fn bound<'a>(params: &'a [Value<'a>]) -> impl Iterator<Item = (Bound<'a>, Type)> {
+    params.iter().map(|value| (Bound(*value), type_of(*value)))
+}
+
+/// Asking for the number makes the server remember how the transaction ended. A lock is waited for as long as on SQLite.
+const WRITE: &str = "BEGIN; SET LOCAL lock_timeout = '60s'; SELECT txid_current()";
+const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+const IDLE: &str = "BEGIN READ ONLY";
+
+fn spoiled() -> Error {
+    Error::new(Kind::Internal, "an earlier statement of this transaction failed")
+}
+
+fn number(message: &SimpleQueryMessage) -> Option<i64> {
+    if let SimpleQueryMessage::Row(row) = message { row.get(0)?.parse().ok() } else { None }
+}
+
+/// Both futures, the first sent before the second.
+async fn both<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
+    let (mut a, mut b) = (pin!(a), pin!(b));
+    let (mut done_a, mut done_b) = (None, None);
+    poll_fn(|cx| {
+        if done_a.is_none()
+            && let Poll::Ready(out) = a.as_mut().poll(cx)
+        {
+            done_a = Some(out);
+        }
+        if done_b.is_none()
+            && let Poll::Ready(out) = b.as_mut().poll(cx)
+        {
+            done_b = Some(out);
+        }
+        match (done_a.take(), done_b.take()) {
+            (Some(a), Some(b)) => Poll::Ready((a, b)),
+            (a, b) => {
+                (done_a, done_b) = (a, b);
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
+impl Conn for PgConn {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres { partitioned: self.core.is_partitioned() }
+    }
+
+    /// The statements find and make tables in the store's schema. Only inside a transaction.
+    fn batch(&self, sql: &str) -> Result<()> {
+        let client = self.open()?;
+        let sql = format!("SET LOCAL search_path = {}, pg_temp; {sql}", self.core.texts.schema());
+        self.run(client.batch_execute(&sql))
+    }
+
+    fn begin(&self) -> Result<()> {
+        if self.stage.get() != Stage::Idle {
+            return Err(Error::new(Kind::Internal, "a transaction is open already"));
+        }
+        self.begin.set(WRITE);
+        self.number.set(None);
+        self.fault.borrow_mut().take();
+        self.stage.set(Stage::Wanted);
+        Ok(())
+    }
+
+    fn end(&self, keep: bool) -> Result<()> {
+        if !keep {
+            return self.rollback();
+        }
+        match self.commit() {
+            Commit::Done => Ok(()),
+            Commit::Refused(e) => Err(e),
+            Commit::Unknown(number) => self.core.outcome(number),
+        }
+    }
+
+    fn make_room(&self, times: &mut dyn Iterator<Item = Timestamp>, now: Timestamp) -> Result<()> {
+        self.make_months(times, now)
+    }
+
+    fn execute(&self, sql: &str, params: &[Value<'_>]) -> Result<u64> {
+        self.execute_with(sql, bound(params))
+    }
+
+    fn query(
+        &self,
+        sql: &str,
+        params: &[Value<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> Result<Flow>,
+    ) -> Result<()> {
+        let mut rows = pin!(self.send(sql, bound(params))?);
+        while let Some(row) = self.next(&mut rows)? {
+            if let ControlFlow::Break(()) = each(&row)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for PgConn {
+    fn drop(&mut self) {
+        // A transaction that nobody ended is taken back.
+        let _ = self.rollback();
+        match self.client.take() {
+            Some(client) if self.stage.get() == Stage::Idle => self.core.pool.put_back(client),
+            _ => self.core.pool.forget(),
+        }
+    }
+}

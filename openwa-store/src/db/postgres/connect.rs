@@ -1,0 +1,228 @@
+//! Making connections: address, encryption, time-outs, and what to tell when it fails.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio::runtime::Handle;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{CancelToken, Client, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::failure::{NO_DATABASE, REFUSED, failure};
+use crate::config::{Postgres as Options, Tls};
+use crate::error::{Error, Kind, Result};
+
+/// How a silent peer is noticed: after this long without a word the system asks, every ten seconds, three times.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// Makes connections to one server.
+pub(crate) struct Connector {
+    config: tokio_postgres::Config,
+    tls: Option<MakeRustlsConnect>,
+    shown: String,
+}
+
+impl Connector {
+    pub(crate) fn new(options: &Options) -> Result<Self> {
+        let mut config = tokio_postgres::Config::new();
+        config
+            .host(&options.host)
+            .port(options.port)
+            .user(&options.user)
+            .dbname(&options.database)
+            .application_name("openwa-store")
+            .connect_timeout(options.timeout)
+            .tcp_user_timeout(KEEPALIVE)
+            .keepalives_idle(KEEPALIVE)
+            .keepalives_interval(Duration::from_secs(10))
+            .keepalives_retries(3)
+            .ssl_mode(match options.tls {
+                Tls::Disable => SslMode::Disable,
+                Tls::Prefer => SslMode::Prefer,
+                Tls::Require | Tls::VerifyCa | Tls::VerifyFull => SslMode::Require,
+            });
+        if let Some(password) = &options.password {
+            config.password(password);
+        }
+        // A socket in the file system is not encrypted.
+        let local = options.host.starts_with('/');
+        let tls = match options.tls {
+            Tls::Disable => None,
+            _ if local => {
+                config.ssl_mode(SslMode::Disable);
+                None
+            }
+            tls => Some(MakeRustlsConnect::new(client_config(tls, options)?)),
+        };
+        Ok(Connector { config, tls, shown: format!("{options:?}") })
+    }
+
+    /// The address for messages, without the password.
+    pub(super) fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// Opens a connection and has it driven by the runtime `on`.
+    pub(crate) async fn connect(self: Arc<Self>, on: Handle) -> Result<Client> {
+        let drive = |client, connection| {
+            on.spawn(connection);
+            client
+        };
+        let connected =
+            match &self.tls {
+                None => self.config.connect(NoTls).await.map(|(client, connection)| {
+                    drive(
+                        client,
+                        Box::pin(async { drop(connection.await) })
+                            as std::pin::Pin<Box<dyn Future<Output = ()> + Send>>,
+                    )
+                }),
+                Some(tls) => self.config.connect(tls.clone()).await.map(|(client, connection)| {
+                    drive(client, Box::pin(async { drop(connection.await) }) as _)
+                }),
+            };
+        connected.map_err(|e| self.explain(e))
+    }
+
+    /// Asks the server to stop what a connection is doing.
+    pub(super) async fn cancel(&self, token: &CancelToken) {
+        // If this fails, the server's own limits end the query; the connection is given up in any case.
+        let _ = match &self.tls {
+            None => token.cancel_query(NoTls).await,
+            Some(tls) => token.cancel_query(tls.clone()).await,
+        };
+    }
+
+    fn explain(&self, e: tokio_postgres::Error) -> Error {
+        let at = |e: Error| e.with("server", &self.shown);
+        if let Some(answer) = e.as_db_error() {
+            // PgBouncer has one code for whatever it says itself, and its words are in one language.
+            let pooler = *answer.code() == SqlState::PROTOCOL_VIOLATION;
+            let (kind, text) = match answer.message() {
+                said if pooler
+                    && (said.contains("authentication failed") || said.contains("no such user")) =>
+                {
+                    (Kind::PermissionDenied, REFUSED)
+                }
+                said if pooler && said.contains("no such database") => (Kind::NotFound, NO_DATABASE),
+                _ => return at(failure(e)),
+            };
+            return at(Error::new(kind, text).with("postgres", answer.message().to_owned()).caused_by(e));
+        }
+        let source = std::error::Error::source(&e).map(ToString::to_string).unwrap_or_default();
+        let text = if source.contains("certificate") || e.to_string().contains("TLS") {
+            let text = format!("no encrypted connection: {e} {source}; check sslmode and the certificates");
+            return at(Error::new(Kind::PermissionDenied, text).caused_by(e));
+        } else if source.contains("password") {
+            "the server wants a password and none is given; set DATABASE_PASSWORD"
+        } else {
+            let text =
+                format!("the PostgreSQL server does not answer: {e}; check host, port and that it runs");
+            return at(Error::new(Kind::Unavailable, text).caused_by(e));
+        };
+        at(Error::new(Kind::PermissionDenied, text).caused_by(e))
+    }
+}
+
+fn client_config(tls: Tls, options: &Options) -> Result<ClientConfig> {
+    let wrong = |e: &dyn std::fmt::Display| Error::new(Kind::Internal, format!("TLS: {e}"));
+    // Named here, so that another library's choice in the same process does not matter.
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|e| wrong(&e))?;
+    if matches!(tls, Tls::Prefer | Tls::Require) {
+        let verifier = Arc::new(Lenient { provider, chain: None });
+        return Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth());
+    }
+    let roots = Arc::new(roots(options)?);
+    let chain = rustls::client::WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
+        .build()
+        .map_err(|e| wrong(&e))?;
+    if tls == Tls::VerifyFull {
+        return Ok(builder.with_webpki_verifier(chain).with_no_client_auth());
+    }
+    let verifier = Arc::new(Lenient { provider, chain: Some(chain) });
+    Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+}
+
+fn roots(options: &Options) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    let found = match &options.tls_roots {
+        Some(path) => {
+            let bad = |e: &dyn std::fmt::Display| {
+                Error::new(
+                    Kind::InvalidArgument,
+                    format!("the file of trusted authorities cannot be read: {e}"),
+                )
+                .with("path", path.display())
+            };
+            let certificates = CertificateDer::pem_file_iter(path).map_err(|e| bad(&e))?;
+            certificates.collect::<std::result::Result<Vec<_>, _>>().map_err(|e| bad(&e))?
+        }
+        None => rustls_native_certs::load_native_certs().certs,
+    };
+    roots.add_parsable_certificates(found);
+    if roots.is_empty() {
+        let text = "no trusted authority was found; name a PEM file of them (sslrootcert)";
+        return Err(Error::new(Kind::InvalidArgument, text));
+    }
+    Ok(roots)
+}
+
+/// What `sslmode` promises below `verify-full`: encryption, and with `verify-ca` that somebody trusted vouches for the
+/// server, whatever its name. The handshake's signatures are checked in any case.
+#[derive(Debug)]
+struct Lenient {
+    provider: Arc<CryptoProvider>,
+    /// Checks the certificate's origin; `None`: nobody does.
+    chain: Option<Arc<rustls::client::WebPkiServerVerifier>>,
+}
+
+impl ServerCertVerifier for Lenient {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        use rustls::CertificateError::{NotValidForName, NotValidForNameContext};
+        let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
+        match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp, now) {
+            Err(rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })) => {
+                Ok(ServerCertVerified::assertion())
+            }
+            other => other,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, signed, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

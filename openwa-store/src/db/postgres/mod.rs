@@ -1,0 +1,158 @@
+//! PostgreSQL as an engine: a private runtime that drives a few connections, which blocking callers wait for.
+
+#[cfg(unix)]
+mod builtin;
+mod bulk;
+mod columns;
+mod conn;
+mod connect;
+mod database;
+mod failure;
+mod pool;
+mod ready;
+mod room;
+mod text;
+mod value;
+mod writer;
+
+pub(crate) use database::{Postgres, Setup};
+pub(crate) use text::quoted;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Handle, Runtime};
+
+use conn::PgConn;
+pub(crate) use connect::Connector;
+use pool::Pool;
+pub(crate) use ready::Prepare;
+use ready::Readiness;
+use room::Months;
+use text::Texts;
+
+use super::{Conn, Trace};
+use crate::config::Postgres as Options;
+use crate::error::{Error, Kind, Result};
+use crate::value::Value;
+
+/// What all connections of one store share.
+pub(crate) struct Core {
+    options: Options,
+    connector: Arc<Connector>,
+    texts: Texts,
+    trace: Option<Trace>,
+    pool: Pool,
+    months: Months,
+    readiness: Readiness,
+    /// Always there until the drop, which may not be the usual one: that waits for the runtime's threads, and panics
+    /// inside another runtime.
+    runtime: Option<Runtime>,
+    handle: Handle,
+    owner: u32,
+}
+
+/// How often the end of a commit is asked for whose answer was lost.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
+
+impl Core {
+    fn new(options: &Options, trace: Option<Trace>, readiness: Readiness) -> Result<Arc<Self>> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("openwa-postgres")
+            .enable_all()
+            .build()?;
+        let mut tables: Vec<_> =
+            crate::entity::tables_of(crate::entity::Database::Data).map(|t| t.name).collect();
+        tables.extend(["message_ids", "messages_ahead", "openwa_migrations", "create_messages_partition"]);
+        Ok(Arc::new(Core {
+            options: options.clone(),
+            connector: Arc::new(Connector::new(options)?),
+            texts: Texts::new(&options.schema, tables),
+            trace,
+            pool: Pool::default(),
+            months: Months::default(),
+            readiness,
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+            owner: std::process::id(),
+        }))
+    }
+
+    /// When a call that begins now has to be over with waiting for a connection.
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.options.timeout
+    }
+
+    /// A connection to a database that is ready for use. Waits until `deadline` for a free one and for the server.
+    fn lease(self: &Arc<Self>, deadline: Instant) -> Result<PgConn> {
+        let conn = self.pool.lease(self, deadline)?;
+        self.readiness.see_to(&conn)?;
+        Ok(conn)
+    }
+
+    fn is_partitioned(&self) -> bool {
+        self.readiness.is_partitioned()
+    }
+
+    /// How the transaction `number` ended, whose answer was lost: an error says that nothing of it was kept, or that
+    /// nobody can tell.
+    fn outcome(self: &Arc<Self>, number: i64) -> Result<()> {
+        let deadline = self.deadline();
+        loop {
+            let asked = self.lease(deadline).and_then(|conn| {
+                let sql = "SELECT txid_status(?1)";
+                conn.first(sql, &[Value::Int(number)], |row| {
+                    Ok(if let Value::Text(s) = row.get(0) { s.to_owned() } else { String::new() })
+                })
+            });
+            match asked {
+                Ok(Some(status)) if status == "committed" => return Ok(()),
+                Ok(Some(status)) if status == "aborted" => {
+                    return Err(failure::lost("the server went away before the commit"));
+                }
+                Ok(Some(status)) if status == "in progress" => {}
+                Err(e) if e.kind() == Kind::Unavailable => {}
+                Ok(_) => return Err(unknown()),
+                Err(e) => return Err(e),
+            }
+            if Instant::now() > deadline {
+                return Err(unknown());
+            }
+            std::thread::sleep(ASK_AGAIN);
+        }
+    }
+}
+
+fn unknown() -> Error {
+    Error::new(
+        Kind::Unavailable,
+        "the connection was lost while the server committed, and it cannot be asked whether it did; do it again: what is \
+         there already is recognised",
+    )
+    .with("outcome", "unknown")
+}
+
+impl PgConn {
+    fn first<T>(
+        &self,
+        sql: &str,
+        params: &[Value<'_>],
+        make: impl FnMut(&dyn crate::value::Row) -> Result<T>,
+    ) -> Result<Option<T>> {
+        (self as &dyn Conn).first(sql, params, make)
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        let Some(runtime) = self.runtime.take() else { return };
+        if std::process::id() == self.owner {
+            runtime.shutdown_background();
+        } else {
+            // After a fork the connections are the parent's; closing them here would end them there.
+            std::mem::forget(runtime);
+            self.pool.leak();
+        }
+    }
+}

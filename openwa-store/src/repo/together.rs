@@ -1,0 +1,225 @@
+//! Many messages at once, with a few statements for all of them: where each statement is a round trip to a server.
+//!
+//! The rules are those of [`messages::save`]; what differs is only how the rows are asked for and written.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
+use uuid::Uuid;
+
+use super::messages::{self, Context, GATE, Gate, Outcome, Saved};
+use crate::db::{Conn, Taken, insert_messages};
+use crate::entity::{Entity, Message};
+use crate::error::{Error, Result};
+use crate::policy::address;
+use crate::policy::message::NewMessage;
+use crate::text::Text;
+use crate::value::{Column, ColumnKind, Value};
+
+/// One message to be saved.
+pub(crate) struct Save<'a> {
+    pub(crate) session: Uuid,
+    pub(crate) new: &'a NewMessage,
+    /// Nothing comes back that retention has removed.
+    pub(crate) backfill: bool,
+}
+
+/// Saves messages in order, each with its own result. An error is one of the database.
+pub(crate) fn save_all(conn: &dyn Conn, cx: &Context<'_>, saves: &[Save<'_>]) -> Result<Vec<Result<Saved>>> {
+    if !conn.dialect().prefers_many_rows() {
+        return Ok(saves.iter().map(|s| messages::save(conn, cx, s.session, s.new, s.backfill)).collect());
+    }
+    let gates = gates(conn, saves)?;
+    let phones = phones(conn, saves)?;
+    let mut out: Vec<Option<Result<Saved>>> = Vec::new();
+    // Rows that may be new, and the places of their answers.
+    let mut fresh: Vec<(usize, Message)> = Vec::new();
+    let mut later: Vec<(usize, Message)> = Vec::new();
+    let mut met = HashSet::new();
+    for (i, save) in saves.iter().enumerate() {
+        let made = gates
+            .get(&save.session)
+            .ok_or_else(|| Error::not_found("session", save.session))
+            .and_then(|gate| {
+                let mut resolve = |given: &Text| Ok(resolved(&phones, save.session, given));
+                Ok((gate, messages::row(cx, save.session, gate, save.new, &mut resolve)?))
+            });
+        out.push(match made {
+            Err(e) => Some(Err(e)),
+            Ok((gate, message)) if !gate.keeps(cx) => Some(messages::not_kept(conn, cx, message)),
+            Ok((gate, message)) if save.backfill && gate.has_removed(&message) => {
+                Some(Ok(Saved { outcome: Outcome::NotStored { new: false }, message }))
+            }
+            Ok((_, message)) => {
+                let key = message.wa_message_id.clone().map(|id| (message.session_id, id));
+                let first = key.is_none_or(|key| met.insert(key));
+                (if first { &mut fresh } else { &mut later }).push((i, message));
+                None
+            }
+        });
+    }
+    let inserted = insert(conn, cx, &fresh)?;
+    let (new, known): (Vec<_>, Vec<_>) = fresh.into_iter().partition(|(_, m)| inserted.contains(&m.id));
+    let awaited = awaited(conn, &new)?;
+    for (i, message) in new {
+        let waits = message
+            .wa_message_id
+            .as_ref()
+            .is_some_and(|id| awaited.contains(&(message.session_id, id.clone())));
+        out[i] = Some(if waits {
+            messages::inserted(conn, message)
+        } else {
+            Ok(Saved { outcome: Outcome::Inserted, message })
+        });
+    }
+    merge(conn, known, later, &mut out)?;
+    Ok(out.into_iter().flatten().collect())
+}
+
+/// Merges messages that are there already, in order.
+fn merge(
+    conn: &dyn Conn,
+    mut known: Vec<(usize, Message)>,
+    later: Vec<(usize, Message)>,
+    out: &mut [Option<Result<Saved>>],
+) -> Result<()> {
+    known.extend(later);
+    let rows = stored(conn, &known)?;
+    for (i, incoming) in known {
+        let there =
+            incoming.wa_message_id.as_ref().and_then(|id| rows.get(&(incoming.session_id, id.clone())));
+        // Most repetitions say nothing new, and one look at all rows tells so. Only what changes is locked.
+        let nothing = there.filter(|row| {
+            crate::policy::message::deliver(&mut (*row).clone(), &incoming)
+                == crate::policy::message::Merged::Unchanged
+        });
+        out[i] = Some(match nothing {
+            Some(row) => Ok(Saved { outcome: Outcome::Unchanged, message: row.clone() }),
+            None => messages::merge(conn, &incoming),
+        });
+    }
+    Ok(())
+}
+
+/// What each session says about its messages. It stays as long as the transaction.
+fn gates(conn: &dyn Conn, saves: &[Save<'_>]) -> Result<HashMap<Uuid, Gate>> {
+    let mut ids: Vec<Uuid> = saves.iter().map(|s| s.session).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let ids: Vec<Value<'_>> = ids.into_iter().map(Value::Uuid).collect();
+    let sql = format!("SELECT id, {GATE} FROM sessions WHERE id = ANY(?1) ORDER BY id");
+    let rows = conn.all(&conn.dialect().holding(&sql), &[Value::List(ColumnKind::Uuid, &ids)], |row| {
+        Ok((Uuid::read(row.get(0)).unwrap_or_default(), Gate::read(row, 1)))
+    })?;
+    Ok(rows.into_iter().collect())
+}
+
+type Phones = HashMap<(Uuid, Text), Text>;
+
+/// The phone addresses of all LIDs that occur.
+fn phones(conn: &dyn Conn, saves: &[Save<'_>]) -> Result<Phones> {
+    let mut lids: HashSet<(Uuid, Text)> = HashSet::new();
+    for Save { session, new, .. } in saves {
+        for given in
+            [Some(&new.chat_id), Some(&new.from_number), new.to_number.as_ref()].into_iter().flatten()
+        {
+            let address = address::normalize(given.as_stored());
+            if address::is_lid(&address) {
+                lids.insert((*session, Text::from_stored(address)));
+            }
+        }
+    }
+    if lids.is_empty() {
+        return Ok(Phones::new());
+    }
+    let (sessions, texts): (Vec<_>, Vec<_>) =
+        lids.iter().map(|(s, lid)| (Value::Uuid(*s), lid.bind())).unzip();
+    let sql = "SELECT session_id, lid, pn FROM identities
+                WHERE (session_id, lid) IN (SELECT * FROM unnest(?1, ?2)) AND pn IS NOT NULL";
+    let rows = conn.all(
+        sql,
+        &[Value::List(ColumnKind::Uuid, &sessions), Value::List(ColumnKind::Text, &texts)],
+        |row| {
+            let text = |i| Text::read(row.get(i)).unwrap_or_default();
+            Ok(((Uuid::read(row.get(0)).unwrap_or_default(), text(1)), text(2)))
+        },
+    )?;
+    Ok(rows.into_iter().collect())
+}
+
+fn resolved(phones: &Phones, session: Uuid, given: &Text) -> Text {
+    let address = match address::normalize(given.as_stored()) {
+        Cow::Borrowed(_) => given.clone(),
+        Cow::Owned(s) => Text::from_stored(s),
+    };
+    phones.get(&(session, address.clone())).cloned().unwrap_or(address)
+}
+
+/// Inserts rows of which each has another id, and says which were new.
+fn insert(conn: &dyn Conn, cx: &Context<'_>, rows: &[(usize, Message)]) -> Result<HashSet<Uuid>> {
+    if rows.is_empty() {
+        return Ok(HashSet::new());
+    }
+    conn.make_room(&mut rows.iter().map(|(_, m)| m.created_at), cx.now)?;
+    let values: Vec<Vec<Value<'_>>> = rows.iter().map(|(_, m)| m.values()).collect();
+    let columns: Vec<Vec<Value<'_>>> = (0..Message::TABLE.columns.len())
+        .map(|column| values.iter().map(|row| row[column]).collect())
+        .collect();
+    let lists: Vec<Value<'_>> = Message::TABLE
+        .columns
+        .iter()
+        .zip(&columns)
+        .map(|(column, list)| Value::List(column.kind, list))
+        .collect();
+    let ids = conn.all(&INSERT, &lists, |row| Ok(Uuid::read(row.get(0)).unwrap_or_default()))?;
+    Ok(ids.into_iter().collect())
+}
+
+static INSERT: LazyLock<String> = LazyLock::new(|| insert_messages(Message::TABLE, Taken::Skipped));
+
+type Key = (Uuid, Text);
+
+/// Session and WhatsApp's id of rows as two lists.
+fn keys(rows: &[(usize, Message)]) -> (Vec<Value<'_>>, Vec<Value<'_>>) {
+    let keyed = rows.iter().filter_map(|(_, m)| Some((m.session_id, m.wa_message_id.as_ref()?)));
+    keyed.map(|(session, id)| (Value::Uuid(session), id.bind())).unzip()
+}
+
+/// Those of some new messages that something waits for.
+fn awaited(conn: &dyn Conn, new: &[(usize, Message)]) -> Result<HashSet<Key>> {
+    let (sessions, ids) = keys(new);
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let sql =
+        "SELECT DISTINCT p.session_id, p.wa_message_id FROM unnest(?1, ?2) AS k(session_id, wa_message_id)
+                 JOIN pending_changes p ON p.session_id = k.session_id AND p.wa_message_id = k.wa_message_id";
+    let lists = [Value::List(ColumnKind::Uuid, &sessions), Value::List(ColumnKind::Text, &ids)];
+    let rows = conn.all(sql, &lists, |row| {
+        Ok((Uuid::read(row.get(0)).unwrap_or_default(), Text::read(row.get(1)).unwrap_or_default()))
+    })?;
+    Ok(rows.into_iter().collect())
+}
+
+/// The stored rows of some messages. The inner query has a limit so that the server looks each row up by its key,
+/// instead of reading whole partitions to join them.
+fn stored(conn: &dyn Conn, known: &[(usize, Message)]) -> Result<HashMap<Key, Message>> {
+    static SQL: LazyLock<String> = LazyLock::new(|| {
+        let columns: Vec<String> = Message::TABLE.columns.iter().map(|c| format!("m.{}", c.name)).collect();
+        format!(
+            "SELECT {} FROM unnest(?1, ?2) AS k(session_id, wa_message_id)
+               JOIN message_ids i ON i.session_id = k.session_id AND i.wa_message_id = k.wa_message_id
+              CROSS JOIN LATERAL (
+                    SELECT * FROM messages WHERE id = i.message_id AND created_at = i.created_at LIMIT 1) m",
+            columns.join(", ")
+        )
+    });
+    let (sessions, ids) = keys(known);
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let lists = [Value::List(ColumnKind::Uuid, &sessions), Value::List(ColumnKind::Text, &ids)];
+    let rows: Vec<Message> = conn.rows(&SQL, &lists)?;
+    Ok(rows.into_iter().filter_map(|m| Some(((m.session_id, m.wa_message_id.clone()?), m))).collect())
+}

@@ -1,0 +1,318 @@
+//! OpenWA's database on a PostgreSQL server, read in one read-only transaction as of one moment.
+//!
+//! Rows come as JSON that the server makes, through a cursor and the simple protocol, which every pooler carries.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use tokio::runtime::Handle;
+use tokio_postgres::{Client, SimpleQueryMessage};
+use url::Url;
+
+use super::{At, Take};
+use crate::config::{Postgres, Tls};
+use crate::db::{Connector, quoted};
+use crate::error::{Error, Kind, Result};
+use crate::takeover::map::{self, MAPPINGS};
+use crate::takeover::row::SourceRow;
+
+/// Rows that are asked for at once follow from how many bytes the last ones had.
+const FETCH_BYTES: usize = 2 << 20;
+const FETCH_MOST: usize = 500;
+
+/// Where the database is.
+pub(super) struct Address(Postgres);
+
+impl Address {
+    /// Reads `postgres://user:password@host:port/database?schema=public&sslmode=prefer`.
+    pub(super) fn parse(given: &str) -> Result<Self> {
+        let wrong =
+            |what: &str| Error::invalid("source", format!("not the URL of a PostgreSQL database: {what}"));
+        let url = Url::parse(given).map_err(|e| wrong(&e.to_string()))?;
+        let decode = |s: &str| percent(s).ok_or_else(|| wrong("an escape in it is no UTF-8"));
+        let mut to = Postgres::default();
+        if let Some(host) = url.host_str().filter(|h| !h.is_empty()) {
+            to.host = decode(host)?.trim_matches(['[', ']']).to_owned();
+        }
+        to.port = url.port().unwrap_or(to.port);
+        if !url.username().is_empty() {
+            to.user = decode(url.username())?;
+        }
+        to.password = url.password().map(decode).transpose()?;
+        let database = decode(url.path().trim_start_matches('/'))?;
+        if database.is_empty() {
+            return Err(wrong("it names no database"));
+        }
+        to.database = database;
+        for (name, value) in url.query_pairs() {
+            match name.as_ref() {
+                "schema" => to.schema = value.into_owned(),
+                "host" => to.host = value.into_owned(),
+                "port" => to.port = value.parse().map_err(|_| wrong("port is no number"))?,
+                "sslrootcert" => to.tls_roots = Some(PathBuf::from(value.as_ref())),
+                "sslmode" => {
+                    to.tls = match value.as_ref() {
+                        "disable" => Tls::Disable,
+                        "allow" | "prefer" => Tls::Prefer,
+                        "require" => Tls::Require,
+                        "verify-ca" => Tls::VerifyCa,
+                        "verify-full" => Tls::VerifyFull,
+                        _ => {
+                            return Err(wrong(
+                                "sslmode is none of: disable, prefer, require, verify-ca, verify-full",
+                            ));
+                        }
+                    }
+                }
+                other => {
+                    return Err(wrong(&format!(
+                        "{other} is not known; schema, sslmode, sslrootcert, host and port are"
+                    )));
+                }
+            }
+        }
+        Ok(Address(to))
+    }
+
+    /// The address without the password.
+    pub(super) fn shown(&self) -> String {
+        format!("{:?}, schema {}", self.0, self.0.schema)
+    }
+}
+
+fn percent(s: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(s.len());
+    let mut rest = s.as_bytes();
+    while let [first, tail @ ..] = rest {
+        match (first, tail) {
+            (b'%', [a, b, tail @ ..]) => {
+                let digits = [*a, *b];
+                bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+                rest = tail;
+            }
+            _ => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// What the thread that speaks with the server tells.
+enum Told {
+    Total(u64),
+    Table(String),
+    Row(String),
+}
+
+pub(super) fn read(address: &Address, take: &mut dyn Take) -> Result<()> {
+    // A thread of its own, so that it works for a caller that is inside a runtime already. The channel is short: the
+    // server waits for whoever takes the rows.
+    let (to, from) = sync_channel(64);
+    std::thread::scope(|scope| {
+        let speaker = scope.spawn(move || speak(&address.0, &to));
+        let taken = take_all(from, take);
+        let spoken = speaker
+            .join()
+            .unwrap_or_else(|_| Err(Error::new(Kind::Internal, "the reader of the server stopped")));
+        // A reader that found nobody to take its rows any more is not what went wrong.
+        taken.and(spoken)
+    })
+}
+
+fn take_all(from: Receiver<Told>, take: &mut dyn Take) -> Result<()> {
+    let mut at = At { done: 0, total: None };
+    for told in from {
+        match told {
+            Told::Total(rows) => at.total = Some(rows),
+            Told::Table(table) => take.table(&table)?,
+            Told::Row(row) => {
+                at.done += 1;
+                take.row(SourceRow::from_json(row.as_bytes()), at)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn speak(options: &Postgres, to: &SyncSender<Told>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let client = connect(options).await?;
+        let tables = tables(&client, &options.schema).await?;
+        let mut total = 0;
+        for table in &tables {
+            let sql = format!("SELECT count(*) FROM {}.{}", quoted(&options.schema), quoted(&table.name));
+            let counted = rows(&client, &sql).await?;
+            total += counted.first().and_then(|r| r.first()?.parse::<u64>().ok()).unwrap_or(0);
+        }
+        let mut gone = to.send(Told::Total(total)).is_err();
+        for table in &tables {
+            gone = gone || to.send(Told::Table(table.name.clone())).is_err();
+            if gone || !table.read(&client, &options.schema, to).await? {
+                return Ok(());
+            }
+        }
+        client.batch_execute("COMMIT").await.map_err(failed)
+    })
+}
+
+async fn connect(options: &Postgres) -> Result<Client> {
+    let client = Arc::new(Connector::new(options)?).connect(Handle::current()).await?;
+    client
+        .batch_execute(
+            "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0",
+        )
+        .await
+        .map_err(failed)?;
+    Ok(client)
+}
+
+fn failed(e: tokio_postgres::Error) -> Error {
+    let kind = if e.as_db_error().is_some() { Kind::Unreadable } else { Kind::Unavailable };
+    let told = e.as_db_error().map_or_else(|| e.to_string(), |db| db.message().to_owned());
+    Error::new(kind, format!("the server does not give its rows: {told}")).caused_by(e)
+}
+
+/// The rows of a query, all of them, as text; NULL is empty.
+async fn rows(client: &Client, sql: &str) -> Result<Vec<Vec<String>>> {
+    let messages = client.simple_query(sql).await.map_err(failed)?;
+    let text = |row: &tokio_postgres::SimpleQueryRow| {
+        (0..row.len()).map(|i| row.get(i).unwrap_or_default().to_owned()).collect()
+    };
+    let row =
+        |m: &SimpleQueryMessage| if let SimpleQueryMessage::Row(row) = m { Some(text(row)) } else { None };
+    Ok(messages.iter().filter_map(row).collect())
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+struct TableRead {
+    name: String,
+    /// What is selected: every column that is stored and not computed.
+    columns: Vec<String>,
+    names: Vec<String>,
+}
+
+/// The tables with rows to take, those that are mapped first.
+async fn tables(client: &Client, schema: &str) -> Result<Vec<TableRead>> {
+    let sql = format!(
+        "SELECT c.table_name, c.column_name, c.data_type, c.is_generated
+           FROM information_schema.columns AS c
+           JOIN information_schema.tables AS t USING (table_schema, table_name)
+          WHERE c.table_schema = {} AND t.table_type = 'BASE TABLE' ORDER BY c.table_name, c.ordinal_position",
+        literal(schema)
+    );
+    let mut tables: Vec<TableRead> = Vec::new();
+    for column in rows(client, &sql).await? {
+        let [table, name, kind, generated] = column.as_slice() else { continue };
+        if map::is_bookkeeping(table) {
+            continue;
+        }
+        if tables.last().is_none_or(|t| t.name != *table) {
+            tables.push(TableRead { name: table.clone(), columns: Vec::new(), names: Vec::new() });
+        }
+        if let Some(last) = tables.last_mut()
+            && generated != "ALWAYS"
+        {
+            let q = quoted(name);
+            // A time without a zone is UTC; written with its Z it stays that for whoever reads it later.
+            last.columns.push(match kind.as_str() {
+                "timestamp without time zone" => {
+                    format!("to_char({q}, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS {q}")
+                }
+                "timestamp with time zone" => {
+                    format!("to_char({q} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS {q}")
+                }
+                // As OpenWA's own export of it has them.
+                "bigint" => format!("{q}::text AS {q}"),
+                _ => q,
+            });
+            last.names.push(name.clone());
+        }
+    }
+    let there = |name: &str| tables.iter().any(|t| t.name == name);
+    if there("openwa_migrations") {
+        let text = "this looks like a database of openwa-store itself; there is nothing to take over";
+        return Err(Error::new(Kind::ForeignDatabase, text));
+    }
+    if !there("sessions") || !there("messages") {
+        let names: Vec<&str> = tables.iter().map(|t| t.name.as_str()).collect();
+        let text = if names.is_empty() {
+            format!("the database has no tables in the schema {schema}; name another with ?schema=")
+        } else {
+            format!("this looks like another program's database; its tables: {}", names.join(", "))
+        };
+        return Err(Error::new(Kind::ForeignDatabase, text));
+    }
+    for table in &tables {
+        if let Some(mapping) = map::mapping(&table.name) {
+            let names: Vec<&str> = table.names.iter().map(String::as_str).collect();
+            map::check_columns(mapping, &names)?;
+        }
+    }
+    tables.sort_by_key(|t| MAPPINGS.iter().position(|m| m.table == t.name).unwrap_or(MAPPINGS.len()));
+    Ok(tables)
+}
+
+impl TableRead {
+    /// Sends every row. False: nobody takes them any more.
+    async fn read(&self, client: &Client, schema: &str, to: &SyncSender<Told>) -> Result<bool> {
+        let sql = format!(
+            "DECLARE taken NO SCROLL CURSOR FOR SELECT row_to_json(r)::text FROM (SELECT {} FROM {}.{}) AS r",
+            self.columns.join(", "),
+            quoted(schema),
+            quoted(&self.name)
+        );
+        client.batch_execute(&sql).await.map_err(failed)?;
+        let mut fetch = 16;
+        loop {
+            let fetched = rows(client, &format!("FETCH {fetch} FROM taken")).await?;
+            if fetched.is_empty() {
+                break;
+            }
+            let mut bytes = 0;
+            for row in fetched.into_iter().flatten() {
+                bytes += row.len();
+                if to.send(Told::Row(row)).is_err() {
+                    return Ok(false);
+                }
+            }
+            fetch = if bytes > FETCH_BYTES { (fetch / 2).max(1) } else { (fetch * 2).min(FETCH_MOST) };
+        }
+        client.batch_execute("CLOSE taken").await.map_err(failed)?;
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_with_everything() {
+        let url = "postgresql://o%40wa:p%3Aw@db.example.com:6432/gate%20way?schema=wa&sslmode=require";
+        let Address(to) = Address::parse(url).unwrap();
+        assert_eq!((to.user.as_str(), to.password.as_deref()), ("o@wa", Some("p:w")));
+        assert_eq!((to.host.as_str(), to.port, to.database.as_str()), ("db.example.com", 6432, "gate way"));
+        assert_eq!((to.schema.as_str(), to.tls), ("wa", Tls::Require));
+        assert!(!Address(to).shown().contains("p:w"), "no password is shown");
+    }
+
+    #[test]
+    fn what_is_no_address_says_why() {
+        for bad in [
+            "postgres://",
+            "postgres://h",
+            "postgres://h/",
+            "postgres://h/d?ssl=1",
+            "postgres://h/d?sslmode=x",
+        ] {
+            assert_eq!(Address::parse(bad).err().map(|e| e.kind()), Some(Kind::InvalidArgument), "{bad}");
+        }
+    }
+}

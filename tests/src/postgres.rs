@@ -1,0 +1,128 @@
+//! PostgreSQL as stores meet it: with partitions, without, and behind PgBouncer.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use openwa_store::{Config, DataDatabase, ManualClock, Postgres, Store};
+
+use crate::bouncer::Bouncer;
+use crate::cluster::{Cluster, Database, PASSWORD, Sql, USER};
+use crate::conformance::at;
+
+/// How a store meets PostgreSQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// `messages` has a partition for each month.
+    Partitioned,
+    /// `messages` is one table.
+    Plain,
+    /// With partitions, behind PgBouncer in transaction mode.
+    Bouncer,
+}
+
+impl Way {
+    /// All of them.
+    pub const ALL: [Way; 3] = [Way::Partitioned, Way::Plain, Way::Bouncer];
+}
+
+/// A database of a store's own, in the cluster of this process.
+pub struct Place {
+    /// The database.
+    pub database: Database<'static>,
+    /// How a store meets it.
+    pub way: Way,
+}
+
+impl Place {
+    /// The PgBouncer before the cluster of this process.
+    #[must_use]
+    pub fn bouncer() -> &'static Bouncer {
+        static BOUNCER: LazyLock<Bouncer> = LazyLock::new(|| Bouncer::new(Cluster::shared()));
+        &BOUNCER
+    }
+
+    /// An empty one.
+    #[must_use]
+    pub fn empty(way: Way) -> Self {
+        Place { database: Cluster::shared().database(), way }
+    }
+
+    /// One that a store has been opened on once, when every conformance case begins. Copying that is faster than making
+    /// the tables anew.
+    #[must_use]
+    pub fn migrated(way: Way) -> Self {
+        static PARTITIONED: LazyLock<Database<'static>> = LazyLock::new(|| template(Way::Partitioned));
+        static PLAIN: LazyLock<Database<'static>> = LazyLock::new(|| template(Way::Plain));
+        let template = if way == Way::Plain { &PLAIN } else { &PARTITIONED };
+        Place { database: template.copy(), way }
+    }
+
+    /// How a store reaches it.
+    #[must_use]
+    pub fn postgres(&self) -> Postgres {
+        let partitioned = self.way != Way::Plain;
+        match self.way {
+            Way::Partitioned | Way::Plain => Postgres { partitioned, ..self.database.postgres() },
+            Way::Bouncer => Self::bouncer().postgres(&self.database),
+        }
+    }
+
+    /// A store with Main in `dir` and Data here.
+    #[must_use]
+    pub fn config(&self, dir: &Path) -> Config {
+        Config { data: DataDatabase::Postgres(self.postgres()), ..Config::new(dir) }
+    }
+
+    /// The environment of a gateway that uses it.
+    #[must_use]
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        environment(&self.postgres())
+    }
+
+    /// A session with it, past the pool.
+    #[must_use]
+    pub fn sql(&self) -> Sql {
+        self.database.sql()
+    }
+}
+
+/// The environment of a gateway that uses this database.
+#[must_use]
+pub fn environment(postgres: &Postgres) -> Vec<(&'static str, String)> {
+    vec![
+        ("DATABASE_TYPE", "postgres".to_owned()),
+        ("DATABASE_HOST", postgres.host.clone()),
+        ("DATABASE_PORT", postgres.port.to_string()),
+        ("DATABASE_NAME", postgres.database.clone()),
+        ("DATABASE_USERNAME", USER.to_owned()),
+        ("DATABASE_PASSWORD", PASSWORD.to_owned()),
+        ("DATABASE_SSL", "false".to_owned()),
+    ]
+}
+
+fn template(way: Way) -> Database<'static> {
+    let place = Place::empty(way);
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config { clock: ManualClock::new(at(0)), ..place.config(dir.path()) };
+    Store::open_with(config).unwrap().close().unwrap();
+    place.database
+}
+
+/// What `messages` and `message_ids` disagree about: rows of one without the other, and ids that have two rows.
+#[must_use]
+pub fn disagreements(sql: &Sql) -> Vec<Vec<String>> {
+    let mut found = sql.rows(
+        "SELECT 'twice', session_id, wa_message_id FROM messages WHERE wa_message_id IS NOT NULL
+         GROUP BY session_id, wa_message_id HAVING count(*) > 1",
+    );
+    if sql.value("SELECT to_regclass('message_ids') IS NOT NULL") == "t" {
+        found.extend(sql.rows(
+            "SELECT CASE WHEN m.id IS NULL THEN 'id without message' ELSE 'message without id' END,
+                    session_id, wa_message_id
+             FROM (SELECT * FROM messages WHERE wa_message_id IS NOT NULL) m
+             FULL JOIN message_ids i USING (session_id, wa_message_id)
+             WHERE m.id IS NULL OR i.wa_message_id IS NULL",
+        ));
+    }
+    found
+}
