@@ -126,7 +126,7 @@ fn every_statement_is_answered_by_an_index() {
 
 /// The oldest month that was looked into since the counters were reset.
 fn oldest_look(sql: &Sql) -> Option<String> {
-    let looked = "SELECT min(relname) FROM pg_stat_user_tables
+    let looked = "SELECT coalesce(min(relname), '') FROM pg_stat_user_tables
                    WHERE relname LIKE 'messages_y%' AND coalesce(seq_scan, 0) + coalesce(idx_scan, 0) > 0";
     Some(sql.value(looked)).filter(|name| !name.is_empty())
 }

@@ -16,7 +16,8 @@ const LAYOUTS: [Way; 2] = [Way::Partitioned, Way::Plain];
 
 fn each_table(check: impl Fn(&Sql, &Table)) {
     for way in LAYOUTS {
-        let sql = Place::migrated(way).sql();
+        let place = Place::migrated(way);
+        let sql = place.sql();
         tables_of(Database::Data).for_each(|table| check(&sql, table));
     }
 }
@@ -36,7 +37,8 @@ fn column_type(kind: ColumnKind) -> &'static str {
 #[test]
 fn the_same_tables_and_no_other() {
     for way in LAYOUTS {
-        let stored = Place::migrated(way).sql().column(
+        let place = Place::migrated(way);
+        let stored = place.sql().column(
             "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
                 AND NOT relispartition",
         );
@@ -69,7 +71,8 @@ fn the_same_columns_in_the_same_order() {
 #[test]
 fn the_same_primary_keys() {
     for way in LAYOUTS {
-        let sql = Place::migrated(way).sql();
+        let place = Place::migrated(way);
+        let sql = place.sql();
         for table in tables_of(Database::Data) {
             let stored = sql.column(&format!(
                 "SELECT a.attname FROM pg_index i CROSS JOIN unnest(i.indkey::int[]) WITH ORDINALITY k (attnum, n)

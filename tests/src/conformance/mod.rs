@@ -31,6 +31,7 @@ pub mod paging;
 pub mod retention;
 pub mod sessions;
 pub mod store;
+pub mod takeover;
 pub mod text;
 pub mod webhooks;
 
@@ -56,7 +57,7 @@ macro_rules! groups {
 /// Every case there is.
 pub const GROUPS: &[Group] = groups![
     store, sessions, messages, changes, history, paging, identities, contacts, webhooks, batches, auth, keys,
-    key_admin, audit, text, retention
+    key_admin, audit, text, retention, takeover
 ];
 
 /// A list of cases by the names of their functions.
