@@ -1,4 +1,5 @@
 // Generated from the library's description by `BLESS=1 cargo test -p openwa-node`. Do not edit.
+import { authorizeSync } from '../authorize.js'
 import { bool, bytes, float, int, json, list, same, text, time } from '../codec.js'
 import type { OpenWAError } from '../error.js'
 import { Group, type Page } from '../group.js'
@@ -586,7 +587,7 @@ export class Batches extends Group {
   }
 
   /**
-   * Hands out the next message of a job: in order, once, across threads and processes. not given: there is none
+   * Hands out the next message of a job: in order, once, across threads and processes. Not given: there is none
    * left, or the job has ended.
    */
   claimNext(job: string): Promise<t.BatchJobMessage | null> {
@@ -714,9 +715,9 @@ export class ApiKeys extends Group {
     return this.run(apiKeysAuthorize, [key, ask])
   }
 
-  /** {@link authorize} on this thread, for where a host cannot await. It takes microseconds. */
+  /** {@link authorize} on this thread, for where a host cannot await: microseconds. The record is shared; it is frozen. */
   authorizeSync(key: string, ask?: t.Ask): t.Authorization {
-    return this.runNow(apiKeysAuthorize, [key, ask])
+    return authorizeSync(this.handle, key, ask)
   }
 
   /**

@@ -505,7 +505,7 @@ export interface TakeoverOptions {
   plan?: boolean
   /** Takes over the rows that are good and reports the others. If not set, one bad row means that nothing is written. */
   skipBadRows?: boolean
-  /** Name or id of the session that credentials belong to. not given: the one called like their folder or archive, or with their telephone number; else a new one of that name. */
+  /** Name or id of the session that credentials belong to. Not given: the one called like their folder or archive, or with their telephone number; else a new one of that name. */
   session?: string | null
 }
 

@@ -113,7 +113,7 @@ pub struct Context {
     /// The clock of every store that this context opens; it starts at [`START`].
     pub clock: Arc<ManualClock>,
     dir: Option<TempDir>,
-    place: Option<Place>,
+    place: Option<Arc<Place>>,
     trace: Option<Trace>,
 }
 
@@ -132,7 +132,7 @@ impl Context {
     pub fn new(configuration: Configuration) -> Self {
         let dir = configuration.persistent().then(|| tempfile::tempdir().unwrap());
         let place = match configuration {
-            Configuration::Postgres(way) => Some(Place::migrated(way)),
+            Configuration::Postgres(way) => Some(Arc::new(Place::migrated(way))),
             Configuration::SqliteFile | Configuration::SqliteMemory => None,
         };
         Context { clock: ManualClock::new(at(0)), dir, place, trace: None }
@@ -142,6 +142,13 @@ impl Context {
     #[must_use]
     pub fn traced(configuration: Configuration, trace: Trace) -> Self {
         Context { trace: Some(trace), ..Context::new(configuration) }
+    }
+
+    /// A context on a database that is there already.
+    #[must_use]
+    pub fn on(place: Arc<Place>, trace: Trace) -> Self {
+        let dir = Some(tempfile::tempdir().unwrap());
+        Context { clock: ManualClock::new(at(0)), dir, place: Some(place), trace: Some(trace) }
     }
 
     /// How this context opens stores.
