@@ -8,7 +8,7 @@ use super::MAX_PROBLEMS;
 use super::map;
 use super::row::Wrong;
 use super::run::Run;
-use crate::entity::{ApiKey, BatchJob, Database, Session, tables_of};
+use crate::entity::{ApiKey, BatchJob, BatchJobMessage, Database, Session, tables_of};
 use crate::error::Result;
 use crate::store::Store;
 use crate::text::Text;
@@ -22,7 +22,6 @@ impl Run<'_, '_> {
         for (table, key, unique) in [
             (Session::TABLE, "sessions", &there.session_names()),
             (ApiKey::TABLE, "api_keys", &there.key_hashes),
-            (BatchJob::TABLE, "message_batches", &HashMap::new()),
         ] {
             for (id, value) in self.spool.keys(table)? {
                 let owner = value.as_ref().and_then(|v| unique.get(v));
@@ -35,6 +34,9 @@ impl Run<'_, '_> {
             }
         }
         for table in tables_of(Database::Main).chain(tables_of(Database::Data)) {
+            if table.name == BatchJobMessage::TABLE.name {
+                self.settle_jobs(store, &there)?;
+            }
             let source = source_table(table.name);
             let mut lost = Vec::new();
             let mut more = 0_u64;
@@ -60,6 +62,29 @@ impl Run<'_, '_> {
             }
         }
         self.settle_stored()
+    }
+
+    /// A job has its id within the session, which the store may have used for another.
+    fn settle_jobs(&mut self, store: &Store, there: &Present) -> Result<()> {
+        if there.sessions.is_empty() {
+            return self.spool.know_all(BatchJob::TABLE);
+        }
+        for (id, unique) in self.spool.keys(BatchJob::TABLE)? {
+            let (session, batch_id) = unique.as_deref().and_then(|u| u.split_once('/')).unwrap_or_default();
+            let session = Uuid::try_parse(session).unwrap_or_default();
+            let sql = "SELECT id FROM batch_jobs WHERE session_id = ?1 AND batch_id = ?2";
+            let found = store.data("takeover", |conn| {
+                let values = [Value::Uuid(session), Value::Text(batch_id)];
+                conn.first(sql, &values, |row| Ok(Uuid::read(row.get(0))))
+            })?;
+            if found.flatten().is_some_and(|found| found.to_string() != id) {
+                self.spool.remove(BatchJob::TABLE, &id)?;
+                self.problem("message_batches", id, Wrong::new("", taken(BatchJob::TABLE.name)));
+            } else {
+                self.spool.know(&id)?;
+            }
+        }
+        Ok(())
     }
 
     /// The engine's own messages: one that has its message goes there, any other is kept whole.
