@@ -27,7 +27,7 @@ def server() -> Iterator[str]:
     """The address of a server that is gone with the module; it speaks over a socket only."""
     initdb, pg_ctl = program("initdb"), program("pg_ctl")
     if not initdb or not pg_ctl:
-        pytest.skip("PostgreSQL is not installed; `make test` installs it")
+        pytest.fail("PostgreSQL is not installed; `make servers` installs it")
     # Not below pytest's folder, which other users may not enter, and short enough for a socket.
     with tempfile.TemporaryDirectory(prefix="openwa") as folder:
         user = {}
