@@ -2,29 +2,28 @@
 //!
 //! `include/openwa.h` is generated from this crate and reads as its documentation; `docs/c.md` is the guide. Functions
 //! for verbs ([`verbs`]), for columns ([`columns`]) and the numbers of errors ([`codes`]) are generated from the
-//! library's own description of itself (`openwa_store::face`): `BLESS=1 cargo test -p openwa-tests --test c_interface` renews
-//! all of it.
+//! library's own description of itself (`openwa_store::face`); `BLESS=1 cargo test -p openwa-tests --test c_interface`
+//! renews them all.
 
 #![allow(non_camel_case_types)]
 
 mod call;
 mod guard;
 mod handle;
-mod later;
-mod record;
-mod rows;
 
 pub mod codes;
 pub mod columns;
 pub mod direct;
 pub mod error;
+pub mod later;
+pub mod record;
+pub mod rows;
 pub mod store;
 pub mod text;
 pub mod verbs;
 pub mod version;
 
 pub use error::openwa_error;
-pub use later::{openwa_messages_save_async, openwa_saved_fn};
 pub use record::openwa_record;
 pub use rows::openwa_rows;
 pub use store::openwa_store;

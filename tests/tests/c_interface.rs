@@ -1,7 +1,7 @@
 //! The C interface follows from the description of the library: sources and header are generated, committed and
 //! compared here. `BLESS=1` renews them.
 
-use openwa_tests::c_interface::{Generated, headers, root, sources};
+use openwa_tests::c_interface::{Generated, others, root, sources};
 
 fn compare(Generated { path, content }: &Generated) {
     let file = root().join(path);
@@ -21,7 +21,7 @@ fn sources_and_header_are_what_the_library_describes() {
     for generated in sources() {
         compare(&formatted(generated));
     }
-    headers().iter().for_each(compare);
+    others().iter().for_each(compare);
 }
 
 /// As `cargo fmt` would write it.

@@ -6,6 +6,7 @@ mod codes;
 mod columns;
 mod header;
 mod nothing;
+mod reference;
 mod verbs;
 
 use std::path::{Path, PathBuf};
@@ -24,10 +25,10 @@ pub fn sources() -> Vec<Generated> {
     vec![codes::file(), columns::file(), verbs::file()]
 }
 
-/// The header, as it follows from the sources of `ffi/`, and what the C tests include.
+/// The header, as it follows from the sources of `ffi/`, what the C tests include, and the reference of records.
 #[must_use]
-pub fn headers() -> Vec<Generated> {
-    vec![header::file(), nothing::file()]
+pub fn others() -> Vec<Generated> {
+    vec![header::file(), nothing::file(), reference::file()]
 }
 
 /// The root of the repository.
