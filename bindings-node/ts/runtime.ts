@@ -72,7 +72,13 @@ function settle(call: number, what: number, value: unknown): void {
   if (!entry) return
   if (what === 2) {
     const [table, rows, total] = value as [string, number, number | null]
-    entry.onProgress?.({ table, rows, total })
+    try {
+      entry.onProgress?.({ table, rows, total })
+    } catch (error) {
+      // What the host's own code throws ends its call, and nobody else's.
+      runtime.stop(call)
+      entry.reject(error)
+    }
     return
   }
   end(call)
