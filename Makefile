@@ -71,7 +71,7 @@ bench-c: setup
 
 bench-node: node
 	cd bindings-node && npm run build
-	cd bindings-node/bench && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci; } && node --expose-gc main.mjs
+	cd benches/node && { [ node_modules/.package-lock.json -nt package-lock.json ] || npm ci; } && node --expose-gc main.mjs
 
 bench-python: setup
 	bindings-python/run-benches

@@ -50,8 +50,15 @@ struct Inner {
 
 /// A write in the library's queue.
 struct Ticket {
-    answer: TicketValue,
+    answer: Answer,
     line: Rc<Line>,
+}
+
+enum Answer {
+    /// The writer will wake it.
+    Waiting(TicketValue),
+    /// The writer was faster than the first look.
+    Ready(Result<Value>),
 }
 
 /// The writes of one store. JavaScript holds on to the store until they are answered.
@@ -177,7 +184,7 @@ impl Inner {
     fn answer(&self, call: u32) -> Result<Value> {
         let defect = |what| Error::new(Kind::Internal, what);
         let taken = self.tickets.borrow_mut().remove(&call);
-        let mut ticket = taken.ok_or_else(|| defect("this write was already answered"))?;
+        let ticket = taken.ok_or_else(|| defect("this write was already answered"))?;
         let line = Rc::clone(&ticket.line);
         line.in_flight.set(line.in_flight.get() - 1);
         let next = line.waiting.borrow_mut().pop_front();
@@ -185,9 +192,14 @@ impl Inner {
             self.submit(call, pending, &line);
         }
         self.close_if_due(&line);
-        match Pin::new(&mut ticket.answer).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(result) => result,
-            Poll::Pending => Err(defect("a write was woken without an answer")),
+        match ticket.answer {
+            Answer::Ready(result) => result,
+            Answer::Waiting(mut answer) => {
+                match Pin::new(&mut answer).poll(&mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(result) => result,
+                    Poll::Pending => Err(defect("a write was woken without an answer")),
+                }
+            }
         }
     }
 
@@ -201,18 +213,21 @@ impl Inner {
     }
 
     fn submit(&self, call: u32, pending: PendingValue, line: &Rc<Line>) {
-        let mut answer = match pending.submit() {
-            Ok(answer) => answer,
-            Err(e) => return self.done.push(call, Event::Finished(Err(e))),
-        };
         let waker = self.done.waker(call);
-        // The first look leaves the waker behind, unless the writer was faster.
-        match Pin::new(&mut answer).poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(result) => self.done.push(call, Event::Finished(result)),
-            Poll::Pending => {
-                line.in_flight.set(line.in_flight.get() + 1);
-                self.tickets.borrow_mut().insert(call, Ticket { answer, line: Rc::clone(line) });
-            }
+        let answer = match pending.submit() {
+            // The first look leaves the waker behind.
+            Ok(mut answer) => match Pin::new(&mut answer).poll(&mut Context::from_waker(&waker)) {
+                Poll::Ready(result) => Answer::Ready(result),
+                Poll::Pending => Answer::Waiting(answer),
+            },
+            Err(e) => Answer::Ready(Err(e)),
+        };
+        let ready = matches!(answer, Answer::Ready(_));
+        // Also one that is answered already has its place until JavaScript takes it: then the next comes forward.
+        line.in_flight.set(line.in_flight.get() + 1);
+        self.tickets.borrow_mut().insert(call, Ticket { answer, line: Rc::clone(line) });
+        if ready {
+            self.done.push(call, Event::Ready);
         }
     }
 

@@ -1,6 +1,6 @@
 // The event loop keeps turning while thousands of promises are open, and nothing is left of a million calls.
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
@@ -14,12 +14,33 @@ setFlagsFromString('--expose-gc')
 const gc = runInNewContext('gc')
 const threads = () => readdirSync('/proc/self/task').length
 
-/** Saves 100,000 messages from that many concurrent promises; how long the event loop was held up, in milliseconds. */
+/** How long this thread was ready to run and the kernel let others run, in nanoseconds. */
+const waited = () => Number(readFileSync('/proc/self/schedstat', 'utf8').split(' ')[1])
+
+/** The longest that the event loop was held up, in milliseconds: in all, and without what other programs took. */
+function watch() {
+  const delay = monitorEventLoopDelay({ resolution: 1 })
+  delay.enable()
+  const own = []
+  let [last, waitedBefore] = [performance.now(), waited()]
+  const timer = setInterval(() => {
+    const [now, waitedNow] = [performance.now(), waited()]
+    own.push(Math.max(0, now - last - 1 - (waitedNow - waitedBefore) / 1e6))
+    ;[last, waitedBefore] = [now, waitedNow]
+  }, 1)
+  return () => {
+    delay.disable()
+    clearInterval(timer)
+    own.sort((a, b) => a - b)
+    return { p50: delay.percentile(50) / 1e6, p99: delay.percentile(99) / 1e6, own: own[Math.floor(own.length * 0.99)] }
+  }
+}
+
+/** Saves 100,000 messages from that many concurrent promises, and watches the event loop. */
 async function saveMany(t, promises) {
   const store = await openFor(t, { dir: folder(t) })
   const { id } = await store.sessions.create({ name: 'shop-1' })
   const before = threads()
-  const delay = monitorEventLoopDelay({ resolution: 1 })
   let next = 0
   const lane = async () => {
     while (next < 100_000) {
@@ -28,7 +49,7 @@ async function saveMany(t, promises) {
       assert.equal(outcome, 'inserted')
     }
   }
-  delay.enable()
+  const stop = watch()
   const lanes = []
   while (lanes.length < promises) {
     // A bot's messages come from its sockets, a few in each turn of the loop.
@@ -37,22 +58,22 @@ async function saveMany(t, promises) {
   }
   assert.ok(threads() - before <= 1, 'no thread per promise')
   await Promise.all(lanes)
-  delay.disable()
+  const { p50, p99, own } = stop()
   assert.equal(await store.messages.count({ session: id }), 100_000)
-  const [p50, p99, max] = [50, 99, 100].map((p) => delay.percentile(p) / 1e6)
-  t.diagnostic(`${promises} promises: event loop delay p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, max ${max.toFixed(1)} ms`)
-  return p99
+  const ms = (n) => `${n.toFixed(1)} ms`
+  t.diagnostic(`${promises} promises: event loop delay p50 ${ms(p50)}, p99 ${ms(p99)}, p99 without other programs ${ms(own)}`)
+  return { p99, own }
 }
 
 test('the event loop turns while 100,000 messages are saved, one promise each', async (t) => {
-  // A machine that is busy with other things holds up any process now and then; one quiet run in three shows what this
-  // package does by itself.
-  const delays = []
+  const runs = []
   for (let tries = 0; tries < 3; tries++) {
-    delays.push(await saveMany(t, 1000))
-    if (delays.at(-1) < 10) return
+    const { p99, own } = await saveMany(t, 1000)
+    // On a machine that is busy with other things any process is held up, whatever it does.
+    if (p99 < 10 || own < 10) return
+    runs.push([p99.toFixed(1), own.toFixed(1)])
   }
-  assert.fail(`p99 of three runs: ${delays.map((ms) => ms.toFixed(1)).join(', ')} ms`)
+  assert.fail(`p99 of three runs, and without other programs: ${runs.join('; ')} ms`)
 })
 
 test('ten thousand promises at a time take no thread each', async (t) => {

@@ -11,10 +11,20 @@ const KEPT = 10_000
 /** The records that a store has told of, by their numbers: each is read once, not at every question. */
 const known = new WeakMap<Handle, Map<number, ApiKey>>()
 
+const FIELDS = new Set(writeAsk.fields)
+const isText = (value: unknown): boolean => value === undefined || value === null || typeof value === 'string'
+
 /** Decides on a request with a key, on this thread. */
 export function authorizeSync(handle: Handle, key: string, ask: Ask = {}): Authorization {
-  const asked = writeAsk(ask, 'ask') as [string?, string?, string?, string?, string?]
-  const answer = handle.authorize(text(key, 'key') as string, ...asked)
+  const { permission, ip, session, sessionAlias, chat } = ask
+  let fits = typeof key === 'string' && isText(permission) && isText(ip) && isText(session) && isText(sessionAlias) && isText(chat)
+  for (const field in ask) fits &&= FIELDS.has(field)
+  if (!fits) {
+    // These say what is wrong.
+    text(key, 'key')
+    writeAsk(ask, 'ask')
+  }
+  const answer = handle.authorize(key, permission, ip, session, sessionAlias, chat)
   if (answer === null) throw failure(handle.refused()!)
   const decision = DECISIONS[answer % 16]!
   return { allowed: decision === 'allowed', decision, apiKey: record(handle, Math.floor(answer / 16)) }

@@ -72,7 +72,13 @@ function settle(call: number, what: number, value: unknown): void {
   if (!entry) return
   if (what === 2) {
     const [table, rows, total] = value as [string, number, number | null]
-    entry.onProgress?.({ table, rows, total })
+    try {
+      entry.onProgress?.({ table, rows, total })
+    } catch (error) {
+      // What the host's own code throws ends its call, and nobody else's.
+      runtime.stop(call)
+      entry.reject(error)
+    }
     return
   }
   end(call)
@@ -143,11 +149,13 @@ export function verb<T>(path: string, params: ReadonlyArray<readonly [string, En
 
 /** A verb that takes all its arguments, and the fields of those that are records, as one object. */
 export function query<T>(path: string, params: ReadonlyArray<readonly [string, Encode]>, decode: Decode<T>): Verb<T> {
-  const known = new Set(params.flatMap(([name, param]) => param.fields ?? [name]))
+  // Made at first use: a start that asks for one page need not prepare every query.
+  let known: Set<string> | undefined
   const encode = ([given = {}]: readonly unknown[]): unknown[] => {
     if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-      throw OpenWAError.invalid('query', `${path} takes one object, with: ${[...known].join(', ')}`)
+      throw OpenWAError.invalid('query', `${path} takes one object`)
     }
+    known ??= new Set(params.flatMap(([name, param]) => param.fields ?? [name]))
     const fields = given as Record<string, unknown>
     for (const name in fields) {
       if (!known.has(name)) {
