@@ -939,6 +939,106 @@ int32_t openwa_store_import_file(const openwa_store *store,
                                  openwa_error **err);
 
 /**
+ *
+ *
+ * - `out`: a list of `IndexInfo`; free it with `openwa_rows_free`.
+ */
+int32_t openwa_store_indexes(const openwa_store *store, openwa_rows **out, openwa_error **err);
+
+/**
+ *
+ *
+ * - `out`: a list of `PartitionInfo`; free it with `openwa_rows_free`.
+ */
+int32_t openwa_store_partitions(const openwa_store *store, openwa_rows **out, openwa_error **err);
+
+/**
+ *
+ *
+ * - `out`: the answer.
+ */
+int32_t openwa_store_make_partitions(const openwa_store *store, int64_t *out, openwa_error **err);
+
+/**
+ *
+ *
+ * - `table`: Only this table; default all; `NULL, 0` when not given.
+ * - `progress`: hears of the progress, with `user`; may be NULL.
+ * - `out`: the answer.
+ */
+int32_t openwa_store_reindex(const openwa_store *store,
+                             openwa_str table,
+                             openwa_progress_fn progress,
+                             void *user,
+                             int64_t *out,
+                             openwa_error **err);
+
+/**
+ *
+ *
+ * - `data`: Where the rows go, as the option `data` of opening: a SQLite file or a `postgres://` URL. Its Main
+ *   database is this store's.
+ * - `options`: What to move: a `MigrateOptions`, or NULL.
+ * - `progress`: hears of the progress, with `user`; may be NULL.
+ * - `out`: a `MigrateReport`; free it with `openwa_record_free`.
+ */
+int32_t openwa_store_migrate_to(const openwa_store *store,
+                                openwa_str data,
+                                const openwa_record *options,
+                                openwa_progress_fn progress,
+                                void *user,
+                                openwa_record **out,
+                                openwa_error **err);
+
+/**
+ * Takes over what another gateway has: each source is a path or a `postgres://` URL, and is recognised by what
+ * it is:
+ *
+ * - OpenWA's databases as SQLite files (`main.sqlite`, `openwa.sqlite`), also with a journal beside; they are
+ * never changed; - OpenWA's database on a PostgreSQL server:
+ * `postgres://user:password@host/database?schema=public`; - OpenWA's export, plain or compressed with gzip or
+ * zstd; - an auth folder of Baileys; a session archive of whatsapp-web.js' `RemoteAuth`.
+ *
+ * All of it or nothing, in one transaction per database. Rows that are there already stay as they are, so a
+ * second run changes nothing. What has no column here is kept in `openwa_extra`. Memory does not grow with the
+ * sources; a temporary file of about their size does.
+ *
+ * - `sources`, `sources_len`: What to take over: paths, or `postgres://` URLs: texts.
+ * - `options`: How: a `TakeoverOptions`, or NULL.
+ * - `progress`: hears of the progress, with `user`; may be NULL.
+ * - `out`: a `TakeoverReport`; free it with `openwa_record_free`.
+ *
+ * Errors: `OPENWA_ERR_INVALID_DATA` saying what a source looks like, or naming table, row and column of the
+ * first bad row; `OPENWA_ERR_FOREIGN_DATABASE` for another program's database; `OPENWA_ERR_BUSY` when a source
+ * is being written to; `OPENWA_ERR_CANCELLED`; those of the databases.
+ */
+int32_t openwa_store_takeover(const openwa_store *store,
+                              const openwa_str *sources,
+                              size_t sources_len,
+                              const openwa_record *options,
+                              openwa_progress_fn progress,
+                              void *user,
+                              openwa_record **out,
+                              openwa_error **err);
+
+/**
+ * Like `export_openwa`, to a file that only its owner may read; compressed if its name ends in `.zst`. It takes
+ * its place only when it is complete and durable.
+ *
+ * - `path`: The file.
+ * - `progress`: hears of the progress, with `user`; may be NULL.
+ * - `out`: an `OpenwaExportReport`; free it with `openwa_record_free`.
+ *
+ * Errors: as `export`, with the path in the context.
+ */
+int32_t openwa_store_export_openwa_file(const openwa_store *store,
+                                        openwa_str path,
+                                        openwa_progress_fn progress,
+                                        void *user,
+                                        openwa_record **out,
+                                        openwa_error **err);
+
+/**
  * Counts what `run_retention` would delete, and deletes nothing.
  *
  * - `options`: How long rows are kept: a `RetentionOptions`, or NULL.

@@ -163,6 +163,199 @@ pub unsafe extern "C" fn openwa_store_import_file(
     }
 }
 
+///
+///
+/// - `out`: a list of `IndexInfo`; free it with `openwa_rows_free`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_indexes(
+    store: *const openwa_store,
+    out: *mut *mut openwa_rows,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer = call::run(store, const { verb("store.indexes") }, vec![])?;
+            call::give_rows(out, answer)
+        })
+    }
+}
+
+///
+///
+/// - `out`: a list of `PartitionInfo`; free it with `openwa_rows_free`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_partitions(
+    store: *const openwa_store,
+    out: *mut *mut openwa_rows,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer = call::run(store, const { verb("store.partitions") }, vec![])?;
+            call::give_rows(out, answer)
+        })
+    }
+}
+
+///
+///
+/// - `out`: the answer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_make_partitions(
+    store: *const openwa_store,
+    out: *mut i64,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer = call::run(store, const { verb("store.make_partitions") }, vec![])?;
+            call::give_i64(out, answer)
+        })
+    }
+}
+
+///
+///
+/// - `table`: Only this table; default all; `NULL, 0` when not given.
+/// - `progress`: hears of the progress, with `user`; may be NULL.
+/// - `out`: the answer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_reindex(
+    store: *const openwa_store,
+    table: openwa_str,
+    progress: openwa_progress_fn,
+    user: *mut c_void,
+    out: *mut i64,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer = call::run_long(
+                store,
+                const { verb("store.reindex") },
+                vec![call::text("table", table)?],
+                progress,
+                user,
+            )?;
+            call::give_i64(out, answer)
+        })
+    }
+}
+
+///
+///
+/// - `data`: Where the rows go, as the option `data` of opening: a SQLite file or a `postgres://` URL. Its Main
+///   database is this store's.
+/// - `options`: What to move: a `MigrateOptions`, or NULL.
+/// - `progress`: hears of the progress, with `user`; may be NULL.
+/// - `out`: a `MigrateReport`; free it with `openwa_record_free`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_migrate_to(
+    store: *const openwa_store,
+    data: openwa_str,
+    options: *const openwa_record,
+    progress: openwa_progress_fn,
+    user: *mut c_void,
+    out: *mut *mut openwa_record,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer = call::run_long(
+                store,
+                const { verb("store.migrate_to") },
+                vec![call::text("data", data)?, call::record(options)?],
+                progress,
+                user,
+            )?;
+            call::give_record(out, answer)
+        })
+    }
+}
+
+/// Takes over what another gateway has: each source is a path or a `postgres://` URL, and is recognised by what
+/// it is:
+///
+/// - OpenWA's databases as SQLite files (`main.sqlite`, `openwa.sqlite`), also with a journal beside; they are
+/// never changed; - OpenWA's database on a PostgreSQL server:
+/// `postgres://user:password@host/database?schema=public`; - OpenWA's export, plain or compressed with gzip or
+/// zstd; - an auth folder of Baileys; a session archive of whatsapp-web.js' `RemoteAuth`.
+///
+/// All of it or nothing, in one transaction per database. Rows that are there already stay as they are, so a
+/// second run changes nothing. What has no column here is kept in `openwa_extra`. Memory does not grow with the
+/// sources; a temporary file of about their size does.
+///
+/// - `sources`, `sources_len`: What to take over: paths, or `postgres://` URLs: texts.
+/// - `options`: How: a `TakeoverOptions`, or NULL.
+/// - `progress`: hears of the progress, with `user`; may be NULL.
+/// - `out`: a `TakeoverReport`; free it with `openwa_record_free`.
+///
+/// Errors: `OPENWA_ERR_INVALID_DATA` saying what a source looks like, or naming table, row and column of the
+/// first bad row; `OPENWA_ERR_FOREIGN_DATABASE` for another program's database; `OPENWA_ERR_BUSY` when a source
+/// is being written to; `OPENWA_ERR_CANCELLED`; those of the databases.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_takeover(
+    store: *const openwa_store,
+    sources: *const openwa_str,
+    sources_len: usize,
+    options: *const openwa_record,
+    progress: openwa_progress_fn,
+    user: *mut c_void,
+    out: *mut *mut openwa_record,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer = call::run_long(
+                store,
+                const { verb("store.takeover") },
+                vec![call::texts("sources", sources, sources_len)?, call::record(options)?],
+                progress,
+                user,
+            )?;
+            call::give_record(out, answer)
+        })
+    }
+}
+
+/// Like `export_openwa`, to a file that only its owner may read; compressed if its name ends in `.zst`. It takes
+/// its place only when it is complete and durable.
+///
+/// - `path`: The file.
+/// - `progress`: hears of the progress, with `user`; may be NULL.
+/// - `out`: an `OpenwaExportReport`; free it with `openwa_record_free`.
+///
+/// Errors: as `export`, with the path in the context.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_export_openwa_file(
+    store: *const openwa_store,
+    path: openwa_str,
+    progress: openwa_progress_fn,
+    user: *mut c_void,
+    out: *mut *mut openwa_record,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer = call::run_long(
+                store,
+                const { verb("store.export_openwa_file") },
+                vec![call::text("path", path)?],
+                progress,
+                user,
+            )?;
+            call::give_record(out, answer)
+        })
+    }
+}
+
 /// Counts what `run_retention` would delete, and deletes nothing.
 ///
 /// - `options`: How long rows are kept: a `RetentionOptions`, or NULL.
