@@ -11,7 +11,7 @@ PROFILE_DIR := $(or $(CARGO_TARGET_DIR),target)/release
 
 .DEFAULT_GOAL := help
 .PHONY: help setup servers node build demo lint doc test test-rust test-c test-node test-python install \
-        bench bench-c bench-node bench-python crash crash-node
+        bench bench-c bench-node bench-python crash crash-node crash-python
 
 help:
 	@sed -n '1,/^$$/s/^# //p' $(firstword $(MAKEFILE_LIST))
@@ -55,11 +55,11 @@ test-rust: setup servers
 test-c: setup
 	$(MAKE) -C tests/c
 
-test-node: node
+test-node: node servers
 	cd bindings-node && npm run build:native && npm run build:ts && npm test
 
 # It makes its own environments under target/python, for every Python from 3.10 on that it finds.
-test-python: setup
+test-python: setup servers
 	bindings-python/run-tests
 
 bench: setup servers
@@ -76,13 +76,20 @@ bench-node: node
 bench-python: setup
 	bindings-python/run-benches
 
-crash: setup servers crash-node
+crash: setup servers crash-node crash-python
 	OPENWA_CRASH_ROUNDS=200 OPENWA_STRESS_SECONDS=30 $(CARGO) test --release -p openwa-tests --test faults
 	OPENWA_TAKEOVER_MB=1024 $(CARGO) test --release -p openwa-tests --test takeover_scale
+	OPENWA_SAME_MESSAGES=20000 OPENWA_SERVER_CRASHES=20 OPENWA_POOLED_OPERATIONS=2000 OPENWA_BUSY_MESSAGES=1000000 \
+	  $(CARGO) test --release -p openwa-tests --test postgres_processes --test postgres_outage --test postgres_pool \
+	  --test postgres_busy
 
 # The addon as it is published, a hundred kills and a million calls.
-crash-node: node
+crash-node: node servers
 	cd bindings-node && npm run build && OPENWA_CRASH_ROUNDS=100 OPENWA_LEAK_CALLS=1000000 npm test
+
+# A million calls.
+crash-python: setup
+	OPENWA_LEAK_CALLS=1000000 bindings-python/run-tests -k memory
 
 install: setup
 	PREFIX=$(PREFIX) LIBDIR=$(LIBDIR) DESTDIR=$(DESTDIR) PROFILE=$(PROFILE) ffi/install.sh

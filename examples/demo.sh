@@ -72,7 +72,15 @@ run export "$demo/export.json.zst" --main
 run --dir "$demo/copy" import "$demo/export.json.zst"
 run db compare "$demo/copy"
 
-chapter "8. Is everything sound?"
+chapter "8. An OpenWA installation moves in, and out and in again: the same rows"
+gateway=(tests/fixtures/openwa/main.sqlite tests/fixtures/openwa/export-sqlite.json.gz)
+run --dir "$demo/moved" takeover "${gateway[@]}" --plan
+run --dir "$demo/moved" takeover "${gateway[@]}"
+run --dir "$demo/moved" export --format openwa "$demo/back.json"
+run --dir "$demo/again" takeover tests/fixtures/openwa/main.sqlite "$demo/back.json" --json >"$demo/again.json"
+run --dir "$demo/moved" db compare "$demo/again"
+
+chapter "9. Is everything sound?"
 run db check
 run status
 

@@ -8,12 +8,14 @@
 
 mod done;
 mod input;
+mod keys;
 mod output;
 mod pool;
 mod runtime;
 
 use napi_derive::napi;
 use openwa_store::face::{VERBS, Verb};
+use openwa_store::policy::authorize::Decision;
 use openwa_store::{Error, Kind, Result};
 
 fn verb(number: u32) -> Result<&'static Verb> {
@@ -25,6 +27,12 @@ fn verb(number: u32) -> Result<&'static Verb> {
 #[napi]
 pub fn verbs() -> Vec<&'static str> {
     VERBS.iter().map(|v| v.path).collect()
+}
+
+/// The decisions on a request with a key; a decision's number is its position here.
+#[napi]
+pub fn decisions() -> Vec<&'static str> {
+    Decision::NAMES.to_vec()
 }
 
 /// The version of the library.

@@ -109,22 +109,24 @@ impl<'env> Output<'env> {
                 self.string(id.hyphenated().encode_lower(&mut buffer))
             }
             Value::Bytes(bytes) => Ok(BufferSlice::copy_from(self.env, bytes)?.raw()),
-            Value::Record(record) => self.record(record),
-            Value::List(items) => self.values(items),
+            Value::Record(record) => Ok(self.record(record)?.raw()),
+            Value::List(items) => Ok(self.values(items)?.raw()),
             Value::Page(page) => {
-                let items = page.items.into_iter().map(|r| self.record(r)).collect::<napi::Result<_>>()?;
+                let items =
+                    page.items.into_iter().map(|r| Ok(self.record(r)?.raw())).collect::<napi::Result<_>>()?;
                 Ok(self.list(vec![self.list(items)?.raw(), self.any(page.next)?])?.raw())
             }
         }
     }
 
-    fn record(&self, record: Record) -> napi::Result<sys::napi_value> {
+    /// A record: the list of its fields.
+    pub fn record(&self, record: Record) -> napi::Result<Unknown<'static>> {
         self.values(record.into_values())
     }
 
-    fn values(&self, values: Vec<Value>) -> napi::Result<sys::napi_value> {
+    fn values(&self, values: Vec<Value>) -> napi::Result<Unknown<'static>> {
         let items = values.into_iter().map(|v| self.value(v)).collect::<napi::Result<_>>()?;
-        Ok(self.list(items)?.raw())
+        self.list(items)
     }
 
     fn text(&self, text: &Text) -> napi::Result<sys::napi_value> {

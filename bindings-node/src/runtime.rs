@@ -18,13 +18,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use napi::bindgen_prelude::{Array, Function, Unknown};
+use napi::bindgen_prelude::{Array, Function, FunctionRef, Unknown};
 use napi::{Env, JsValue};
 use napi_derive::napi;
 use openwa_store::face::{self, Call, OnProgress, PendingValue, Progress, TicketValue, Value};
 use openwa_store::{Error, Kind, Result, Store};
 
 use crate::done::{Done, Event};
+use crate::keys::{Keys, Question};
 use crate::output::{Items, Output, Pack};
 use crate::pool::Pool;
 use crate::{input, verb};
@@ -70,14 +71,14 @@ impl Runtime {
     pub fn new(
         env: Env,
         wake: Function<'_, (), ()>,
-        pack: Function<'_, Items, Unknown<'static>>,
+        pack: FunctionRef<Items, Unknown<'static>>,
     ) -> napi::Result<Self> {
         let bell = wake.build_threadsafe_function::<()>().weak::<true>().build()?;
         let leaving = Arc::new(AtomicBool::new(false));
         env.add_env_cleanup_hook(Arc::clone(&leaving), |leaving| leaving.store(true, Ordering::Release))?;
         Ok(Runtime(Rc::new(Inner {
             done: Done::new(bell),
-            pack: pack.create_ref()?,
+            pack,
             pool: Pool::default(),
             tickets: RefCell::default(),
             stops: RefCell::default(),
@@ -255,6 +256,7 @@ pub struct Handle {
     runtime: Rc<Inner>,
     store: Store,
     line: Rc<Line>,
+    keys: Keys,
 }
 
 impl Handle {
@@ -263,7 +265,7 @@ impl Handle {
         let limit = IN_FLIGHT.min(store.config().queue / 2).max(1);
         let line =
             Line { limit, in_flight: Cell::new(0), waiting: RefCell::default(), closing: RefCell::default() };
-        Handle { runtime, store, line: Rc::new(line) }
+        Handle { runtime, store, line: Rc::new(line), keys: Keys::default() }
     }
 
     fn prepare(&self, number: u32, args: &Array<'_>) -> Result<Call> {
@@ -292,15 +294,33 @@ impl Handle {
         Ok(None)
     }
 
-    /// Runs a verb on this thread: `[0, value]` or `[1, error]`.
+    /// Decides on a request with a key, on this thread: 16 times the number of the key's record (0: the key is not
+    /// known), plus the number of the decision. Null: ask [`refused`](Self::refused).
     #[napi(catch_unwind)]
-    pub fn call_now<'env>(
-        &'env self,
-        env: &'env Env,
-        number: u32,
-        args: Array<'env>,
-    ) -> napi::Result<Unknown<'env>> {
-        Output::new(env, &self.runtime.pack)?.outcome(self.prepare(number, &args).and_then(Call::run))
+    pub fn authorize(
+        &self,
+        key: String,
+        permission: Option<String>,
+        ip: Option<String>,
+        session: Option<String>,
+        session_alias: Option<String>,
+        chat: Option<String>,
+    ) -> Option<f64> {
+        let question = Question { key, permission, ip, session, session_alias, chat };
+        self.keys.answer(&self.store, &question)
+    }
+
+    /// Why there was no answer to a request with a key.
+    #[napi(catch_unwind)]
+    pub fn refused<'env>(&'env self, env: &'env Env) -> napi::Result<Option<Unknown<'env>>> {
+        self.keys.refused().map_or(Ok(None), |e| self.runtime.refused(env, &e))
+    }
+
+    /// The record of a key by its number in an answer.
+    #[napi(catch_unwind)]
+    pub fn key_record<'env>(&'env self, env: &'env Env, number: u32) -> napi::Result<Option<Unknown<'env>>> {
+        let Some(record) = self.keys.record(number) else { return Ok(None) };
+        Output::new(env, &self.runtime.pack)?.record(record).map(Some)
     }
 
     /// Closes the store when all that was asked of it before is written.

@@ -82,9 +82,9 @@ test('credentials that cannot be read never start a fresh pairing', async (t) =>
   const store = await openFor(t)
   const id = await session(store)
   for (const value of ['{"noiseKey":', '', 'null', '[]', '{"noiseKey":{}}', '"text"']) {
-    await store.auth.set(id, [{ category: 'creds', keyId: 'creds', value: Buffer.from(value) }])
+    await store.auth.set(id, [{ category: 'creds', keyId: '', value: Buffer.from(value) }])
     await assert.rejects(useStoreAuthState(store, id), { name: 'OpenWAError', code: 'UNREADABLE' }, value)
-    assert.equal((await store.auth.get(id, 'creds', 'creds')).value.toString(), value, 'it is left as it was')
+    assert.equal((await store.auth.get(id, 'creds', '')).value.toString(), value, 'it is left as it was')
   }
   await assert.rejects(useStoreAuthState(store, crypto.randomUUID()).then((s) => s.saveCreds()), { code: 'NOT_FOUND' })
 })
@@ -223,6 +223,22 @@ test('a folder of useMultiFileAuthState moves in: what Baileys reads there, it r
   await assert.rejects(importMultiFileAuth(join(dir, 'auth'), store, id), { code: 'ALREADY_EXISTS' })
   await importMultiFileAuth(join(dir, 'auth'), store, id, { overwrite: true })
   assert.deepEqual(plain(await readBack(state.keys, data)), plain(await readBack(again.keys, data)))
+})
+
+test('a session that moved in with a takeover goes on', async (t) => {
+  const dir = folder(t)
+  const files = await useMultiFileAuthState(join(dir, 'bot'))
+  files.state.creds.me = { id: '12025550100:1@s.whatsapp.net', name: 'Shop' }
+  const data = someOfEverything()
+  delete data['a-new-type']
+  await files.state.keys.set(data)
+  await files.saveCreds()
+  const store = await openFor(t)
+  await store.takeover([join(dir, 'bot')])
+  const [moved] = (await store.sessions.list()).items
+  const { state } = await useStoreAuthState(store, moved.id)
+  assert.deepEqual(state.creds, (await useMultiFileAuthState(join(dir, 'bot'))).state.creds)
+  assert.deepEqual(plain(await readBack(state.keys, data)), plain(data))
 })
 
 test('torn files', async (t) => {

@@ -8,17 +8,31 @@ import { openStore } from 'openwa-store'
 
 export const shared = (path) => fileURLToPath(new URL(`../../tests/${path}`, import.meta.url))
 
+const undone = new WeakMap()
+
+/** Does something after the test; what was set up last goes first. */
+export function after(t, work) {
+  let stack = undone.get(t)
+  if (!stack) {
+    undone.set(t, (stack = []))
+    t.after(async () => {
+      while (stack.length > 0) await stack.pop()()
+    })
+  }
+  stack.push(work)
+}
+
 /** A folder that is gone after the test. */
 export function folder(t) {
   const path = mkdtempSync(join(tmpdir(), 'openwa-node-'))
-  t.after(() => rmSync(path, { recursive: true, force: true }))
+  after(t, () => rmSync(path, { recursive: true, force: true }))
   return path
 }
 
 /** An open store of its own, in memory or in a folder. */
 export async function openFor(t, options = { memory: true }) {
   const store = await openStore(options)
-  t.after(() => store.close())
+  after(t, () => store.close())
   return store
 }
 

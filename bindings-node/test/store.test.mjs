@@ -8,7 +8,7 @@ import vm from 'node:vm'
 
 import { OpenWAError, Store, openStore, policy } from 'openwa-store'
 
-import { all, folder, openFor, text } from './helpers.mjs'
+import { after, all, folder, openFor, text } from './helpers.mjs'
 
 const CHAT = '12025550143@s.whatsapp.net'
 
@@ -145,7 +145,7 @@ test('opening', async (t) => {
   process.env.DATABASE_NAME = 'mine.sqlite'
   t.after(() => delete process.env.DATABASE_NAME)
   const store = await openStore.fromEnv({ dir })
-  t.after(() => store.close())
+  after(t, () => store.close())
   const { databases } = await store.status()
   assert.deepEqual(databases.map((d) => d.path), [join(dir, 'main.sqlite'), join(dir, 'mine.sqlite')])
 })

@@ -1,5 +1,5 @@
 import type { Handle } from './native.js'
-import { call, callLong, callNow, type LongOptions, type Verb } from './runtime.js'
+import { call, callLong, type LongOptions, type Verb } from './runtime.js'
 
 /** One page of a longer list. */
 export interface Page<T> {
@@ -15,26 +15,21 @@ const ROWS = 500
 /** Verbs of an open store. */
 export abstract class Group {
   /** @internal */
-  readonly #handle: Handle
+  protected readonly handle: Handle
 
   /** @internal */
   constructor(handle: Handle) {
-    this.#handle = handle
+    this.handle = handle
   }
 
   /** @internal */
   protected run<T>(verb: Verb<T>, args: readonly unknown[]): Promise<T> {
-    return call(this.#handle, verb, args)
+    return call(this.handle, verb, args)
   }
 
   /** @internal */
   protected runLong<T>(verb: Verb<T>, args: readonly unknown[], options?: LongOptions): Promise<T> {
-    return callLong(this.#handle, verb, args, options)
-  }
-
-  /** @internal */
-  protected runNow<T>(verb: Verb<T>, args: readonly unknown[]): T {
-    return callNow(this.#handle, verb, args)
+    return callLong(this.handle, verb, args, options)
   }
 
   /**

@@ -2,6 +2,7 @@
 export interface Native {
   verbs(): string[]
   version(): string
+  decisions(): string[]
   Runtime: new (wake: () => void, pack: (...items: unknown[]) => unknown[]) => NativeRuntime
 }
 
@@ -21,7 +22,9 @@ export interface NativeRuntime {
 
 export interface Handle {
   call(call: number, verb: number, args: unknown[]): Failure | null
-  callNow(verb: number, args: unknown[]): Outcome
+  authorize(key: string, ...ask: Array<string | null | undefined>): number | null
+  refused(): Failure | null
+  keyRecord(number: number): unknown
   close(call: number): void
 }
 

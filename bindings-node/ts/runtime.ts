@@ -7,9 +7,9 @@ import { OpenWAError, failure } from './error.js'
 import { native, type Failure, type Handle } from './native.js'
 
 /** How long the event loop may be held up by one portion of answers and by what the host does with them, in milliseconds. */
-const TURN = 3
+const TURN = 1.5
 /** The smallest and the largest portion. */
-const [FEW, MANY] = [8, 512]
+const [FEW, MANY] = [8, 256]
 
 interface Waiting {
   resolve(value: unknown): void
@@ -208,13 +208,6 @@ export async function callLong<T>(
   } finally {
     if (stop) signal?.removeEventListener('abort', stop)
   }
-}
-
-/** Runs a verb of a store on this thread. */
-export function callNow<T>(handle: Handle, verb: Verb<T>, args: readonly unknown[]): T {
-  const [failed, value] = handle.callNow(verb.number, verb.encode(args))
-  if (failed) throw failure(value as Failure)
-  return verb.decode(value)
 }
 
 /** Runs a rule, which needs no store. */

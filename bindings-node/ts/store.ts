@@ -2,7 +2,6 @@ import { OpenWAError } from './error.js'
 import { writeOpenOptions } from './generated/codec.js'
 import { Groups } from './generated/groups.js'
 import type { OpenOptions } from './generated/types.js'
-import type { Handle } from './native.js'
 import { close, open } from './runtime.js'
 
 /**
@@ -10,18 +9,11 @@ import { close, open } from './runtime.js'
  * writes. `await using store = await openStore(…)` closes it at the end of the block.
  */
 export class Store extends Groups {
-  readonly #handle: Handle
   #closing: Promise<void> | undefined
-
-  /** @internal Use {@link openStore}. */
-  constructor(handle: Handle) {
-    super(handle)
-    this.#handle = handle
-  }
 
   /** Writes what was asked for, then closes the files. A second call does nothing. */
   close(): Promise<void> {
-    return (this.#closing ??= close(this.#handle))
+    return (this.#closing ??= close(this.handle))
   }
 
   [Symbol.asyncDispose](): Promise<void> {

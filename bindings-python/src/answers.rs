@@ -102,7 +102,9 @@ type Share = Vec<(Promise, Answer)>;
 impl Delivery {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
         let answers = std::mem::take(&mut *lock(&self.0));
-        answers.into_iter().try_for_each(|(promise, answer)| promise.keep(py, answer))
+        // One that fails must not keep the others waiting.
+        let kept = answers.into_iter().map(|(promise, answer)| promise.keep(py, answer));
+        kept.fold(Ok(()), PyResult::and)
     }
 }
 

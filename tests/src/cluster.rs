@@ -31,11 +31,19 @@ pub struct Options {
     pub connections: u32,
     /// Its certificate and key, in PEM; `None`: it does not encrypt.
     pub certificate: Option<(String, String)>,
+    /// Other settings.
+    pub settings: Vec<(&'static str, String)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { fsync: true, timezone: "America/Sao_Paulo", connections: 200, certificate: None }
+        Options {
+            fsync: true,
+            timezone: "America/Sao_Paulo",
+            connections: 200,
+            certificate: None,
+            settings: Vec::new(),
+        }
     }
 }
 
@@ -165,6 +173,7 @@ fn prepare(options: &Options, port: u16) -> Server {
         ("max_wal_size", "2GB".to_owned()),
     ];
     let mut settings = settings.to_vec();
+    settings.extend(options.settings.iter().cloned());
     if let Some((certificate, key)) = &options.certificate {
         settings.push(("ssl", "on".to_owned()));
         for (name, file, content) in

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
-use openwa_store::{Config, DataDatabase, ManualClock, Postgres, Store};
+use openwa_store::{Config, DataDatabase, ManualClock, Postgres, Store, Uuid};
 
 use crate::bouncer::Bouncer;
 use crate::cluster::{Cluster, Database, PASSWORD, Sql, USER};
@@ -45,6 +45,12 @@ impl Place {
     #[must_use]
     pub fn empty(way: Way) -> Self {
         Place { database: Cluster::shared().database(), way }
+    }
+
+    /// A database of another cluster.
+    #[must_use]
+    pub fn of(database: Database<'static>, way: Way) -> Self {
+        Place { database, way }
     }
 
     /// One that a store has been opened on once, when every conformance case begins. Copying that is faster than making
@@ -125,4 +131,26 @@ pub fn disagreements(sql: &Sql) -> Vec<Vec<String>> {
         ));
     }
     found
+}
+
+/// Gives a session `count` messages in 500 chats, evenly over the time from `from` on, past the store.
+pub fn fill(sql: &Sql, session: Uuid, count: u64, from: &str, span: &str) {
+    let months = format!(
+        "SELECT create_messages_partition(m) FROM
+           generate_series('{from}'::timestamptz, '{from}'::timestamptz + '{span}'::interval, '20 days') m"
+    );
+    sql.run(&months);
+    sql.run(&format!(
+        "WITH new AS (
+           INSERT INTO messages (id, session_id, wa_message_id, chat_id, from_number, type, body, from_me, is_group,
+                                 wa_timestamp, created_at)
+           SELECT (lpad(to_hex((extract(epoch FROM t) * 1000)::bigint), 12, '0') || '7000a' || substr(md5(n || '{session}'), 1, 15))::uuid,
+                  '{session}', '3EB0' || md5(n::text), chat, chat, 'text', repeat('x', 300), false, false, t, t
+           FROM (SELECT n, '1202555' || lpad((n * 7919 % 500)::text, 4, '0') || '@s.whatsapp.net' AS chat,
+                        '{from}'::timestamptz + n * ('{span}'::interval / {count}) AS t
+                 FROM generate_series(0, {count}::bigint - 1) n) rows
+           RETURNING session_id, wa_message_id, id, created_at)
+         INSERT INTO message_ids (session_id, wa_message_id, message_id, created_at) SELECT * FROM new"
+    ));
+    sql.run("ANALYZE");
 }

@@ -297,18 +297,29 @@ fn a_second_replay_of_the_start_of_a_log_changes_nothing() {
 }
 
 macro_rules! logs {
-    ($($name:ident: $log:literal;)+) => {
-        mod memory { $(#[test] fn $name() { super::in_memory($log); })+ }
-        mod file { $(#[test] fn $name() { super::in_file($log); })+ }
-        mod postgres_partitioned { use super::*; $(#[test] fn $name() { in_postgres(Way::Partitioned, $log); })+ }
-        mod postgres_plain { use super::*; $(#[test] fn $name() { in_postgres(Way::Plain, $log); })+ }
-        mod postgres_bouncer { use super::*; $(#[test] fn $name() { in_postgres(Way::Bouncer, $log); })+ }
+    ($($module:ident($run:expr): $($name:ident)+;)+) => {
+        $(mod $module {
+            use super::*;
+            $(#[test] fn $name() { ($run)(file_of(stringify!($name))); })+
+        })+
     };
 }
 
+/// `baileys_small` is in `baileys-small.jsonl`; a log that is not small is packed.
+fn file_of(name: &str) -> &'static str {
+    match name {
+        "baileys_small" => "baileys-small.jsonl",
+        "baileys_medium" => "baileys-medium.jsonl.gz",
+        "wwebjs_small" => "wwebjs-small.jsonl",
+        "neonize_small" => "neonize-small.jsonl",
+        _ => unreachable!(),
+    }
+}
+
 logs! {
-    baileys_small: "baileys-small.jsonl";
-    baileys_medium: "baileys-medium.jsonl.gz";
-    wwebjs_small: "wwebjs-small.jsonl";
-    neonize_small: "neonize-small.jsonl";
+    memory(in_memory): baileys_small baileys_medium wwebjs_small neonize_small;
+    file(in_file): baileys_small baileys_medium wwebjs_small neonize_small;
+    postgres_partitioned(|log| in_postgres(Way::Partitioned, log)): baileys_small baileys_medium wwebjs_small neonize_small;
+    postgres_plain(|log| in_postgres(Way::Plain, log)): baileys_small wwebjs_small neonize_small;
+    postgres_bouncer(|log| in_postgres(Way::Bouncer, log)): baileys_small wwebjs_small neonize_small;
 }

@@ -318,6 +318,34 @@ fn what_the_store_has_already_is_not_replaced() {
     assert_eq!(rows(&tables(&store), "messages").len(), 0);
 }
 
+#[test]
+fn a_batch_id_that_the_store_has_used() {
+    let at = Place::new();
+    let path = fixture("export-sqlite.json.gz");
+    let store = Store::in_memory().unwrap();
+    take(&store, &[&at.file("none", r#"{"tables":{}}"#)]).unwrap();
+    // The session alone, then a batch of its own.
+    let whole = openwa_tests::openwa::json("export-sqlite.json.gz");
+    let sessions = json!({ "tables": { "sessions": whole["tables"]["sessions"] } });
+    take(&store, &[&at.file("sessions", sessions.to_string())]).unwrap();
+    let session = "658bf4ba-d433-4e45-95e9-4af83dcc7a7c".parse().unwrap();
+    let batch = openwa_store::NewBatch {
+        batch_id: "nightly".into(),
+        messages: vec![openwa_store::NewBatchMessage {
+            chat_id: "12025550143@c.us".into(),
+            ..Default::default()
+        }],
+        options: None,
+    };
+    store.batches().create(session, batch).wait().unwrap();
+    let e = take(&store, &[&path]).unwrap_err();
+    assert_eq!((e.kind(), e.context("table")), (Kind::InvalidData, Some("message_batches")), "{e}");
+    let options = TakeoverOptions { skip_bad_rows: true, ..TakeoverOptions::default() };
+    let report = store.takeover(&[source(&path)], &options, None).unwrap();
+    assert_eq!((report.problem_count, rows(&tables(&store), "batch_jobs").len()), (1, 12));
+    assert!(store.check().unwrap().problems.is_empty());
+}
+
 /// Keys whose list cannot be carried over exactly are refused, never widened.
 #[test]
 fn a_key_is_never_widened() {

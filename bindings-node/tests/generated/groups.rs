@@ -8,9 +8,6 @@ use openwa_store::face::{Type, VERBS, Verb, VerbKind};
 use crate::codec::{encoder, reader, writer_names};
 use crate::names::{Way, camel, doc, field_type, is_query, pascal, query_name, record_params, ts};
 
-/// Verbs that a host may need where it cannot await.
-const ALSO_NOW: &[&str] = &["api_keys.authorize"];
-
 pub fn render() -> String {
     let mut out = imports();
     for verb in VERBS {
@@ -70,7 +67,8 @@ fn imports() -> String {
     let read_names = readers.split(|c: char| !c.is_alphanumeric()).filter(|w| w.starts_with("read"));
     let names: BTreeSet<String> = read_names.map(str::to_owned).chain(writers).collect();
     format!(
-        "import {{ bool, bytes, float, int, json, list, same, text, time }} from '../codec.js'\n\
+        "import {{ authorizeSync }} from '../authorize.js'\n\
+         import {{ bool, bytes, float, int, json, list, same, text, time }} from '../codec.js'\n\
          import type {{ OpenWAError }} from '../error.js'\n\
          import {{ Group, type Page }} from '../group.js'\n\
          import type {{ Handle }} from '../native.js'\n\
@@ -146,11 +144,11 @@ fn method(out: &mut String, verb: &Verb) {
         out,
         "{docs}  {name}({given}): Promise<{of}> {{\n    return this.run({constant}, [{names}])\n  }}\n"
     );
-    if ALSO_NOW.contains(&verb.path) {
+    if verb.path == "api_keys.authorize" {
         let _ = write!(
             out,
-            "\n  /** {{@link {name}}} on this thread, for where a host cannot await. It takes microseconds. */\n  \
-             {name}Sync({given}): {of} {{\n    return this.runNow({constant}, [{names}])\n  }}\n"
+            "\n  /** {{@link {name}}} on this thread, for where a host cannot await: microseconds. The record is shared; it is frozen. */\n  \
+             {name}Sync({given}): {of} {{\n    return {name}Sync(this.handle, {names})\n  }}\n"
         );
     }
 }

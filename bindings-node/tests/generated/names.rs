@@ -115,7 +115,8 @@ fn plain(text: &str, way: Way) -> String {
             None => piece.to_owned(),
         }
     });
-    pieces.collect::<Vec<_>>().join("`")
+    let text = pieces.collect::<Vec<_>>().join("`");
+    text.replace(". not given", ". Not given").replace(". null:", ". Null:")
 }
 
 /// Whether JavaScript knows this by a name in camel case.

@@ -4,7 +4,7 @@ import type { AuthEntry } from '../generated/types.js'
 import { OpenWAError } from '../error.js'
 import type { Store } from '../store.js'
 import { load, type Engine } from './engine.js'
-import { CREDS, decode, encode, fileName, without } from './keys.js'
+import { CREDS, decode, encode, without } from './keys.js'
 
 export interface AuthStateOptions {
   /** The package, if it is not to be imported as `baileys` or `@whiskeysockets/baileys`. */
@@ -33,10 +33,10 @@ export async function useStoreAuthState(
   options: AuthStateOptions = {}
 ): Promise<StoreAuthState> {
   const { BufferJSON, initAuthCreds, proto } = await load(options.baileys)
-  const stored = decode(await store.auth.get(session, CREDS, CREDS), BufferJSON, CREDS, CREDS)
+  const stored = decode(await store.auth.get(session, CREDS, ''), BufferJSON, CREDS, '')
   if (stored !== undefined && !isCreds(stored)) {
     throw new OpenWAError('UNREADABLE', 'the stored creds are not what Baileys writes', {
-      context: { category: CREDS, key_id: CREDS }
+      context: { category: CREDS }
     })
   }
   const creds = (stored ?? initAuthCreds()) as AuthenticationCreds
@@ -55,15 +55,10 @@ export async function useStoreAuthState(
 
   const keys: AuthenticationState['keys'] = {
     async get(type, ids) {
-      // A key that came from files may still have its file's name for an id.
-      const names = new Map(ids.map((id) => [id, [...new Set([id, fileName(id)])]]))
-      const asked = [...names.values()].flat()
-      const rows = await store.auth.getMany(session, type, asked)
-      const found = new Map(asked.map((id, i) => [id, rows[i]!]))
+      const rows = await store.auth.getMany(session, type, ids)
       const data: Record<string, unknown> = {}
-      for (const [id, candidates] of names) {
-        const name = candidates.find((name) => found.get(name)!.found !== 'missing') ?? id
-        const value = decode(found.get(name)!, BufferJSON, type, id) ?? null
+      for (const [i, id] of ids.entries()) {
+        const value = decode(rows[i]!, BufferJSON, type, id) ?? null
         data[id] =
           type === 'app-state-sync-key' && value ? proto.Message.AppStateSyncKeyData.fromObject(value as object) : value
       }
@@ -83,7 +78,6 @@ export async function useStoreAuthState(
     const entries: AuthEntry[] = []
     for (const [category, byId] of Object.entries(data)) {
       for (const [keyId, value] of Object.entries(byId ?? {})) {
-        if (fileName(keyId) !== keyId) entries.push(without(category, fileName(keyId)))
         entries.push(value ? { category, keyId, value: encode(value, BufferJSON) } : without(category, keyId))
       }
     }
@@ -92,7 +86,7 @@ export async function useStoreAuthState(
 
   return {
     state: { creds, keys },
-    saveCreds: () => write([{ category: CREDS, keyId: CREDS, value: encode(creds, BufferJSON) }]),
+    saveCreds: () => write([{ category: CREDS, keyId: '', value: encode(creds, BufferJSON) }]),
     async close() {
       closed = true
       await Promise.allSettled(writing)

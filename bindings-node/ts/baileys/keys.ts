@@ -2,6 +2,7 @@
 import type { AuthEntry, AuthValue } from '../generated/types.js'
 import { OpenWAError } from '../error.js'
 
+/** Category of the credentials themselves; the id of their one row is empty. */
 export const CREDS = 'creds'
 
 /** The types of Signal keys that Baileys 7 has; a type that is not listed is kept all the same. */
@@ -43,8 +44,11 @@ export function decode(row: AuthValue, codec: Codec, type: string, id: string): 
   }
 }
 
-/** The name that `useMultiFileAuthState` gives to a key. Several ids may share one. */
-export const fileName = (id: string): string => id.replace(/\//g, '__').replace(/:/g, '-')
+/**
+ * The id of a key whose file has this name. Baileys writes `/` as `__` and `:` as `-`, so some names do not tell; the
+ * library keeps such a key under this mark, and finds it by its true id until it is written again.
+ */
+export const idOfFile = (name: string): string => (/-|__/.test(name) ? `baileys-file:${name}` : name)
 
 /** Deletes a key. */
 export const without = (category: string, keyId: string): AuthEntry => ({ category, keyId, value: null })

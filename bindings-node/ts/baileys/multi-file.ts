@@ -6,7 +6,7 @@ import { OpenWAError } from '../error.js'
 import type { Store } from '../store.js'
 import { isCreds, type AuthStateOptions } from './auth-state.js'
 import { load } from './engine.js'
-import { CREDS, KEY_TYPES, without } from './keys.js'
+import { CREDS, KEY_TYPES, idOfFile, without } from './keys.js'
 
 export interface MultiFileOptions extends AuthStateOptions {
   /** Replaces what the session has; otherwise a session with credentials is an `ALREADY_EXISTS` error. */
@@ -28,8 +28,7 @@ const TYPES = [...KEY_TYPES].sort((a, b) => b.length - a.length)
 /**
  * Takes over a folder of `useMultiFileAuthState`: all of it in one commit, or nothing.
  *
- * A file's name does not tell its key's id for certain (Baileys writes `/` as `__` and `:` as `-`). Where it does, the
- * key gets its id; elsewhere it keeps the file's name, under which {@link useStoreAuthState} finds it, too.
+ * What Baileys reads there by an id, {@link useStoreAuthState} reads here by the same id. The folder is left as it is.
  */
 export async function importMultiFileAuth(
   dir: string,
@@ -42,7 +41,7 @@ export async function importMultiFileAuth(
   const skipped: string[] = []
   let hasCreds = false
   for (const name of (await readdir(dir)).sort()) {
-    const key = name === 'creds.json' ? ([CREDS, CREDS] as const) : keyOf(name)
+    const key = name === 'creds.json' ? ([CREDS, ''] as const) : keyOf(name)
     if (!key) {
       skipped.push(name)
       continue
@@ -83,15 +82,7 @@ async function inTheWay(store: Store, session: string, { overwrite }: MultiFileO
 function keyOf(name: string): [string, string] | undefined {
   if (!name.endsWith('.json')) return undefined
   const type = TYPES.find((type) => name.startsWith(`${type}-`))
-  return type && [type, idOf(type, name.slice(type.length + 1, -'.json'.length))]
-}
-
-function idOf(type: string, file: string): string {
-  // Base64 has no underscore.
-  if (type === 'app-state-sync-key') return file.replace(/__/g, '/')
-  // `group::sender::device`; only an old group's own address has a hyphen, and only one.
-  if (type === 'sender-key') return file.replace(/^(.+@[a-z.]+)--([^-]+)--(\d+)$/, '$1::$2::$3')
-  return file
+  return type && [type, idOfFile(name.slice(type.length + 1, -'.json'.length))]
 }
 
 /** Why a file is nothing that Baileys wrote. */

@@ -30,6 +30,17 @@ export const writeImportOptions = record('ImportOptions', {
   dryRun: bool,
 })
 
+export const writeMigrateOptions = record('MigrateOptions', {
+  main: bool,
+  replace: bool,
+})
+
+export const writeTakeoverOptions = record('TakeoverOptions', {
+  plan: bool,
+  skipBadRows: bool,
+  session: text,
+})
+
 export const writeRetentionWindows = record('RetentionWindows', {
   messages: int,
   sessionLogs: int,
@@ -351,6 +362,85 @@ export const readImportReport = (v: any): t.ImportReport => ({
   dryRun: v[1],
   tables: v[2].map((v: any) => readImportedTable(v)),
   redacted: v[3],
+})
+
+export const readIndexInfo = (v: any): t.IndexInfo => ({
+  database: v[0],
+  table: v[1],
+  name: v[2],
+  bytes: v[3],
+  scans: v[4],
+  unique: v[5],
+  valid: v[6],
+})
+
+export const readPartitionInfo = (v: any): t.PartitionInfo => ({
+  name: v[0],
+  since: v[1] === null ? null : new Date(v[1]),
+  until: v[2] === null ? null : new Date(v[2]),
+  rows: v[3],
+  bytes: v[4],
+})
+
+export const readMigratedTable = (v: any): t.MigratedTable => ({
+  table: v[0],
+  rows: v[1],
+  sha256: v[2],
+})
+
+export const readMigrateReport = (v: any): t.MigrateReport => ({
+  tables: v[0].map((v: any) => readMigratedTable(v)),
+})
+
+export const readTakeoverSource = (v: any): t.TakeoverSource => ({
+  name: v[0],
+  kind: v[1],
+})
+
+export const readTakeoverTable = (v: any): t.TakeoverTable => ({
+  table: v[0],
+  rows: v[1],
+  mapped: v[2],
+  extra: v[3],
+  bad: v[4],
+  repeated: v[5],
+  to: v[6],
+  extraColumns: v[7],
+})
+
+export const readTakeoverWritten = (v: any): t.TakeoverWritten => ({
+  table: v[0],
+  rows: v[1],
+  inserted: v[2],
+})
+
+export const readTakeoverProblem = (v: any): t.TakeoverProblem => ({
+  source: v[0],
+  table: v[1],
+  row: v[2],
+  column: v[3],
+  why: v[4],
+})
+
+export const readTakeoverReport = (v: any): t.TakeoverReport => ({
+  plan: v[0],
+  sources: v[1].map((v: any) => readTakeoverSource(v)),
+  tables: v[2].map((v: any) => readTakeoverTable(v)),
+  written: v[3].map((v: any) => readTakeoverWritten(v)),
+  problems: v[4].map((v: any) => readTakeoverProblem(v)),
+  problemCount: v[5],
+  notes: v[6],
+})
+
+export const readOpenwaTable = (v: any): t.OpenwaTable => ({
+  table: v[0],
+  rows: v[1],
+})
+
+export const readOpenwaExportReport = (v: any): t.OpenwaExportReport => ({
+  tables: v[0].map((v: any) => readOpenwaTable(v)),
+  bytes: v[1],
+  leftOut: v[2].map((v: any) => readTableRows(v)),
 })
 
 export const readRetentionReport = (v: any): t.RetentionReport => ({

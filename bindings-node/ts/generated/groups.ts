@@ -1,10 +1,11 @@
 // Generated from the library's description by `BLESS=1 cargo test -p openwa-node`. Do not edit.
+import { authorizeSync } from '../authorize.js'
 import { bool, bytes, float, int, json, list, same, text, time } from '../codec.js'
 import type { OpenWAError } from '../error.js'
 import { Group, type Page } from '../group.js'
 import type { Handle } from '../native.js'
 import { callPure, query, verb, type LongOptions } from '../runtime.js'
-import { readApiKey, readApiKeyLog, readAuditLog, readAuthValue, readAuthorization, readBatchJob, readBatchJobMessage, readBegin, readChat, readCheckReport, readContact, readCreatedKey, readExportReport, readIdentity, readImportReport, readIngested, readIpWhitelistEntry, readMessage, readMessageReaction, readRetentionReport, readSaveResult, readSaved, readSession, readSessionAuth, readSessionLog, readStatus, readTransition, readWebhook, readWebhookLog, writeApiKeyUpdate, writeAsk, writeAuditFilter, writeAuthEntry, writeBatchResult, writeContactChange, writeContactFilter, writeExportOptions, writeImportOptions, writeKeyRules, writeMessageFilter, writeNewApiKey, writeNewApiKeyLog, writeNewAuditLog, writeNewBatch, writeNewDelivery, writeNewMessage, writeNewSession, writeNewWebhook, writeNewWhitelistEntry, writePageRequest, writeRetentionOptions, writeRetryPolicy, writeSessionFilter, writeSessionUpdate, writeWebhookUpdate } from './codec.js'
+import { readApiKey, readApiKeyLog, readAuditLog, readAuthValue, readAuthorization, readBatchJob, readBatchJobMessage, readBegin, readChat, readCheckReport, readContact, readCreatedKey, readExportReport, readIdentity, readImportReport, readIndexInfo, readIngested, readIpWhitelistEntry, readMessage, readMessageReaction, readMigrateReport, readOpenwaExportReport, readPartitionInfo, readRetentionReport, readSaveResult, readSaved, readSession, readSessionAuth, readSessionLog, readStatus, readTakeoverReport, readTransition, readWebhook, readWebhookLog, writeApiKeyUpdate, writeAsk, writeAuditFilter, writeAuthEntry, writeBatchResult, writeContactChange, writeContactFilter, writeExportOptions, writeImportOptions, writeKeyRules, writeMessageFilter, writeMigrateOptions, writeNewApiKey, writeNewApiKeyLog, writeNewAuditLog, writeNewBatch, writeNewDelivery, writeNewMessage, writeNewSession, writeNewWebhook, writeNewWhitelistEntry, writePageRequest, writeRetentionOptions, writeRetryPolicy, writeSessionFilter, writeSessionUpdate, writeTakeoverOptions, writeWebhookUpdate } from './codec.js'
 import type * as t from './types.js'
 
 /* eslint-disable @typescript-eslint/no-explicit-any */
@@ -14,6 +15,13 @@ const storeStatus = verb<t.Status>('store.status', [], (v: any) => readStatus(v)
 const storeCheck = verb<t.CheckReport>('store.check', [], (v: any) => readCheckReport(v))
 const storeExportFile = verb<t.ExportReport>('store.export_file', [['path', text], ['options', writeExportOptions]], (v: any) => readExportReport(v))
 const storeImportFile = verb<t.ImportReport>('store.import_file', [['path', text], ['options', writeImportOptions]], (v: any) => readImportReport(v))
+const storeIndexes = verb<t.IndexInfo[]>('store.indexes', [], (v: any) => v.map((v: any) => readIndexInfo(v)))
+const storePartitions = verb<t.PartitionInfo[]>('store.partitions', [], (v: any) => v.map((v: any) => readPartitionInfo(v)))
+const storeMakePartitions = verb<number>('store.make_partitions', [], same)
+const storeReindex = verb<number>('store.reindex', [['table', text]], same)
+const storeMigrateTo = verb<t.MigrateReport>('store.migrate_to', [['data', text], ['options', writeMigrateOptions]], (v: any) => readMigrateReport(v))
+const storeTakeover = verb<t.TakeoverReport>('store.takeover', [['sources', list(text)], ['options', writeTakeoverOptions]], (v: any) => readTakeoverReport(v))
+const storeExportOpenwaFile = verb<t.OpenwaExportReport>('store.export_openwa_file', [['path', text]], (v: any) => readOpenwaExportReport(v))
 const storeRetentionPreview = verb<t.RetentionReport>('store.retention_preview', [['options', writeRetentionOptions]], (v: any) => readRetentionReport(v))
 const storeRunRetention = verb<t.RetentionReport>('store.run_retention', [['options', writeRetentionOptions]], (v: any) => readRetentionReport(v))
 const sessionsCreate = verb<t.Session>('sessions.create', [['session', writeNewSession]], (v: any) => readSession(v))
@@ -160,7 +168,7 @@ export class Sessions extends Group {
   /**
    * One session by name.
    *
-   * Errors: Those of the database.
+   * Errors: those of the database.
    */
   find(name: string): Promise<t.Session | null> {
     return this.run(sessionsFind, [name])
@@ -246,7 +254,9 @@ export class Messages extends Group {
    * Stores a message, or merges it into the one with the same WhatsApp id, and says which.
    *
    * A repeated delivery never overwrites: it may fill what was empty, raise the ack, or give a placeholder its
-   * content. Errors: `INVALID_ARGUMENT` naming the column, `NOT_FOUND` for the session.
+   * content.
+   *
+   * Errors: `INVALID_ARGUMENT` naming the column, `NOT_FOUND` for the session.
    */
   save(session: string, message: t.NewMessage): Promise<t.Saved> {
     return this.run(messagesSave, [session, message])
@@ -294,7 +304,7 @@ export class Messages extends Group {
   /**
    * One message by its row id.
    *
-   * Errors: Those of the database.
+   * Errors: those of the database.
    */
   get(id: string): Promise<t.Message | null> {
     return this.run(messagesGet, [id])
@@ -303,7 +313,7 @@ export class Messages extends Group {
   /**
    * One message by WhatsApp's id.
    *
-   * Errors: Those of the database.
+   * Errors: those of the database.
    */
   find(session: string, waMessageId: string): Promise<t.Message | null> {
     return this.run(messagesFind, [session, waMessageId])
@@ -326,7 +336,7 @@ export class Messages extends Group {
   /**
    * How many messages match.
    *
-   * Errors: Those of the database.
+   * Errors: those of the database.
    */
   count(query: t.MessagesCountQuery): Promise<number> {
     return this.run(messagesCount, [query])
@@ -344,7 +354,7 @@ export class Messages extends Group {
   /**
    * The reactions to one message, oldest first.
    *
-   * Errors: Those of the database.
+   * Errors: those of the database.
    */
   reactions(session: string, waMessageId: string): Promise<t.MessageReaction[]> {
     return this.run(messagesReactions, [session, waMessageId])
@@ -353,7 +363,7 @@ export class Messages extends Group {
   /**
    * How many messages that are not here have changes of this kind waiting for them.
    *
-   * Errors: Those of the database.
+   * Errors: those of the database.
    */
   waiting(session: string, kind: t.PendingKind): Promise<number> {
     return this.run(messagesWaiting, [session, kind])
@@ -374,7 +384,7 @@ export class Contacts extends Group {
   /**
    * One contact by any of its addresses.
    *
-   * Errors: Those of the database.
+   * Errors: those of the database.
    */
   get(session: string, address: string): Promise<t.Contact | null> {
     return this.run(contactsGet, [session, address])
@@ -410,7 +420,7 @@ export class Contacts extends Group {
   /**
    * Every LID-phone pair that a session knows, by LID.
    *
-   * Errors: Those of the database.
+   * Errors: those of the database.
    */
   identities(session: string): Promise<t.Identity[]> {
     return this.run(contactsIdentities, [session])
@@ -419,7 +429,7 @@ export class Contacts extends Group {
   /**
    * The address under which a person, group or newsletter is kept.
    *
-   * Errors: Those of the database.
+   * Errors: those of the database.
    */
   canonical(session: string, address: string): Promise<string> {
     return this.run(contactsCanonical, [session, address])
@@ -463,7 +473,7 @@ export class Webhooks extends Group {
   /**
    * The active webhooks of a session that want to hear of an event.
    *
-   * Errors: Those of the database.
+   * Errors: those of the database.
    */
   subscribed(session: string, event: t.WebhookEvent): Promise<t.Webhook[]> {
     return this.run(webhooksSubscribed, [session, event])
@@ -547,7 +557,7 @@ export class Batches extends Group {
   /**
    * One job by the host's own id.
    *
-   * Errors: Those of the database.
+   * Errors: those of the database.
    */
   find(session: string, batchId: string): Promise<t.BatchJob | null> {
     return this.run(batchesFind, [session, batchId])
@@ -570,14 +580,14 @@ export class Batches extends Group {
   /**
    * Up to a thousand messages of a job in sending order, from position `from` on.
    *
-   * Errors: Those of the database.
+   * Errors: those of the database.
    */
   messages(job: string, position?: number | null): Promise<t.BatchJobMessage[]> {
     return this.run(batchesMessages, [job, position])
   }
 
   /**
-   * Hands out the next message of a job: in order, once, across threads and processes. not given: there is none
+   * Hands out the next message of a job: in order, once, across threads and processes. Not given: there is none
    * left, or the job has ended.
    */
   claimNext(job: string): Promise<t.BatchJobMessage | null> {
@@ -597,7 +607,7 @@ export class Batches extends Group {
    * Messages that were handed out and have no result. After a crash nobody knows whether they went out: ask
    * WhatsApp or the user, then `record` it.
    *
-   * Errors: Those of the database.
+   * Errors: those of the database.
    */
   unknown(job: string): Promise<t.BatchJobMessage[]> {
     return this.run(batchesUnknown, [job])
@@ -636,7 +646,7 @@ export class Auth extends Group {
   /**
    * One key: found, missing, or unreadable.
    *
-   * Errors: Those of the database. An engine must not take an error for a missing key.
+   * Errors: those of the database. An engine must not take an error for a missing key.
    */
   get(session: string, category: string, keyId: string): Promise<t.AuthValue> {
     return this.run(authGet, [session, category, keyId])
@@ -645,7 +655,7 @@ export class Auth extends Group {
   /**
    * Several keys of a category, in the order asked for.
    *
-   * Errors: As `get`.
+   * Errors: as `get`.
    */
   getMany(session: string, category: string, keyIds: string[]): Promise<t.AuthValue[]> {
     return this.run(authGetMany, [session, category, keyIds])
@@ -654,7 +664,7 @@ export class Auth extends Group {
   /**
    * The ids of a category's keys, in order.
    *
-   * Errors: Those of the database.
+   * Errors: those of the database.
    */
   list(session: string, category: string): Promise<string[]> {
     return this.run(authList, [session, category])
@@ -663,7 +673,7 @@ export class Auth extends Group {
   /**
    * Every key of a session.
    *
-   * Errors: Those of the database.
+   * Errors: those of the database.
    */
   all(session: string): Promise<t.SessionAuth[]> {
     return this.run(authAll, [session])
@@ -699,15 +709,15 @@ export class ApiKeys extends Group {
    * Decides whether a request with a key may go on. The hottest call of a gateway: it writes nothing in its own
    * path, and sees a revocation by any process at the next call.
    *
-   * Errors: Those of the database; deny then.
+   * Errors: those of the database; deny then.
    */
   authorize(key: string, ask?: t.Ask): Promise<t.Authorization> {
     return this.run(apiKeysAuthorize, [key, ask])
   }
 
-  /** {@link authorize} on this thread, for where a host cannot await. It takes microseconds. */
+  /** {@link authorize} on this thread, for where a host cannot await: microseconds. The record is shared; it is frozen. */
   authorizeSync(key: string, ask?: t.Ask): t.Authorization {
-    return this.runNow(apiKeysAuthorize, [key, ask])
+    return authorizeSync(this.handle, key, ask)
   }
 
   /**
@@ -722,7 +732,7 @@ export class ApiKeys extends Group {
   /**
    * A key's record by the key itself, without counting a use.
    *
-   * Errors: Those of the database.
+   * Errors: those of the database.
    */
   find(key: string): Promise<t.ApiKey | null> {
     return this.run(apiKeysFind, [key])
@@ -773,7 +783,7 @@ export class ApiKeys extends Group {
   /**
    * The addresses from which a key may be used. None: from anywhere. Some, but none active: from nowhere.
    *
-   * Errors: Those of the database.
+   * Errors: those of the database.
    */
   whitelist(key: string): Promise<t.IpWhitelistEntry[]> {
     return this.run(apiKeysWhitelist, [key])
@@ -877,7 +887,7 @@ export abstract class Groups extends Group {
   /**
    * Sizes, schema versions and row counts. Counting reads the smallest index of every table once.
    *
-   * Errors: Those of the database.
+   * Errors: those of the database.
    */
   status(): Promise<t.Status> {
     return this.run(storeStatus, [])
@@ -885,7 +895,7 @@ export abstract class Groups extends Group {
   /**
    * Checks both databases: pages and indexes, foreign keys, and the counters of bulk jobs against a recount.
    *
-   * Errors: Those of the database; what is wrong *in* it is in the report.
+   * Errors: those of the database; what is wrong *in* it is in the report.
    */
   check(): Promise<t.CheckReport> {
     return this.run(storeCheck, [])
@@ -894,7 +904,7 @@ export abstract class Groups extends Group {
    * Like `export`, to a file that only its owner may read; compressed if its name ends in
    * `.zst`. The file takes its place, and that of an older one, only when it is complete and durable.
    *
-   * Errors: As `export`, with the path in the context.
+   * Errors: as `export`, with the path in the context.
    */
   exportFile(path: string, options?: t.ExportOptions, control?: LongOptions): Promise<t.ExportReport> {
     return this.runLong(storeExportFile, [path, options], control)
@@ -902,10 +912,55 @@ export abstract class Groups extends Group {
   /**
    * Like `import`, from a file.
    *
-   * Errors: As `import`, with the path in the context.
+   * Errors: as `import`, with the path in the context.
    */
   importFile(path: string, options?: t.ImportOptions, control?: LongOptions): Promise<t.ImportReport> {
     return this.runLong(storeImportFile, [path, options], control)
+  }
+  indexes(): Promise<t.IndexInfo[]> {
+    return this.run(storeIndexes, [])
+  }
+  partitions(): Promise<t.PartitionInfo[]> {
+    return this.run(storePartitions, [])
+  }
+  makePartitions(): Promise<number> {
+    return this.run(storeMakePartitions, [])
+  }
+  reindex(table?: string | null, control?: LongOptions): Promise<number> {
+    return this.runLong(storeReindex, [table], control)
+  }
+  migrateTo(data: string, options?: t.MigrateOptions, control?: LongOptions): Promise<t.MigrateReport> {
+    return this.runLong(storeMigrateTo, [data, options], control)
+  }
+  /**
+   * Takes over what another gateway has: each source is a path or a `postgres://` URL, and is recognised by what
+   * it is:
+   *
+   * - OpenWA's databases as SQLite files (`main.sqlite`, `openwa.sqlite`), also with a journal beside; they are
+   * never changed;
+   * - OpenWA's database on a PostgreSQL server: `postgres://user:password@host/database?schema=public`;
+   * - OpenWA's export, plain or compressed with gzip or zstd;
+   * - an auth folder of Baileys; a session archive of whatsapp-web.js' `RemoteAuth`.
+   *
+   * All of it or nothing, in one transaction per database. Rows that are there already stay as they are, so a
+   * second run changes nothing. What has no column here is kept in `openwa_extra`. Memory does not grow with the
+   * sources; a temporary file of about their size does.
+   *
+   * Errors: `INVALID_DATA` saying what a source looks like, or naming table, row and column of the first bad row;
+   * `FOREIGN_DATABASE` for another program's database; `BUSY` when a source is being written to; `CANCELLED`;
+   * those of the databases.
+   */
+  takeover(sources: string[], options?: t.TakeoverOptions, control?: LongOptions): Promise<t.TakeoverReport> {
+    return this.runLong(storeTakeover, [sources, options], control)
+  }
+  /**
+   * Like `export_openwa`, to a file that only its owner may read; compressed if its name
+   * ends in `.zst`. It takes its place only when it is complete and durable.
+   *
+   * Errors: as `export`, with the path in the context.
+   */
+  exportOpenwaFile(path: string, control?: LongOptions): Promise<t.OpenwaExportReport> {
+    return this.runLong(storeExportOpenwaFile, [path], control)
   }
   /**
    * Counts what `runRetention` would delete, and deletes nothing.

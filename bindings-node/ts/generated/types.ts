@@ -443,6 +443,160 @@ export interface ImportedTable {
   removed: number
 }
 
+/** One index of a database. */
+export interface IndexInfo {
+  /** `main` or `data`. */
+  database: string
+  /** The table that it belongs to; on PostgreSQL, of the month that it belongs to. */
+  table: string
+  /** Its name. */
+  name: string
+  /** Its size. */
+  bytes: number
+  /** How often a statement has used it since the server's counters were reset. SQLite does not count. */
+  scans: number | null
+  /** Whether values depend on it, so that it is needed however rarely it is read. */
+  unique: boolean
+  /** Whether it can be used; false after a rebuild that was broken off. */
+  valid: boolean
+}
+
+/** One monthly table of `messages`. */
+export interface PartitionInfo {
+  /** Its name: `messages_y2025m01`, or `messages_default` for what belongs to no month that has a table. */
+  name: string
+  /** Its first instant; None for the default partition. */
+  since: Date | null
+  /** The first instant after it. */
+  until: Date | null
+  /** Its rows, as the server estimates them; None: it has not looked yet. */
+  rows: number | null
+  /** Its size with indexes. */
+  bytes: number
+}
+
+/** What to move, and what may be in the way. */
+export interface MigrateOptions {
+  /** Also the tables of the Main database: API keys, their logs, the audit trail. */
+  main?: boolean
+  /** Replaces what the target has. If not, a target that has rows is refused. */
+  replace?: boolean
+}
+
+/** What a migration moved. */
+export interface MigrateReport {
+  /** The tables, in the order in which they were moved. */
+  tables: MigratedTable[]
+}
+
+/** One table that was moved and compared. */
+export interface MigratedTable {
+  /** The table. */
+  table: string
+  /** Its rows. */
+  rows: number
+  /** The SHA-256, in hex, of its rows in both stores, in the form of an export. */
+  sha256: string
+}
+
+/** How to take over. */
+export interface TakeoverOptions {
+  /** Reads everything and reports; nothing is written. */
+  plan?: boolean
+  /** Takes over the rows that are good and reports the others. If not set, one bad row means that nothing is written. */
+  skipBadRows?: boolean
+  /** Name or id of the session that credentials belong to. Not given: the one called like their folder or archive, or with their telephone number; else a new one of that name. */
+  session?: string | null
+}
+
+/** What a takeover did, or with `plan` would do. */
+export interface TakeoverReport {
+  /** Whether it was only a plan. */
+  plan: boolean
+  /** What was read. */
+  sources: TakeoverSource[]
+  /** What became of the rows of each table of the sources. */
+  tables: TakeoverTable[]
+  /** What was written to each of our tables; empty for a plan. */
+  written: TakeoverWritten[]
+  /** Rows that were not taken over, the first `MAX_PROBLEMS`. */
+  problems: TakeoverProblem[]
+  /** How many rows were not taken over. */
+  problemCount: number
+  /** What people should know beside that. */
+  notes: string[]
+}
+
+/** One source. */
+export interface TakeoverSource {
+  /** Its path, or its address without the password. */
+  name: string
+  /** What it is. */
+  kind: string
+}
+
+/** One table of the sources. */
+export interface TakeoverTable {
+  /** Its name in OpenWA's database; credentials are a table of their own, `credentials`. */
+  table: string
+  /** Rows that were read. */
+  rows: number
+  /** Rows that have a place in our tables. */
+  mapped: number
+  /** Rows of which something, or all, is kept in `openwa_extra`. */
+  extra: number
+  /** Rows that cannot be taken over. */
+  bad: number
+  /** Rows that an earlier source had too. */
+  repeated: number
+  /** Our tables that its rows go to; empty: only to `openwa_extra`. */
+  to: string[]
+  /** Columns that are kept in `openwa_extra`. */
+  extraColumns: string[]
+}
+
+/** One of our tables. */
+export interface TakeoverWritten {
+  /** The table. */
+  table: string
+  /** Rows for it. */
+  rows: number
+  /** Rows that were added; the others were there already. */
+  inserted: number
+}
+
+/** A row that cannot be taken over. */
+export interface TakeoverProblem {
+  /** The source. */
+  source: string
+  /** The table, by its name in OpenWA's database. */
+  table: string
+  /** The row's id, or its number from 1 where it has none. */
+  row: string
+  /** The column; empty: the row as a whole. */
+  column: string
+  /** What is wrong. It never repeats a value that may be secret. */
+  why: string
+}
+
+/** What an export in OpenWA's format wrote. */
+export interface OpenwaExportReport {
+  /** Rows per table. */
+  tables: OpenwaTable[]
+  /** Bytes of the document before compression. */
+  bytes: number
+  /** What the format cannot hold, and how many rows of it there are. */
+  leftOut: TableRows[]
+}
+
+/** A table of an export in OpenWA's format. */
+export interface OpenwaTable {
+  /** Its name in the document. */
+  table: string
+  /** Its rows. */
+  rows: number
+}
+
 /** What a run of retention goes by. */
 export interface RetentionOptions {
   /** How long each kind of row is kept. */

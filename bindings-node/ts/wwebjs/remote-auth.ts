@@ -37,10 +37,10 @@ export function remoteAuthStore(store: Store, session: string, options: RemoteAu
     return done
   }
 
-  /** The ids of the profiles of a name, oldest first. */
+  /** The ids of the profiles of a name, oldest first. One that was taken over has no name: it is of any. */
   const profiles = async (name: string): Promise<string[]> => {
-    const ids = await store.auth.list(session, CATEGORY)
-    return ids.filter((id) => id.slice(0, id.lastIndexOf('@')) === name).sort()
+    const ids = (await store.auth.list(session, CATEGORY)).filter((id) => !id.includes('@') || id.startsWith(`${name}@`))
+    return ids.sort((a, b) => (madeAt(a) < madeAt(b) ? -1 : 1))
   }
 
   return {
@@ -58,11 +58,12 @@ export function remoteAuthStore(store: Store, session: string, options: RemoteAu
           throw new OpenWAError('INVALID_DATA', `the profile ${problem}; the ones before it are kept`, { context: { path } })
         }
         const before = await profiles(name)
-        const newest = before.length ? Number(before.at(-1)!.slice(name.length + 1)) : 0
-        const number = Math.max(Date.now(), newest + 1)
+        // Later than the newest, whatever the clock says.
+        const newest = before.length ? Date.parse(madeAt(before.at(-1)!)) + 1 : 0
+        const at = new Date(Math.max(Date.now(), newest)).toISOString()
         await store.auth.set(session, [
           ...before.slice(0, Math.max(0, before.length + 1 - KEPT)).map((keyId) => ({ category: CATEGORY, keyId, value: null })),
-          { category: CATEGORY, keyId: `${name}@${String(number).padStart(15, '0')}`, value }
+          { category: CATEGORY, keyId: `${name}@${at}`, value }
         ])
       })
     },
@@ -91,6 +92,9 @@ export function remoteAuthStore(store: Store, session: string, options: RemoteAu
     }
   }
 }
+
+/** When a profile was made, in ISO form: the end of its id. */
+const madeAt = (id: string): string => id.slice(id.indexOf('@') + 1)
 
 const nameOf = (given: string): string => basename(given, '.zip')
 

@@ -53,6 +53,7 @@ __all__ = [
     "DatabaseStatus",
     "Decision",
     "DiskFullError",
+    "Durability",
     "Engine",
     "Error",
     "ExportOptions",
@@ -64,6 +65,7 @@ __all__ = [
     "ImportOptions",
     "ImportReport",
     "ImportedTable",
+    "IndexInfo",
     "Ingested",
     "InternalError",
     "InvalidArgumentError",
@@ -77,6 +79,9 @@ __all__ = [
     "MessageFilter",
     "MessageReaction",
     "Messages",
+    "MigrateOptions",
+    "MigrateReport",
+    "MigratedTable",
     "Missing",
     "Mode",
     "NewApiKey",
@@ -96,10 +101,10 @@ __all__ = [
     "Order",
     "Page",
     "PageRequest",
+    "PartitionInfo",
     "PendingKind",
     "Permission",
     "PermissionDeniedError",
-    "Promise",
     "QueueFullError",
     "Record",
     "RefusedMessage",
@@ -153,8 +158,8 @@ class Error(Exception):
     """What the store could not do; the base of one class per kind of error.
 
     `code` is the kind's stable name, `retryable` tells whether the same call may succeed later,
-    `operation` names the verb
-    that failed, and `context` says more about it: table, column, row, path ...
+    `operation` names the verb that failed, and `context` says more about it: table, column,
+    row, path ...
     """
 
     code: str
@@ -315,6 +320,14 @@ class Decision(_StrEnum):
     CHAT_DENIED = "chat_denied"
     """The key is confined to other chats."""
 
+class Durability(_StrEnum):
+    """How much a commit promises."""
+
+    FULL = "full"
+    """Synced: it survives a loss of power."""
+    NORMAL = "normal"
+    """Written: it survives a crash of the program; the last commits may be lost with the power."""
+
 class Engine(_StrEnum):
     """The library that speaks to WhatsApp."""
 
@@ -342,9 +355,9 @@ class Mode(_StrEnum):
     """Every table of the document replaces the one in the store."""
     MERGE = "merge"
     """Rows that are new are added, rows that are there stay as they are. A row is there when its
-    primary key or a unique value of it is. A row that belongs to one that was not added, because
-    its name was taken by a row with another id, is an error: nothing is dropped silently, and
-    nobody's rows are mixed.
+    primary key or a unique value of it is. A row that belongs to one that was not added,
+    because its name was taken by a row with another id, is an error: nothing is dropped
+    silently, and nobody's rows are mixed.
     """
 
 class Order(_StrEnum):
@@ -392,14 +405,6 @@ class Permission(_StrEnum):
     """See groups."""
     GROUPS_WRITE = "groups:write"
     """Create and change groups."""
-
-class Promise(_StrEnum):
-    """How much a commit promises."""
-
-    FULL = "full"
-    """Synced: it survives a loss of power."""
-    NORMAL = "normal"
-    """Written: it survives a crash of the program; the last commits may be lost with the power."""
 
 class SaveOutcome(_StrEnum):
     """What a save did."""
@@ -1248,7 +1253,9 @@ class ExportOptions(Record):
         """Also the tables of the Main database: API keys, their logs, the audit trail."""
     @property
     def tables(self) -> tuple[str, ...] | None:
-        """Only these tables, of either database; `None`: all of Data, and of Main if `main` is set."""
+        """Only these tables, of either database; `None`: all of Data, and of Main if `main` is
+        set.
+        """
     @property
     def redact(self) -> bool:
         """Leaves out everything secret. A secret column is left out, or `{}` where it may not be
@@ -1406,6 +1413,44 @@ class ImportedTable(Record):
     @property
     def removed(self) -> int:
         """Rows that were removed before."""
+
+class IndexInfo(Record):
+    """One index of a database."""
+
+    def __new__(
+        cls,
+        *,
+        database: str | None = None,
+        table: str | None = None,
+        name: str | None = None,
+        bytes: int | None = None,
+        scans: int | None = None,
+        unique: bool | None = None,
+        valid: bool | None = None,
+    ) -> Self: ...
+    @property
+    def database(self) -> str:
+        """`main` or `data`."""
+    @property
+    def table(self) -> str:
+        """The table that it belongs to; on PostgreSQL, of the month that it belongs to."""
+    @property
+    def name(self) -> str:
+        """Its name."""
+    @property
+    def bytes(self) -> int:
+        """Its size."""
+    @property
+    def scans(self) -> int | None:
+        """How often a statement has used it since the server's counters were reset. SQLite does
+        not count.
+        """
+    @property
+    def unique(self) -> bool:
+        """Whether values depend on it, so that it is needed however rarely it is read."""
+    @property
+    def valid(self) -> bool:
+        """Whether it can be used; false after a rebuild that was broken off."""
 
 class Ingested(Record):
     """What one event, or several in one commit, did."""
@@ -1580,7 +1625,9 @@ class Message(Record):
         """A JSON object about the attached file."""
     @property
     def ack(self) -> int | None:
-        """−1 error, 0 pending, 1 server, 2 delivered, 3 read, 4 played, 5 reserved; null: none yet."""
+        """−1 error, 0 pending, 1 server, 2 delivered, 3 read, 4 played, 5 reserved; null: none
+        yet.
+        """
     @property
     def from_me(self) -> bool:
         """Whether the session's own account wrote it."""
@@ -1666,6 +1713,54 @@ class MessageReaction(Record):
     @property
     def reacted_at(self) -> datetime:
         """When it was."""
+
+class MigrateOptions(Record):
+    """What to move, and what may be in the way."""
+
+    def __new__(
+        cls,
+        *,
+        main: bool | None = None,
+        replace: bool | None = None,
+    ) -> Self: ...
+    @property
+    def main(self) -> bool:
+        """Also the tables of the Main database: API keys, their logs, the audit trail."""
+    @property
+    def replace(self) -> bool:
+        """Replaces what the target has. If not, a target that has rows is refused."""
+
+class MigrateReport(Record):
+    """What a migration moved."""
+
+    def __new__(
+        cls,
+        *,
+        tables: Iterable[MigratedTable | Mapping[str, Any]] | None = None,
+    ) -> Self: ...
+    @property
+    def tables(self) -> tuple[MigratedTable, ...]:
+        """The tables, in the order in which they were moved."""
+
+class MigratedTable(Record):
+    """One table that was moved and compared."""
+
+    def __new__(
+        cls,
+        *,
+        table: str | None = None,
+        rows: int | None = None,
+        sha256: str | None = None,
+    ) -> Self: ...
+    @property
+    def table(self) -> str:
+        """The table."""
+    @property
+    def rows(self) -> int:
+        """Its rows."""
+    @property
+    def sha256(self) -> str:
+        """The SHA-256, in hex, of its rows in both stores, in the form of an export."""
 
 class NewApiKey(Record):
     """An API key to be created. Only the name is needed."""
@@ -2037,7 +2132,7 @@ class OpenOptions(Record):
         from_env: bool | None = None,
         api_key_pepper: str | None = None,
         history: bool | None = None,
-        durability: Promise | str | None = None,
+        durability: Durability | str | None = None,
         queue: int | None = None,
         group: int | None = None,
     ) -> Self: ...
@@ -2068,7 +2163,7 @@ class OpenOptions(Record):
         repeated ones.
         """
     @property
-    def durability(self) -> Promise | None:
+    def durability(self) -> Durability | None:
         """How much a commit promises; default `full`."""
     @property
     def queue(self) -> int | None:
@@ -2128,6 +2223,36 @@ class PageRequest(Record):
     @property
     def after(self) -> str | None:
         """The `next` of the page before."""
+
+class PartitionInfo(Record):
+    """One monthly table of `messages`."""
+
+    def __new__(
+        cls,
+        *,
+        name: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        rows: int | None = None,
+        bytes: int | None = None,
+    ) -> Self: ...
+    @property
+    def name(self) -> str:
+        """Its name: `messages_y2025m01`, or `messages_default` for what belongs to no month that
+        has a table.
+        """
+    @property
+    def since(self) -> datetime | None:
+        """Its first instant; None for the default partition."""
+    @property
+    def until(self) -> datetime | None:
+        """The first instant after it."""
+    @property
+    def rows(self) -> int | None:
+        """Its rows, as the server estimates them; None: it has not looked yet."""
+    @property
+    def bytes(self) -> int:
+        """Its size with indexes."""
 
 class RefusedMessage(Record):
     """A message that could not be stored because something in it is not acceptable."""
@@ -2855,10 +2980,9 @@ class ApiKeys(_Handle):
         chat: str | None = None,
     ) -> Authorization:
         """Decides whether a request with a key may go on. The hottest call of a gateway: it writes
-        nothing in its own
-        path, and sees a revocation by any process at the next call.
+        nothing in its own path, and sees a revocation by any process at the next call.
 
-        Errors: Those of the database; deny then.
+        Errors: those of the database; deny then.
         """
     def get(self, id: UUID | str) -> ApiKey:
         """One key's record by id.
@@ -2868,7 +2992,7 @@ class ApiKeys(_Handle):
     def find(self, key: str) -> ApiKey | None:
         """A key's record by the key itself, without counting a use.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def list(self, *, limit: int | None = None, after: str | None = None) -> Page[ApiKey]:
         """One page of keys, in the order of creation.
@@ -2893,8 +3017,7 @@ class ApiKeys(_Handle):
         """Changes a key. The next call with it, in any process, sees that.
 
         Errors: `LastFullAccessKey` when it is the last one and would lose full access,
-        `NotFound`,
-        `InvalidArgument`.
+        `NotFound`, `InvalidArgument`.
         """
     def revoke(self, id: UUID | str, force: bool | None = None) -> ApiKey:
         """Switches a key off for good. `force` does so even for the last one with full access.
@@ -2910,7 +3033,7 @@ class ApiKeys(_Handle):
         """The addresses from which a key may be used. None: from anywhere. Some, but none active:
         from nowhere.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def allow_address(
         self,
@@ -3017,7 +3140,7 @@ class Auth(_Handle):
     def get(self, session: UUID | str, category: str, key_id: str) -> AuthValue:
         """One key: found, missing, or unreadable.
 
-        Errors: Those of the database. An engine must not take an error for a missing key.
+        Errors: those of the database. An engine must not take an error for a missing key.
         """
     def get_many(
         self,
@@ -3027,17 +3150,17 @@ class Auth(_Handle):
     ) -> builtins.list[AuthValue]:
         """Several keys of a category, in the order asked for.
 
-        Errors: As `get`.
+        Errors: as `get`.
         """
     def list(self, session: UUID | str, category: str) -> builtins.list[str]:
         """The ids of a category's keys, in order.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def all(self, session: UUID | str) -> builtins.list[SessionAuth]:
         """Every key of a session.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def clear(self, session: UUID | str, category: str | None = None) -> int:
         """Deletes a session's keys, all or those of one category; says how many."""
@@ -3066,7 +3189,7 @@ class Batches(_Handle):
     def find(self, session: UUID | str, batch_id: str) -> BatchJob | None:
         """One job by the host's own id.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def list(
         self,
@@ -3090,12 +3213,11 @@ class Batches(_Handle):
     ) -> builtins.list[BatchJobMessage]:
         """Up to a thousand messages of a job in sending order, from position `from` on.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def claim_next(self, job: UUID | str) -> BatchJobMessage | None:
         """Hands out the next message of a job: in order, once, across threads and processes.
-        `None`: there is none
-        left, or the job has ended.
+        `None`: there is none left, or the job has ended.
         """
     def record(
         self,
@@ -3112,11 +3234,10 @@ class Batches(_Handle):
         Errors: `Conflict` for a message that is not being sent, `NotFound`.
         """
     def unknown(self, job: UUID | str) -> builtins.list[BatchJobMessage]:
-        """Messages that were handed out and have no result. After a crash nobody knows whether they
-        went out: ask
-        WhatsApp or the user, then `record` it.
+        """Messages that were handed out and have no result. After a crash nobody knows whether
+        they went out: ask WhatsApp or the user, then `record` it.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def cancel(self, job: UUID | str) -> BatchJob:
         """Withdraws what is pending and ends the job. What is being sent may still get its result.
@@ -3150,7 +3271,7 @@ class Contacts(_Handle):
     def get(self, session: UUID | str, address: str) -> Contact | None:
         """One contact by any of its addresses.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def list(
         self,
@@ -3178,19 +3299,19 @@ class Contacts(_Handle):
     def delete(self, session: UUID | str, address: str) -> bool:
         """Deletes a contact. False: there was none."""
     def learn_identity(self, session: UUID | str, lid: str, pn: str) -> bool:
-        """Learns that a LID and a phone address are one person. What was stored under the LID moves
-        to the phone
-        address in the same commit. False: that was known, or it is the account's own number.
+        """Learns that a LID and a phone address are one person. What was stored under the LID
+        moves to the phone address in the same commit. False: that was known, or it is the
+        account's own number.
         """
     def identities(self, session: UUID | str) -> builtins.list[Identity]:
         """Every LID-phone pair that a session knows, by LID.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def canonical(self, session: UUID | str, address: str) -> str:
         """The address under which a person, group or newsletter is kept.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
 
 class Messages(_Handle):
@@ -3220,8 +3341,9 @@ class Messages(_Handle):
         """Stores a message, or merges it into the one with the same WhatsApp id, and says which.
 
         A repeated delivery never overwrites: it may fill what was empty, raise the ack, or give
-        a placeholder its
-        content. Errors: `InvalidArgument` naming the column, `NotFound` for the session.
+        a placeholder its content.
+
+        Errors: `InvalidArgument` naming the column, `NotFound` for the session.
         """
     def save_many(
         self,
@@ -3229,8 +3351,7 @@ class Messages(_Handle):
         messages: Iterable[NewMessage | Mapping[str, Any]],
     ) -> builtins.list[SaveResult]:
         """Stores many messages in one commit, each with its own result. One that is refused does
-        not affect the
-        others.
+        not affect the others.
         """
     def backfill(
         self,
@@ -3242,8 +3363,7 @@ class Messages(_Handle):
         """
     def ack(self, session: UUID | str, wa_message_id: str, ack: int) -> Changed:
         """Raises the delivery state of a message: −1 error, 0 pending, 1 server, 2 delivered, 3
-        read, 4 played. It
-        never falls. A message that is not here yet gets it when it comes.
+        read, 4 played. It never falls. A message that is not here yet gets it when it comes.
         """
     def edit(
         self,
@@ -3270,16 +3390,18 @@ class Messages(_Handle):
         emoji: str,
         at: datetime | None = None,
     ) -> Changed:
-        """Sets the reaction of one person (`me` is the own account); an empty `emoji` withdraws it."""
+        """Sets the reaction of one person (`me` is the own account); an empty `emoji` withdraws
+        it.
+        """
     def get(self, id: UUID | str) -> Message | None:
         """One message by its row id.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def find(self, session: UUID | str, wa_message_id: str) -> Message | None:
         """One message by WhatsApp's id.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def list(
         self,
@@ -3329,7 +3451,7 @@ class Messages(_Handle):
     ) -> int:
         """How many messages match.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def chats(
         self,
@@ -3349,12 +3471,12 @@ class Messages(_Handle):
     def reactions(self, session: UUID | str, wa_message_id: str) -> builtins.list[MessageReaction]:
         """The reactions to one message, oldest first.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def waiting(self, session: UUID | str, kind: PendingKind | str) -> int:
         """How many messages that are not here have changes of this kind waiting for them.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
 
 class Sessions(_Handle):
@@ -3381,7 +3503,7 @@ class Sessions(_Handle):
     def find(self, name: str) -> Session | None:
         """One session by name.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def list(
         self,
@@ -3424,18 +3546,15 @@ class Sessions(_Handle):
         to: SessionStatus | str,
         reason: str | None = None,
     ) -> Transition:
-        """Moves a session to a status and logs it in the same commit. The same status again changes
-        nothing, except
-        that a new QR code is logged.
+        """Moves a session to a status and logs it in the same commit. The same status again
+        changes nothing, except that a new QR code is logged.
 
         Errors: `InvalidTransition` naming both states and what is allowed, `Conflict` when
-        another process was
-        faster, `NotFound`.
+        another process was faster, `NotFound`.
         """
     def restore(self) -> builtins.list[Session]:
         """After a start: every session that should run again. Those in a state that only a live
-        engine can hold are
-        `disconnected` now.
+        engine can hold are `disconnected` now.
         """
     def recreate(self, id: UUID | str) -> Session:
         """Takes a failed session back to `created`, with its credentials cleared.
@@ -3444,8 +3563,7 @@ class Sessions(_Handle):
         """
     def delete(self, id: UUID | str) -> bool:
         """Deletes a session and all that belongs to it: messages, contacts, webhooks, credentials,
-        logs. False: there
-        was none.
+        logs. False: there was none.
         """
     def log(self, id: UUID | str, event: str, data: Any = None) -> SessionLog:
         """Writes one line of a session's log."""
@@ -3509,7 +3627,7 @@ class Webhooks(_Handle):
     def subscribed(self, session: UUID | str, event: WebhookEvent | str) -> builtins.list[Webhook]:
         """The active webhooks of a session that want to hear of an event.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def update(
         self,
@@ -3561,8 +3679,7 @@ class Webhooks(_Handle):
         """
     def begin(self, webhook: UUID | str, key: str, event: str) -> Begin:
         """Asks whether an event may be delivered to a webhook; of any number of processes exactly
-        one hears
-        `New`. Entries live 24 hours.
+        one hears `New`. Entries live 24 hours.
         """
     def finish(
         self,
@@ -3635,10 +3752,9 @@ class Store(_Handle):
         """Takes what an engine emitted, as JSON, and applies all of it in one commit.
 
         `event` is one event (`{"event": "messages.upsert", "data": …}`), an array of them, or a
-        Baileys event map
-        (`{"messages.upsert": …, "chats.update": …}`). Unknown events and fields are counted,
-        never an error; a
-        message that is not acceptable is reported in `refused` and does not affect the rest.
+        Baileys event map (`{"messages.upsert": …, "chats.update": …}`). Unknown events and
+        fields are counted, never an error; a message that is not acceptable is reported in
+        `refused` and does not affect the rest.
 
         Errors: `InvalidArgument` for JSON that is no event, `NotFound` for the session.
         """
@@ -3646,13 +3762,13 @@ class Store(_Handle):
         """Sizes, schema versions and row counts. Counting reads the smallest index of every table
         once.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     def check(self) -> CheckReport:
         """Checks both databases: pages and indexes, foreign keys, and the counters of bulk jobs
         against a recount.
 
-        Errors: Those of the database; what is wrong *in* it is in the report.
+        Errors: those of the database; what is wrong *in* it is in the report.
         """
     def export_file(
         self,
@@ -3668,7 +3784,7 @@ class Store(_Handle):
         `.zst`. The file takes its place, and that of an older one, only when it is complete and
         durable.
 
-        Errors: As `export`, with the path in the context.
+        Errors: as `export`, with the path in the context.
 
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
@@ -3684,9 +3800,35 @@ class Store(_Handle):
     ) -> ImportReport:
         """Like `import`, from a file.
 
-        Errors: As `import`, with the path in the context.
+        Errors: as `import`, with the path in the context.
 
         `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    def indexes(self) -> builtins.list[IndexInfo]:
+        """"""
+    def partitions(self) -> builtins.list[PartitionInfo]:
+        """"""
+    def make_partitions(self) -> int:
+        """"""
+    def reindex(
+        self,
+        table: str | None = None,
+        *,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> int:
+        """`progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    def migrate_to(
+        self,
+        data: str,
+        *,
+        main: bool | None = None,
+        replace: bool | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> MigrateReport:
+        """`progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
         """
     def takeover(
@@ -3698,29 +3840,24 @@ class Store(_Handle):
         session: str | None = None,
         progress: Callable[[str, int, int | None], object] | None = None,
     ) -> TakeoverReport:
-        """Takes over what another gateway has: each source is a path or a `postgres://` URL, and is
-        recognised by what
-        it is:
+        """Takes over what another gateway has: each source is a path or a `postgres://` URL, and
+        is recognised by what it is:
 
         - OpenWA's databases as SQLite files (`main.sqlite`, `openwa.sqlite`), also with a
-        journal beside; they are
-        never changed;
+        journal beside; they are never changed;
         - OpenWA's database on a PostgreSQL server:
         `postgres://user:password@host/database?schema=public`;
         - OpenWA's export, plain or compressed with gzip or zstd;
         - an auth folder of Baileys; a session archive of whatsapp-web.js' `RemoteAuth`.
 
         All of it or nothing, in one transaction per database. Rows that are there already stay
-        as they are, so a
-        second run changes nothing. What has no column here is kept in `openwa_extra`. Memory
-        does not grow with the
-        sources; a temporary file of about their size does.
+        as they are, so a second run changes nothing. What has no column here is kept in
+        `openwa_extra`. Memory does not grow with the sources; a temporary file of about their
+        size does.
 
-        Errors: `InvalidData` saying what a source looks like, or naming table, row and column of
-        the first bad row;
-        `ForeignDatabase` for another program's database; `Busy` when a source is being written
-        to; `Cancelled`;
-        those of the databases.
+        Errors: `InvalidData` saying what a source looks like, or naming table, row and column
+        of the first bad row; `ForeignDatabase` for another program's database; `Busy` when a
+        source is being written to; `Cancelled`; those of the databases.
 
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
@@ -3734,7 +3871,7 @@ class Store(_Handle):
         """Like `export_openwa`, to a file that only its owner may read; compressed if its name
         ends in `.zst`. It takes its place only when it is complete and durable.
 
-        Errors: As `export`, with the path in the context.
+        Errors: as `export`, with the path in the context.
 
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
@@ -3748,8 +3885,8 @@ class Store(_Handle):
     ) -> RetentionReport:
         """Counts what `run_retention` would delete, and deletes nothing.
 
-        Errors: `InvalidArgument` for a session whose settings have a window that makes no sense,
-        and those of the database.
+        Errors: `InvalidArgument` for a session whose settings have a window that makes no
+        sense, and those of the database.
         """
     def run_retention(
         self,
@@ -3760,12 +3897,10 @@ class Store(_Handle):
         progress: Callable[[str, int, int | None], object] | None = None,
     ) -> RetentionReport:
         """Deletes what is older than its window, in transactions of a few milliseconds, and gives
-        the space back. Of
-        several processes one runs, the others answer `already_running`.
+        the space back. Of several processes one runs, the others answer `already_running`.
 
         Errors: `ClockJump` when the clock seems to have jumped and `force` is not set,
-        `InvalidArgument` for settings that
-        make no sense, and those of the database.
+        `InvalidArgument` for settings that make no sense, and those of the database.
 
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
@@ -3779,7 +3914,7 @@ def open_store(
     from_env: bool | None = None,
     api_key_pepper: str | None = None,
     history: bool | None = None,
-    durability: Promise | str | None = None,
+    durability: Durability | str | None = None,
     queue: int | None = None,
     group: int | None = None,
 ) -> Store:

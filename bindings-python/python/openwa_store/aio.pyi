@@ -68,10 +68,9 @@ class ApiKeys(_Handle):
         chat: str | None = None,
     ) -> _store.Authorization:
         """Decides whether a request with a key may go on. The hottest call of a gateway: it writes
-        nothing in its own
-        path, and sees a revocation by any process at the next call.
+        nothing in its own path, and sees a revocation by any process at the next call.
 
-        Errors: Those of the database; deny then.
+        Errors: those of the database; deny then.
         """
     async def get(self, id: UUID | str) -> _store.ApiKey:
         """One key's record by id.
@@ -81,7 +80,7 @@ class ApiKeys(_Handle):
     async def find(self, key: str) -> _store.ApiKey | None:
         """A key's record by the key itself, without counting a use.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def list(
         self,
@@ -111,8 +110,7 @@ class ApiKeys(_Handle):
         """Changes a key. The next call with it, in any process, sees that.
 
         Errors: `LastFullAccessKey` when it is the last one and would lose full access,
-        `NotFound`,
-        `InvalidArgument`.
+        `NotFound`, `InvalidArgument`.
         """
     async def revoke(self, id: UUID | str, force: bool | None = None) -> _store.ApiKey:
         """Switches a key off for good. `force` does so even for the last one with full access.
@@ -128,7 +126,7 @@ class ApiKeys(_Handle):
         """The addresses from which a key may be used. None: from anywhere. Some, but none active:
         from nowhere.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def allow_address(
         self,
@@ -239,7 +237,7 @@ class Auth(_Handle):
     async def get(self, session: UUID | str, category: str, key_id: str) -> _store.AuthValue:
         """One key: found, missing, or unreadable.
 
-        Errors: Those of the database. An engine must not take an error for a missing key.
+        Errors: those of the database. An engine must not take an error for a missing key.
         """
     async def get_many(
         self,
@@ -249,17 +247,17 @@ class Auth(_Handle):
     ) -> builtins.list[_store.AuthValue]:
         """Several keys of a category, in the order asked for.
 
-        Errors: As `get`.
+        Errors: as `get`.
         """
     async def list(self, session: UUID | str, category: str) -> builtins.list[str]:
         """The ids of a category's keys, in order.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def all(self, session: UUID | str) -> builtins.list[_store.SessionAuth]:
         """Every key of a session.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def clear(self, session: UUID | str, category: str | None = None) -> int:
         """Deletes a session's keys, all or those of one category; says how many."""
@@ -288,7 +286,7 @@ class Batches(_Handle):
     async def find(self, session: UUID | str, batch_id: str) -> _store.BatchJob | None:
         """One job by the host's own id.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def list(
         self,
@@ -312,12 +310,11 @@ class Batches(_Handle):
     ) -> builtins.list[_store.BatchJobMessage]:
         """Up to a thousand messages of a job in sending order, from position `from` on.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def claim_next(self, job: UUID | str) -> _store.BatchJobMessage | None:
         """Hands out the next message of a job: in order, once, across threads and processes.
-        `None`: there is none
-        left, or the job has ended.
+        `None`: there is none left, or the job has ended.
         """
     async def record(
         self,
@@ -334,11 +331,10 @@ class Batches(_Handle):
         Errors: `Conflict` for a message that is not being sent, `NotFound`.
         """
     async def unknown(self, job: UUID | str) -> builtins.list[_store.BatchJobMessage]:
-        """Messages that were handed out and have no result. After a crash nobody knows whether they
-        went out: ask
-        WhatsApp or the user, then `record` it.
+        """Messages that were handed out and have no result. After a crash nobody knows whether
+        they went out: ask WhatsApp or the user, then `record` it.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def cancel(self, job: UUID | str) -> _store.BatchJob:
         """Withdraws what is pending and ends the job. What is being sent may still get its result.
@@ -372,7 +368,7 @@ class Contacts(_Handle):
     async def get(self, session: UUID | str, address: str) -> _store.Contact | None:
         """One contact by any of its addresses.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def list(
         self,
@@ -400,19 +396,19 @@ class Contacts(_Handle):
     async def delete(self, session: UUID | str, address: str) -> bool:
         """Deletes a contact. False: there was none."""
     async def learn_identity(self, session: UUID | str, lid: str, pn: str) -> bool:
-        """Learns that a LID and a phone address are one person. What was stored under the LID moves
-        to the phone
-        address in the same commit. False: that was known, or it is the account's own number.
+        """Learns that a LID and a phone address are one person. What was stored under the LID
+        moves to the phone address in the same commit. False: that was known, or it is the
+        account's own number.
         """
     async def identities(self, session: UUID | str) -> builtins.list[_store.Identity]:
         """Every LID-phone pair that a session knows, by LID.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def canonical(self, session: UUID | str, address: str) -> str:
         """The address under which a person, group or newsletter is kept.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
 
 class Messages(_Handle):
@@ -442,8 +438,9 @@ class Messages(_Handle):
         """Stores a message, or merges it into the one with the same WhatsApp id, and says which.
 
         A repeated delivery never overwrites: it may fill what was empty, raise the ack, or give
-        a placeholder its
-        content. Errors: `InvalidArgument` naming the column, `NotFound` for the session.
+        a placeholder its content.
+
+        Errors: `InvalidArgument` naming the column, `NotFound` for the session.
         """
     async def save_many(
         self,
@@ -451,8 +448,7 @@ class Messages(_Handle):
         messages: Iterable[_store.NewMessage | Mapping[str, Any]],
     ) -> builtins.list[_store.SaveResult]:
         """Stores many messages in one commit, each with its own result. One that is refused does
-        not affect the
-        others.
+        not affect the others.
         """
     async def backfill(
         self,
@@ -464,8 +460,7 @@ class Messages(_Handle):
         """
     async def ack(self, session: UUID | str, wa_message_id: str, ack: int) -> _store.Changed:
         """Raises the delivery state of a message: −1 error, 0 pending, 1 server, 2 delivered, 3
-        read, 4 played. It
-        never falls. A message that is not here yet gets it when it comes.
+        read, 4 played. It never falls. A message that is not here yet gets it when it comes.
         """
     async def edit(
         self,
@@ -492,16 +487,18 @@ class Messages(_Handle):
         emoji: str,
         at: datetime | None = None,
     ) -> _store.Changed:
-        """Sets the reaction of one person (`me` is the own account); an empty `emoji` withdraws it."""
+        """Sets the reaction of one person (`me` is the own account); an empty `emoji` withdraws
+        it.
+        """
     async def get(self, id: UUID | str) -> _store.Message | None:
         """One message by its row id.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def find(self, session: UUID | str, wa_message_id: str) -> _store.Message | None:
         """One message by WhatsApp's id.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def list(
         self,
@@ -551,7 +548,7 @@ class Messages(_Handle):
     ) -> int:
         """How many messages match.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def chats(
         self,
@@ -575,12 +572,12 @@ class Messages(_Handle):
     ) -> builtins.list[_store.MessageReaction]:
         """The reactions to one message, oldest first.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def waiting(self, session: UUID | str, kind: _store.PendingKind | str) -> int:
         """How many messages that are not here have changes of this kind waiting for them.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
 
 class Sessions(_Handle):
@@ -607,7 +604,7 @@ class Sessions(_Handle):
     async def find(self, name: str) -> _store.Session | None:
         """One session by name.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def list(
         self,
@@ -650,18 +647,15 @@ class Sessions(_Handle):
         to: _store.SessionStatus | str,
         reason: str | None = None,
     ) -> _store.Transition:
-        """Moves a session to a status and logs it in the same commit. The same status again changes
-        nothing, except
-        that a new QR code is logged.
+        """Moves a session to a status and logs it in the same commit. The same status again
+        changes nothing, except that a new QR code is logged.
 
         Errors: `InvalidTransition` naming both states and what is allowed, `Conflict` when
-        another process was
-        faster, `NotFound`.
+        another process was faster, `NotFound`.
         """
     async def restore(self) -> builtins.list[_store.Session]:
         """After a start: every session that should run again. Those in a state that only a live
-        engine can hold are
-        `disconnected` now.
+        engine can hold are `disconnected` now.
         """
     async def recreate(self, id: UUID | str) -> _store.Session:
         """Takes a failed session back to `created`, with its credentials cleared.
@@ -670,8 +664,7 @@ class Sessions(_Handle):
         """
     async def delete(self, id: UUID | str) -> bool:
         """Deletes a session and all that belongs to it: messages, contacts, webhooks, credentials,
-        logs. False: there
-        was none.
+        logs. False: there was none.
         """
     async def log(self, id: UUID | str, event: str, data: Any = None) -> _store.SessionLog:
         """Writes one line of a session's log."""
@@ -743,7 +736,7 @@ class Webhooks(_Handle):
     ) -> builtins.list[_store.Webhook]:
         """The active webhooks of a session that want to hear of an event.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def update(
         self,
@@ -795,8 +788,7 @@ class Webhooks(_Handle):
         """
     async def begin(self, webhook: UUID | str, key: str, event: str) -> _store.Begin:
         """Asks whether an event may be delivered to a webhook; of any number of processes exactly
-        one hears
-        `New`. Entries live 24 hours.
+        one hears `New`. Entries live 24 hours.
         """
     async def finish(
         self,
@@ -865,10 +857,9 @@ class Store(_Handle):
         """Takes what an engine emitted, as JSON, and applies all of it in one commit.
 
         `event` is one event (`{"event": "messages.upsert", "data": …}`), an array of them, or a
-        Baileys event map
-        (`{"messages.upsert": …, "chats.update": …}`). Unknown events and fields are counted,
-        never an error; a
-        message that is not acceptable is reported in `refused` and does not affect the rest.
+        Baileys event map (`{"messages.upsert": …, "chats.update": …}`). Unknown events and
+        fields are counted, never an error; a message that is not acceptable is reported in
+        `refused` and does not affect the rest.
 
         Errors: `InvalidArgument` for JSON that is no event, `NotFound` for the session.
         """
@@ -876,13 +867,13 @@ class Store(_Handle):
         """Sizes, schema versions and row counts. Counting reads the smallest index of every table
         once.
 
-        Errors: Those of the database.
+        Errors: those of the database.
         """
     async def check(self) -> _store.CheckReport:
         """Checks both databases: pages and indexes, foreign keys, and the counters of bulk jobs
         against a recount.
 
-        Errors: Those of the database; what is wrong *in* it is in the report.
+        Errors: those of the database; what is wrong *in* it is in the report.
         """
     async def export_file(
         self,
@@ -898,7 +889,7 @@ class Store(_Handle):
         `.zst`. The file takes its place, and that of an older one, only when it is complete and
         durable.
 
-        Errors: As `export`, with the path in the context.
+        Errors: as `export`, with the path in the context.
 
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
@@ -914,9 +905,35 @@ class Store(_Handle):
     ) -> _store.ImportReport:
         """Like `import`, from a file.
 
-        Errors: As `import`, with the path in the context.
+        Errors: as `import`, with the path in the context.
 
         `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    async def indexes(self) -> builtins.list[_store.IndexInfo]:
+        """"""
+    async def partitions(self) -> builtins.list[_store.PartitionInfo]:
+        """"""
+    async def make_partitions(self) -> int:
+        """"""
+    async def reindex(
+        self,
+        table: str | None = None,
+        *,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> int:
+        """`progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    async def migrate_to(
+        self,
+        data: str,
+        *,
+        main: bool | None = None,
+        replace: bool | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> _store.MigrateReport:
+        """`progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
         """
     async def takeover(
@@ -928,29 +945,24 @@ class Store(_Handle):
         session: str | None = None,
         progress: Callable[[str, int, int | None], object] | None = None,
     ) -> _store.TakeoverReport:
-        """Takes over what another gateway has: each source is a path or a `postgres://` URL, and is
-        recognised by what
-        it is:
+        """Takes over what another gateway has: each source is a path or a `postgres://` URL, and
+        is recognised by what it is:
 
         - OpenWA's databases as SQLite files (`main.sqlite`, `openwa.sqlite`), also with a
-        journal beside; they are
-        never changed;
+        journal beside; they are never changed;
         - OpenWA's database on a PostgreSQL server:
         `postgres://user:password@host/database?schema=public`;
         - OpenWA's export, plain or compressed with gzip or zstd;
         - an auth folder of Baileys; a session archive of whatsapp-web.js' `RemoteAuth`.
 
         All of it or nothing, in one transaction per database. Rows that are there already stay
-        as they are, so a
-        second run changes nothing. What has no column here is kept in `openwa_extra`. Memory
-        does not grow with the
-        sources; a temporary file of about their size does.
+        as they are, so a second run changes nothing. What has no column here is kept in
+        `openwa_extra`. Memory does not grow with the sources; a temporary file of about their
+        size does.
 
-        Errors: `InvalidData` saying what a source looks like, or naming table, row and column of
-        the first bad row;
-        `ForeignDatabase` for another program's database; `Busy` when a source is being written
-        to; `Cancelled`;
-        those of the databases.
+        Errors: `InvalidData` saying what a source looks like, or naming table, row and column
+        of the first bad row; `ForeignDatabase` for another program's database; `Busy` when a
+        source is being written to; `Cancelled`; those of the databases.
 
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
@@ -964,7 +976,7 @@ class Store(_Handle):
         """Like `export_openwa`, to a file that only its owner may read; compressed if its name
         ends in `.zst`. It takes its place only when it is complete and durable.
 
-        Errors: As `export`, with the path in the context.
+        Errors: as `export`, with the path in the context.
 
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
@@ -978,8 +990,8 @@ class Store(_Handle):
     ) -> _store.RetentionReport:
         """Counts what `run_retention` would delete, and deletes nothing.
 
-        Errors: `InvalidArgument` for a session whose settings have a window that makes no sense,
-        and those of the database.
+        Errors: `InvalidArgument` for a session whose settings have a window that makes no
+        sense, and those of the database.
         """
     async def run_retention(
         self,
@@ -990,12 +1002,10 @@ class Store(_Handle):
         progress: Callable[[str, int, int | None], object] | None = None,
     ) -> _store.RetentionReport:
         """Deletes what is older than its window, in transactions of a few milliseconds, and gives
-        the space back. Of
-        several processes one runs, the others answer `already_running`.
+        the space back. Of several processes one runs, the others answer `already_running`.
 
         Errors: `ClockJump` when the clock seems to have jumped and `force` is not set,
-        `InvalidArgument` for settings that
-        make no sense, and those of the database.
+        `InvalidArgument` for settings that make no sense, and those of the database.
 
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
@@ -1022,7 +1032,7 @@ def open_store(
     from_env: bool | None = None,
     api_key_pepper: str | None = None,
     history: bool | None = None,
-    durability: _store.Promise | str | None = None,
+    durability: _store.Durability | str | None = None,
     queue: int | None = None,
     group: int | None = None,
 ) -> Opening:

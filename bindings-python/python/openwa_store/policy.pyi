@@ -56,9 +56,8 @@ __all__ = [
 
 def parse_time(text: str) -> datetime:
     """Reads a time as people and programs write it: `Z` or any numeric offset, 0 to 9 fraction
-    digits (cut to
-    milliseconds), `T` or a space, a date alone (midnight UTC), and a zoneless time, which means
-    UTC.
+    digits (cut to milliseconds), `T` or a space, a date alone (midnight UTC), and a zoneless
+    time, which means UTC.
 
     Errors: `InvalidArgument` for anything else.
     """
@@ -69,10 +68,9 @@ def format_time(time: datetime) -> str:
     """
 
 def normalize_address(address: str) -> str:
-    """The form in which a WhatsApp address is kept: without device and agent, with `s.whatsapp.net`
-    for `c.us`. A
-    bare telephone number is taken for a phone address; what is no person's address stays as it
-    is.
+    """The form in which a WhatsApp address is kept: without device and agent, with
+    `s.whatsapp.net` for `c.us`. A bare telephone number is taken for a phone address; what is
+    no person's address stays as it is.
     """
 
 def is_group(address: str) -> bool:
@@ -91,9 +89,8 @@ def is_person(address: str) -> bool:
     """Whether a WhatsApp address is a person's, phone or LID, in any form."""
 
 def phone_digits(address: str) -> str | None:
-    """The telephone number of a phone address, digits only. Nothing for everything else, LIDs above
-    all: their
-    digits look like a number and are none.
+    """The telephone number of a phone address, digits only. Nothing for everything else, LIDs
+    above all: their digits look like a number and are none.
     """
 
 def check_transition(
@@ -135,8 +132,7 @@ def check_key(key: str) -> str:
 
 def hash_key(key: str, pepper: builtins.bytes | bytearray | memoryview | None = None) -> str:
     """The hash of an API key as it is stored: SHA-256 of the trimmed key, or HMAC-SHA256 of it
-    keyed by the pepper, in
-    64 lower-case hex digits.
+    keyed by the pepper, in 64 lower-case hex digits.
     """
 
 def same_hash(one: str, other: str) -> bool:
@@ -212,16 +208,14 @@ def client_ip(
     trusted: Iterable[str] | None = None,
 ) -> str:
     """The address of the client behind trusted proxies: the `X-Forwarded-For` header is read from
-    the right, and only
-    past hops that are trusted.
+    the right, and only past hops that are trusted.
 
     Errors: `InvalidArgument`.
     """
 
 def ip_special_use(address: str) -> str | None:
     """What makes an IP address unfit for a request to a stranger's server: `loopback`, `private`,
-    `metadata` …;
-    nothing for a public address.
+    `metadata` …; nothing for a public address.
     """
 
 def parse_webhook_events(events: Any) -> builtins.list[_store.WebhookEvent]:
@@ -238,10 +232,9 @@ def webhook_hears(events: Any, event: _store.WebhookEvent | str) -> bool:
 
 def check_webhook_url(url: str, allow_private: bool | None = None) -> None:
     """Checks a webhook's URL: http or https, at most 2,048 characters, no credentials, and no
-    address that is
-    recognisably not public unless that is allowed. A public name may still resolve to a private
-    address: check
-    that with `check_webhook_ip`, and connect to that very address.
+    address that is recognisably not public unless that is allowed. A public name may still
+    resolve to a private address: check that with `check_webhook_ip`, and connect to that very
+    address.
 
     Errors: `InvalidArgument` naming the column `url`.
     """
@@ -254,8 +247,7 @@ def check_webhook_ip(address: str, allow_private: bool | None = None) -> None:
 
 def check_webhook_headers(headers: Any) -> None:
     """Checks the extra headers of a webhook: a JSON object of strings, with names and values that
-    cannot smuggle
-    another header in.
+    cannot smuggle another header in.
 
     Errors: `InvalidArgument` naming the header.
     """
@@ -280,8 +272,8 @@ def next_attempt(
     base: timedelta | None = None,
     cap: timedelta | None = None,
 ) -> timedelta | None:
-    """How long to wait after an attempt has failed: exponential back-off with full jitter. Nothing:
-    no retries left.
+    """How long to wait after an attempt has failed: exponential back-off with full jitter.
+    Nothing: no retries left.
     """
 
 def check_session_config(config: Any) -> None:

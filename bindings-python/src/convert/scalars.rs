@@ -51,13 +51,30 @@ pub fn time_from_python(value: &Bound<'_, PyDateTime>) -> PyResult<Option<Timest
 }
 
 pub fn time_to_python(py: Python<'_>, time: Timestamp) -> PyResult<Bound<'_, PyAny>> {
-    let since = length_to_python(py, time.millis())?;
-    // The year 0, which JavaScript has and `datetime` has not.
-    epoch(py)?.add(since).map_err(|e| {
-        let error = PyValueError::new_err(format!("{time} is before the first day of datetime"));
-        error.set_cause(py, Some(e));
-        error
-    })
+    let text = time.iso();
+    let digits = |from: usize, to: usize| {
+        text.as_str().as_bytes()[from..to].iter().fold(0, |n: u32, digit| n * 10 + u32::from(digit - b'0'))
+    };
+    let small = |from: usize| digits(from, from + 2) as u8;
+    let year = digits(0, 4);
+    if year == 0 {
+        // JavaScript has this year, and Python has not.
+        return Err(PyValueError::new_err(format!("{time} is before the first day of datetime")));
+    }
+    let utc = PyTzInfo::utc(py)?;
+    let micros = digits(20, 23) * 1000;
+    let made = PyDateTime::new(
+        py,
+        year as i32,
+        small(5),
+        small(8),
+        small(11),
+        small(14),
+        small(17),
+        micros,
+        Some(&utc),
+    )?;
+    Ok(made.into_any())
 }
 
 /// Whole milliseconds, rounded down.

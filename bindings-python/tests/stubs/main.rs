@@ -33,6 +33,12 @@ fn no_two_things_have_one_name() {
     names.sort();
     names.dedup();
     assert_eq!(names.len(), all, "{names:?}");
+    for group in surface::groups().keys().filter(|g| **g != "store") {
+        assert!(
+            !surface::group_doc(group).is_empty(),
+            "{group} says nothing about itself: surface::group_doc"
+        );
+    }
     for verb in openwa_store::face::VERBS {
         let mut params: Vec<String> = surface::params(verb).into_iter().map(|p| p.name).collect();
         let all = params.len();

@@ -134,21 +134,16 @@ fn function(
     out
 }
 
-/// A documentation string, with its lines broken where they get long.
+/// A documentation string. The lines of a paragraph are broken anew; those of a list stay.
 pub fn docstring(doc: &str, pad: &str) -> String {
     let mut lines = Vec::new();
-    for line in doc.trim().lines() {
-        let mut current = String::new();
-        for word in line.split_whitespace() {
-            if !current.is_empty() && pad.len() + current.chars().count() + word.chars().count() + 4 > 100 {
-                lines.push(std::mem::take(&mut current));
-            }
-            if !current.is_empty() {
-                current.push(' ');
-            }
-            current.push_str(word);
+    for (i, paragraph) in doc.trim().split("\n\n").enumerate() {
+        if i > 0 {
+            lines.push(String::new());
         }
-        lines.push(current);
+        for item in paragraph.replace("\n* ", "\0* ").replace("\n- ", "\0- ").split('\0') {
+            wrap(item, 96 - pad.len(), &mut lines);
+        }
     }
     let body = lines.join(&format!("\n{pad}")).replace('\\', "\\\\").replace(&format!("\n{pad}\n"), "\n\n");
     if lines.len() == 1 {
@@ -156,6 +151,20 @@ pub fn docstring(doc: &str, pad: &str) -> String {
     } else {
         format!("{pad}\"\"\"{body}\n{pad}\"\"\"\n")
     }
+}
+
+fn wrap(text: &str, width: usize, lines: &mut Vec<String>) {
+    let mut line = String::new();
+    for word in text.split_whitespace() {
+        if !line.is_empty() && line.chars().count() + word.chars().count() + 1 > width {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines.push(line);
 }
 
 pub fn enumeration(list: &EnumDef) -> String {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Conn;
-use crate::entity::Table;
+use crate::entity::{ColumnDef, ColumnKind, Table};
 use crate::error::Result;
 
 /// The SQL that one engine speaks.
@@ -238,11 +238,28 @@ pub(crate) enum Taken {
     SkippedByRow,
 }
 
+/// `?1::uuid[], ?2::text[]`: a list per column, each with its type so that the statement can be planned by itself.
+pub(crate) fn lists(table: &Table) -> String {
+    let list = |(i, column): (usize, &ColumnDef)| {
+        let kind = match column.kind {
+            ColumnKind::Uuid => "uuid",
+            ColumnKind::Text | ColumnKind::Enum(_) => "text",
+            ColumnKind::Json => "jsonb",
+            ColumnKind::Time => "timestamptz",
+            ColumnKind::Int => "bigint",
+            ColumnKind::Bool => "boolean",
+            ColumnKind::Bytes => "bytea",
+        };
+        format!("?{}::{kind}[]", i + 1)
+    };
+    table.columns.iter().enumerate().map(list).collect::<Vec<_>>().join(", ")
+}
+
 /// The statement that inserts messages given as a list per column, where ids are kept in `message_ids`. It answers the ids
 /// of the rows that are in. Everybody takes ids in the same order, or two processes would wait for one another.
 pub(crate) fn insert_messages(table: &Table, taken: Taken) -> String {
     let columns = table.column_list();
-    let lists: Vec<String> = (1..=table.columns.len()).map(|i| format!("?{i}")).collect();
+    let lists = lists(table);
     let skip = if taken == Taken::Refused { "" } else { "ON CONFLICT DO NOTHING" };
     let new_row = if taken == Taken::SkippedByRow {
         "AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = t.id AND m.created_at = t.created_at)"
@@ -260,7 +277,6 @@ pub(crate) fn insert_messages(table: &Table, taken: Taken) -> String {
                  WHERE wa_timestamp > created_at AND {sent} > {stored} ON CONFLICT DO NOTHING)
          INSERT INTO messages ({columns}) SELECT {columns} FROM t
           WHERE wa_message_id IS NULL OR id IN (SELECT message_id FROM taken) {skip} RETURNING id",
-        lists = lists.join(", "),
         stored = month("created_at"),
         sent = month("wa_timestamp"),
     )

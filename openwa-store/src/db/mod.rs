@@ -14,6 +14,8 @@ mod sqlite;
 mod ticket;
 
 pub(crate) use bulk::Bulk;
+#[cfg(feature = "postgres")]
+pub(crate) use dialect::lists;
 pub(crate) use dialect::{Dialect, Taken, insert_messages};
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{Connector, Postgres, Prepare, Setup, quoted};

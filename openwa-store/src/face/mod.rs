@@ -17,7 +17,7 @@ mod verbs;
 
 pub use call::{Call, OnProgress, PendingValue, Progress, TicketValue, iterate};
 pub use open::{config, open, open_options};
-pub use outputs::failure;
+pub use outputs::{api_key, failure};
 pub use reach::{enums, shapes};
 
 pub use crate::record::{EnumDef, Field, Page, Record, Shape, Type, Value};

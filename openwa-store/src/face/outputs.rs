@@ -75,6 +75,12 @@ pub fn failure(error: Error) -> Record {
     error.into_record()
 }
 
+/// A key's record, for a binding that calls [`authorize`](crate::ApiKeys::authorize) itself and shows each record once.
+#[must_use]
+pub fn api_key(key: &ApiKey) -> Record {
+    key.clone().into_record()
+}
+
 fn context(e: &Error) -> Json {
     let fields = e.contexts().map(|(name, value)| (name.to_owned(), serde_json::Value::from(value)));
     fields.collect::<serde_json::Value>().into()

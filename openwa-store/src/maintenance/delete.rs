@@ -61,12 +61,18 @@ fn messages(store: &Store, old: &Old<'static>, limit: u64, so_far: &mut Progress
     let work = move |conn: &dyn Conn, _: &crate::store::Env| {
         let any = "SELECT 1 FROM message_reactions WHERE session_id = ?1 LIMIT 1";
         let reactions = conn.first(any, &[session], |_| Ok(()))?.is_some();
+        let any = "SELECT 1 FROM openwa_extra WHERE session_id = ?1 LIMIT 1";
+        let kept = conn.first(any, &[session], |_| Ok(()))?.is_some();
         let mut rows = 0;
         for (id, wa_message_id, _) in &found {
             rows += conn.execute("DELETE FROM messages WHERE id = ?1", &[Value::Uuid(*id)])?;
             if let (true, Some(wa_message_id)) = (reactions, wa_message_id) {
                 let sql = "DELETE FROM message_reactions WHERE session_id = ?1 AND wa_message_id = ?2";
                 conn.execute(sql, &[session, wa_message_id.bind()])?;
+            }
+            if kept {
+                let sql = "DELETE FROM openwa_extra WHERE table_name = 'messages' AND row_id = ?1";
+                conn.execute(sql, &[Value::Text(&id.to_string())])?;
             }
         }
         Ok(Deleted { rows, finished })
@@ -83,7 +89,9 @@ fn messages_at_once(store: &Store, old: &Old<'static>, limit: u64) -> Result<Del
               ids AS (DELETE FROM message_ids i USING old
                        WHERE i.session_id = old.session_id AND i.wa_message_id = old.wa_message_id AND i.message_id = old.id),
               reactions AS (DELETE FROM message_reactions r USING old
-                       WHERE r.session_id = old.session_id AND r.wa_message_id = old.wa_message_id)
+                       WHERE r.session_id = old.session_id AND r.wa_message_id = old.wa_message_id),
+              kept AS (DELETE FROM openwa_extra x USING old
+                       WHERE x.table_name = 'messages' AND x.row_id = CAST(old.id AS TEXT))
          SELECT count(*) FROM old",
         old.filter, old.order
     );

@@ -116,6 +116,12 @@ pub(crate) fn drop(conn: &dyn Conn, month: &Partition) -> Result<u64> {
             );
             conn.execute(&sql, &[])?;
         }
+        if conn.first("SELECT 1 FROM openwa_extra LIMIT 1", &[], |_| Ok(()))?.is_some() {
+            let sql = format!(
+                "DELETE FROM openwa_extra x USING {table} m WHERE x.table_name = 'messages' AND x.row_id = CAST(m.id AS TEXT)"
+            );
+            conn.execute(&sql, &[])?;
+        }
         conn.execute(
             "DELETE FROM message_ids WHERE created_at >= ?1 AND created_at < ?2",
             &[Value::Time(month.since), Value::Time(month.until)],

@@ -1,7 +1,10 @@
 //! The list of a session's chats, with last message and unread count.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
+use super::identities::canonical;
 use super::paging::{Keyset, Page, PageRequest, page};
 use super::sql;
 use crate::db::{Conn, Flow};
@@ -32,12 +35,27 @@ pub struct Chat {
 /// Where counting unread messages stops.
 const UNREAD_MOST: u32 = 1000;
 
-/// One page of a session's chats, the one with the newest message first.
-pub(crate) fn chats(conn: &dyn Conn, session: Uuid, request: &PageRequest) -> Result<Page<Chat>> {
+/// One page of a session's chats, the one with the newest message first. `taken_over`: one chat may have several
+/// addresses; it stands under that of its newest message.
+pub(crate) fn chats(
+    conn: &dyn Conn,
+    session: Uuid,
+    request: &PageRequest,
+    taken_over: bool,
+) -> Result<Page<Chat>> {
     let limit = request.limit()?;
     let after = request.keyset()?;
     let mut heads = heads(conn, session)?;
     heads.sort_by(|a, b| b.at.cmp(&a.at).then_with(|| a.key.cmp(&b.key)));
+    if taken_over {
+        let mut seen = HashSet::new();
+        let mut twice = Vec::new();
+        for head in &heads {
+            twice.push(!seen.insert(canonical(conn, session, &Text::from_stored(head.key.as_str()))?));
+        }
+        let mut twice = twice.into_iter();
+        heads.retain(|_| !twice.next().unwrap_or(false));
+    }
     if let Some(k) = after {
         heads.retain(|h| h.at < k.at || (h.at == k.at && h.key > k.key));
     }

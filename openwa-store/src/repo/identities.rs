@@ -29,6 +29,25 @@ pub(crate) fn canonical(conn: &dyn Conn, session: Uuid, given: &Text) -> Result<
     Ok(address.into_owned())
 }
 
+/// The address and the others under which messages of the same chat lie, where they were taken over from another gateway
+/// and kept as it wrote them: `c.us` for the phone address, and LIDs whose pair was known there.
+pub(crate) fn spellings(conn: &dyn Conn, session: Uuid, canonical: Text) -> Result<Vec<Text>> {
+    let Some(user) = canonical.as_stored().strip_suffix("@s.whatsapp.net") else {
+        return Ok(vec![canonical]);
+    };
+    let mut found = vec![canonical.clone()];
+    let other = Text::from_stored(format!("{user}@c.us"));
+    let sql = "SELECT 1 FROM messages WHERE session_id = ?1 AND chat_id = ?2 LIMIT 1";
+    if conn.first(sql, &[Value::Uuid(session), other.bind()], |_| Ok(()))?.is_some() {
+        found.push(other);
+    }
+    let sql = "SELECT i.lid FROM identities AS i WHERE i.session_id = ?1 AND i.pn = ?2
+                  AND EXISTS (SELECT 1 FROM messages AS m WHERE m.session_id = ?1 AND m.chat_id = i.lid)";
+    let lids = conn.all(sql, &[Value::Uuid(session), canonical.bind()], |row| Ok(Text::read(row.get(0))))?;
+    found.extend(lids.into_iter().flatten());
+    Ok(found)
+}
+
 fn phone_address(conn: &dyn Conn, session: Uuid, lid: &Text) -> Result<Option<Text>> {
     let sql = "SELECT pn FROM identities WHERE session_id = ?1 AND lid = ?2";
     let found = conn.first(sql, &[Value::Uuid(session), lid.bind()], |row| Ok(Text::read(row.get(0))))?;

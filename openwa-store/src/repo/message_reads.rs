@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::identities::canonical;
+use super::identities::{canonical, spellings};
 use super::months;
 use super::paging::{Keyset, Listing, Page, PageRequest};
 use super::sql;
@@ -60,18 +60,19 @@ fn contains(text: &Text) -> String {
 
 /// The filter's values in the form in which they are bound.
 struct Resolved {
-    chat: Option<Text>,
+    /// The chat's address; more than one where messages were taken over under others.
+    chat: Vec<Text>,
     pattern: Option<String>,
     like: &'static str,
 }
 
 impl MessageFilter {
-    fn resolve(&self, conn: &dyn Conn, session: Uuid) -> Result<Resolved> {
-        Ok(Resolved {
-            chat: self.chat.as_ref().map(|chat| canonical(conn, session, chat)).transpose()?,
-            pattern: self.text.as_ref().map(contains),
-            like: conn.dialect().like(),
-        })
+    fn resolve(&self, conn: &dyn Conn, session: Uuid, taken_over: bool) -> Result<Resolved> {
+        let chat = match self.chat.as_ref().map(|chat| canonical(conn, session, chat)).transpose()? {
+            Some(chat) if taken_over => spellings(conn, session, chat)?,
+            chat => chat.into_iter().collect(),
+        };
+        Ok(Resolved { chat, pattern: self.text.as_ref().map(contains), like: conn.dialect().like() })
     }
 
     fn listing<'a>(
@@ -83,8 +84,8 @@ impl MessageFilter {
     ) -> Result<Listing<'a>> {
         let mut c = Listing::default();
         c.and("session_id = {}", Value::Uuid(session));
-        if let Some(chat) = &resolved.chat {
-            c.and("chat_id = {}", chat.bind());
+        if !resolved.chat.is_empty() {
+            c.one_of("chat_id", resolved.chat.iter().map(Column::bind));
         }
         if let Some(since) = since {
             c.and("created_at >= {}", Value::Time(since));
@@ -149,17 +150,18 @@ fn place(m: &Message) -> Keyset {
     Keyset { at: m.wa_timestamp, key: m.id.to_string() }
 }
 
-/// One page of a session's messages.
+/// One page of a session's messages. `taken_over`: some may lie under addresses as another gateway wrote them.
 pub(crate) fn list(
     conn: &dyn Conn,
     session: Uuid,
     filter: &MessageFilter,
     request: &PageRequest,
     now: Timestamp,
+    taken_over: bool,
 ) -> Result<Page<Message>> {
     let limit = request.limit()?;
     let after = request.keyset()?;
-    let resolved = filter.resolve(conn, session)?;
+    let resolved = filter.resolve(conn, session, taken_over)?;
     let (narrow, last) = months::windows(conn, session, filter, after.as_ref(), now)?;
     let read = |since| {
         let listing = filter.listing(session, &resolved, after.as_ref(), since)?;
@@ -175,8 +177,8 @@ pub(crate) fn list(
 }
 
 /// How many messages match.
-pub(crate) fn count(conn: &dyn Conn, session: Uuid, filter: &MessageFilter) -> Result<u64> {
-    let resolved = filter.resolve(conn, session)?;
+pub(crate) fn count(conn: &dyn Conn, session: Uuid, filter: &MessageFilter, taken_over: bool) -> Result<u64> {
+    let resolved = filter.resolve(conn, session, taken_over)?;
     let since = months::bound(conn, session, filter.from)?;
     let listing = filter.listing(session, &resolved, None, since)?;
     let (conditions, values) = listing.parts();

@@ -102,6 +102,18 @@ impl<'a> Listing<'a> {
         place
     }
 
+    /// Adds the condition that a column has one of some values.
+    pub(crate) fn one_of(&mut self, column: &str, values: impl Iterator<Item = Value<'a>>) {
+        let word = if self.values.is_empty() { "WHERE" } else { "AND" };
+        let first = self.values.len() + 1;
+        self.values.extend(values);
+        let places: Vec<String> = (first..=self.values.len()).map(|place| format!("?{place}")).collect();
+        let _ = match places.as_slice() {
+            [one] => write!(self.conditions, " {word} {column} = {one}"),
+            many => write!(self.conditions, " {word} {column} IN ({})", many.join(", ")),
+        };
+    }
+
     /// Only rows behind a cursor over time of creation and id.
     pub(crate) fn behind(&mut self, after: Option<&'a Keyset>, way: Way) -> Result<()> {
         if let Some(k) = after {

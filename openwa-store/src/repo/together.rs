@@ -108,7 +108,7 @@ fn gates(conn: &dyn Conn, saves: &[Save<'_>]) -> Result<HashMap<Uuid, Gate>> {
     ids.sort_unstable();
     ids.dedup();
     let ids: Vec<Value<'_>> = ids.into_iter().map(Value::Uuid).collect();
-    let sql = format!("SELECT id, {GATE} FROM sessions WHERE id = ANY(?1) ORDER BY id");
+    let sql = format!("SELECT id, {GATE} FROM sessions WHERE id = ANY(?1::uuid[]) ORDER BY id");
     let rows = conn.all(&conn.dialect().holding(&sql), &[Value::List(ColumnKind::Uuid, &ids)], |row| {
         Ok((Uuid::read(row.get(0)).unwrap_or_default(), Gate::read(row, 1)))
     })?;
@@ -136,7 +136,7 @@ fn phones(conn: &dyn Conn, saves: &[Save<'_>]) -> Result<Phones> {
     let (sessions, texts): (Vec<_>, Vec<_>) =
         lids.iter().map(|(s, lid)| (Value::Uuid(*s), lid.bind())).unzip();
     let sql = "SELECT session_id, lid, pn FROM identities
-                WHERE (session_id, lid) IN (SELECT * FROM unnest(?1, ?2)) AND pn IS NOT NULL";
+                WHERE (session_id, lid) IN (SELECT * FROM unnest(?1::uuid[], ?2::text[])) AND pn IS NOT NULL";
     let rows = conn.all(
         sql,
         &[Value::List(ColumnKind::Uuid, &sessions), Value::List(ColumnKind::Text, &texts)],
@@ -193,7 +193,7 @@ fn awaited(conn: &dyn Conn, new: &[(usize, Message)]) -> Result<HashSet<Key>> {
         return Ok(HashSet::new());
     }
     let sql =
-        "SELECT DISTINCT p.session_id, p.wa_message_id FROM unnest(?1, ?2) AS k(session_id, wa_message_id)
+        "SELECT DISTINCT p.session_id, p.wa_message_id FROM unnest(?1::uuid[], ?2::text[]) AS k(session_id, wa_message_id)
                  JOIN pending_changes p ON p.session_id = k.session_id AND p.wa_message_id = k.wa_message_id";
     let lists = [Value::List(ColumnKind::Uuid, &sessions), Value::List(ColumnKind::Text, &ids)];
     let rows = conn.all(sql, &lists, |row| {
@@ -208,7 +208,7 @@ fn stored(conn: &dyn Conn, known: &[(usize, Message)]) -> Result<HashMap<Key, Me
     static SQL: LazyLock<String> = LazyLock::new(|| {
         let columns: Vec<String> = Message::TABLE.columns.iter().map(|c| format!("m.{}", c.name)).collect();
         format!(
-            "SELECT {} FROM unnest(?1, ?2) AS k(session_id, wa_message_id)
+            "SELECT {} FROM unnest(?1::uuid[], ?2::text[]) AS k(session_id, wa_message_id)
                JOIN message_ids i ON i.session_id = k.session_id AND i.wa_message_id = k.wa_message_id
               CROSS JOIN LATERAL (
                     SELECT * FROM messages WHERE id = i.message_id AND created_at = i.created_at LIMIT 1) m",

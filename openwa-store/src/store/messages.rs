@@ -178,7 +178,9 @@ impl Messages<'_> {
         request: &PageRequest,
     ) -> Result<Page<Message>> {
         let now = self.0.env().now();
-        self.0.data("messages.list", |conn| reads::list(conn, session, filter, request, now))
+        self.0.data("messages.list", |conn| {
+            reads::list(conn, session, filter, request, now, self.0.env().taken_over(conn)?)
+        })
     }
 
     /// How many messages match.
@@ -186,7 +188,9 @@ impl Messages<'_> {
     /// # Errors
     /// Those of the database.
     pub fn count(&self, session: Uuid, filter: &MessageFilter) -> Result<u64> {
-        self.0.data("messages.count", |conn| reads::count(conn, session, filter))
+        self.0.data("messages.count", |conn| {
+            reads::count(conn, session, filter, self.0.env().taken_over(conn)?)
+        })
     }
 
     /// Every message that matches, in constant memory. Rows that come or go meanwhile neither shift nor repeat
@@ -201,7 +205,9 @@ impl Messages<'_> {
     /// # Errors
     /// `InvalidArgument` for a bad limit or cursor.
     pub fn chats(&self, session: Uuid, request: &PageRequest) -> Result<Page<Chat>> {
-        self.0.data("messages.chats", |conn| chats::chats(conn, session, request))
+        self.0.data("messages.chats", |conn| {
+            chats::chats(conn, session, request, self.0.env().taken_over(conn)?)
+        })
     }
 
     /// The reactions to one message, oldest first.

@@ -33,6 +33,7 @@ pub use upkeep::{CheckReport, DatabaseStatus, Status};
 pub use webhooks::Webhooks;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use authorizer::Authorizer;
 
@@ -92,11 +93,35 @@ impl Drop for Inner {
 pub(crate) struct Env {
     pub(crate) ids: Ids,
     pub(crate) config: Config,
+    /// Whether a session was taken over from another gateway, once somebody has looked.
+    taken_over: AtomicU8,
 }
+
+const UNKNOWN: u8 = 0;
+const NONE: u8 = 1;
+const SOME: u8 = 2;
 
 impl Env {
     pub(crate) fn now(&self) -> Timestamp {
         self.config.clock.now()
+    }
+
+    /// Whether a session was taken over from another gateway, so that its chats may have addresses as that wrote them.
+    /// The database is asked once: a takeover belongs before the gateway's start.
+    pub(crate) fn taken_over(&self, conn: &dyn Conn) -> Result<bool> {
+        let known = self.taken_over.load(Ordering::Relaxed);
+        if known != UNKNOWN {
+            return Ok(known == SOME);
+        }
+        let sql = "SELECT 1 FROM openwa_extra WHERE table_name = 'sessions' LIMIT 1";
+        let found = conn.first(sql, &[], |_| Ok(()))?.is_some();
+        self.taken_over.store(if found { SOME } else { NONE }, Ordering::Relaxed);
+        Ok(found)
+    }
+
+    /// Has the database asked again: rows were imported.
+    pub(crate) fn forget_taken_over(&self) {
+        self.taken_over.store(UNKNOWN, Ordering::Relaxed);
     }
 
     pub(crate) fn context(&self, now: Timestamp) -> Context<'_> {
@@ -127,7 +152,7 @@ impl Store {
     /// `ForeignDatabase`, `SchemaTooNew`, `SchemaChanged`, `PermissionDenied`, `Corrupt`, `Io`, `DiskFull`, each
     /// with the path in its context.
     pub fn open_with(config: Config) -> Result<Self> {
-        let env = Arc::new(Env { ids: Ids::new()?, config });
+        let env = Arc::new(Env { ids: Ids::new()?, config, taken_over: AtomicU8::new(UNKNOWN) });
         let main = open_sqlite(&env, entity::Database::Main)?;
         let data = match &env.config.data {
             DataDatabase::Sqlite | DataDatabase::SqliteFile(_) => open_sqlite(&env, entity::Database::Data)?,

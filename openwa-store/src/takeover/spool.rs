@@ -176,6 +176,12 @@ impl Spool {
         self.conn.execute("INSERT OR IGNORE INTO known VALUES (?)", [owner]).map_err(failed).map(drop)
     }
 
+    /// Names every row of a table so.
+    pub(super) fn know_all(&self, table: &Table) -> Result<()> {
+        let sql = format!("INSERT OR IGNORE INTO known SELECT key FROM s_{}", table.name);
+        self.conn.execute(&sql, []).map_err(failed).map(drop)
+    }
+
     /// Takes the rows out whose owner will not be there, and tells them.
     pub(super) fn drop_orphans(&self, table: &Table, mut tell: impl FnMut(&str)) -> Result<()> {
         let lost = "bound AND owner NOT IN (SELECT owner FROM known)";

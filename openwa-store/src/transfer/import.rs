@@ -46,7 +46,7 @@ pub(super) fn import_verified(
     // Tables of Main come first: without one, the writer of Main need not wait for us.
     let first = document.next_table()?;
     let (main, data) = (store.database(Database::Main), store.database(Database::Data));
-    match first {
+    let done = match first {
         Some(table) if table.database == Database::Main => main.bulk(|main| {
             data.bulk(|data| {
                 Import { main: Some(main), data, options: *options, verify, progress }.run(document, first)
@@ -55,7 +55,9 @@ pub(super) fn import_verified(
         _ => data.bulk(|data| {
             Import { main: None, data, options: *options, verify, progress }.run(document, first)
         }),
-    }
+    };
+    store.env().forget_taken_over();
+    done
 }
 
 struct Import<'m, 'd, 'v, 'p> {

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use openwa_store::policy::retention::Windows;
 use openwa_store::{ExportOptions, ImportOptions, RetentionOptions, Timestamp};
-use openwa_tests::cluster::{Cluster, Sql};
+use openwa_tests::cluster::Cluster;
+use openwa_tests::postgres::fill;
 
 use crate::saves::message;
 use crate::yardstick::{copy, copy_texts, samples};
@@ -73,29 +74,6 @@ fn import(options: &Options, cluster: &Cluster) {
     );
 }
 
-/// Fills the store with `count` messages in 500 chats, evenly over the time from `from` on, past the store.
-pub fn fill(sql: &Sql, session: &str, count: u64, from: &str, span: &str) {
-    let months = format!(
-        "SELECT create_messages_partition(m) FROM
-           generate_series('{from}'::timestamptz, '{from}'::timestamptz + '{span}'::interval, '1 month') m"
-    );
-    sql.run(&months);
-    sql.run(&format!(
-        "WITH new AS (
-           INSERT INTO messages (id, session_id, wa_message_id, chat_id, from_number, type, body, from_me, is_group,
-                                 wa_timestamp, created_at)
-           SELECT ('01990000-0000-7000-8' || lpad(to_hex(n >> 32), 3, '0') || '-' ||
-                   lpad(to_hex(n & 4294967295), 12, '0'))::uuid,
-                  '{session}', '3EB0' || md5(n::text), chat, chat, 'text', repeat('x', 300), false, false, t, t
-           FROM (SELECT n, '1202555' || lpad((n * 7919 % 500)::text, 4, '0') || '@s.whatsapp.net' AS chat,
-                        '{from}'::timestamptz + n * ('{span}'::interval / {count}) AS t
-                 FROM generate_series(0, {count}::bigint - 1) n) rows
-           RETURNING session_id, wa_message_id, id, created_at)
-         INSERT INTO message_ids (session_id, wa_message_id, message_id, created_at) SELECT * FROM new"
-    ));
-    sql.run("ANALYZE");
-}
-
 /// A month of ten times `--rows` messages goes.
 fn retention(options: &Options, cluster: &Cluster) {
     let count = options.rows as u64 * 10;
@@ -106,7 +84,7 @@ fn retention(options: &Options, cluster: &Cluster) {
     single(options, &name, "ms", "< 1000 ms", || {
         let bench = Bench::new(cluster, "retention");
         let sql = bench.database.sql();
-        fill(&sql, &bench.session.to_string(), count, "2026-01-01T00:00:00Z", "30 days");
+        fill(&sql, bench.session, count, "2026-01-01T00:00:00Z", "30 days");
         let window = Duration::from_secs(30 * 86_400);
         let goes = RetentionOptions {
             windows: Windows { messages: Some(window), ..Windows::default() },

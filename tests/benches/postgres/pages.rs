@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use openwa_store::{MessageFilter, NewSession, PageRequest, Store, Timestamp, Uuid};
 use openwa_tests::cluster::Cluster;
+use openwa_tests::postgres::fill;
 
-use crate::bulk::fill;
 use crate::{Bench, Folder, Options, Random, quantile};
 
 const PAGES: usize = 300;
@@ -24,7 +24,7 @@ pub fn run(options: &Options, cluster: &Cluster) {
         if options.long { &[10_000, 100_000, 1_000_000, 10_000_000] } else { &[10_000, 100_000, 1_000_000] };
     for &size in sizes {
         let bench = Bench::new(cluster, "pages");
-        fill(&bench.database.sql(), &bench.session.to_string(), size, FROM, SPAN);
+        fill(&bench.database.sql(), bench.session, size, FROM, SPAN);
         let [newest, middle] = measure(&bench.store, bench.session);
         let (_folder, store, session) = sqlite(size);
         let [newest_there, middle_there] = measure(&store, session);

@@ -31,6 +31,7 @@ pub mod paging;
 pub mod retention;
 pub mod sessions;
 pub mod store;
+pub mod takeover;
 pub mod text;
 pub mod webhooks;
 
@@ -56,7 +57,7 @@ macro_rules! groups {
 /// Every case there is.
 pub const GROUPS: &[Group] = groups![
     store, sessions, messages, changes, history, paging, identities, contacts, webhooks, batches, auth, keys,
-    key_admin, audit, text, retention
+    key_admin, audit, text, retention, takeover
 ];
 
 /// A list of cases by the names of their functions.
@@ -112,7 +113,7 @@ pub struct Context {
     /// The clock of every store that this context opens; it starts at [`START`].
     pub clock: Arc<ManualClock>,
     dir: Option<TempDir>,
-    place: Option<Place>,
+    place: Option<Arc<Place>>,
     trace: Option<Trace>,
 }
 
@@ -131,7 +132,7 @@ impl Context {
     pub fn new(configuration: Configuration) -> Self {
         let dir = configuration.persistent().then(|| tempfile::tempdir().unwrap());
         let place = match configuration {
-            Configuration::Postgres(way) => Some(Place::migrated(way)),
+            Configuration::Postgres(way) => Some(Arc::new(Place::migrated(way))),
             Configuration::SqliteFile | Configuration::SqliteMemory => None,
         };
         Context { clock: ManualClock::new(at(0)), dir, place, trace: None }
@@ -141,6 +142,13 @@ impl Context {
     #[must_use]
     pub fn traced(configuration: Configuration, trace: Trace) -> Self {
         Context { trace: Some(trace), ..Context::new(configuration) }
+    }
+
+    /// A context on a database that is there already.
+    #[must_use]
+    pub fn on(place: Arc<Place>, trace: Trace) -> Self {
+        let dir = Some(tempfile::tempdir().unwrap());
+        Context { clock: ManualClock::new(at(0)), dir, place: Some(place), trace: Some(trace) }
     }
 
     /// How this context opens stores.

@@ -250,7 +250,7 @@ CREATE TABLE message_reactions (
 CREATE INDEX idx_message_reactions_lid_sender ON message_reactions (session_id, sender) WHERE sender LIKE '%@lid';
 
 CREATE TABLE pending_changes (
-  id            uuid NOT NULL,                        -- UUIDv7: the order of arrival
+  id            uuid NOT NULL PRIMARY KEY,            -- UUIDv7: the order of arrival
   session_id    uuid NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
   wa_message_id text COLLATE "C" NOT NULL,
   kind          text COLLATE "C" NOT NULL,            -- ack, edit, revoke, reaction

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::columns::Columns;
 use super::{Core, PgConn};
-use crate::db::{Bulk, Conn, Taken, insert_messages};
+use crate::db::{Bulk, Conn, Taken, insert_messages, lists};
 use crate::entity::{Database, Table, tables_of};
 use crate::error::{Error, Kind, Result};
 use crate::time::Timestamp;
@@ -119,11 +119,10 @@ fn unique_text(table: &str) -> Option<&'static str> {
 /// The statement that adds rows, given as a list per column.
 fn insert(table: &Table, replace: bool, in_place: bool) -> String {
     let (name, columns) = (table.name, table.column_list());
-    let lists: Vec<String> = (1..=table.columns.len()).map(|i| format!("?{i}")).collect();
     if name == "messages" {
         return insert_messages(table, if replace { Taken::Refused } else { Taken::SkippedByRow });
     }
-    let rows = format!("unnest({}) AS t({columns})", lists.join(", "));
+    let rows = format!("unnest({}) AS t({columns})", lists(table));
     let mut sql = format!("INSERT INTO {name} ({columns}) SELECT * FROM {rows}");
     if in_place {
         let others = table.columns.iter().filter(|c| !table.key.contains(&c.name));
@@ -195,7 +194,7 @@ impl Bulk for PgBulk<'_> {
         let Some(filling) = self.filling.take() else { return Ok(0) };
         if filling.in_place {
             let ids: Vec<Value<'_>> = filling.seen.iter().map(|id| Value::Uuid(*id)).collect();
-            let sql = format!("DELETE FROM stale_{} WHERE id = ANY(?1)", filling.table.name);
+            let sql = format!("DELETE FROM stale_{} WHERE id = ANY(?1::uuid[])", filling.table.name);
             self.open()?.execute(&sql, &[Value::List(crate::value::ColumnKind::Uuid, &ids)])?;
         }
         debug_assert!(!filling.replace || filling.added == filling.written);

@@ -67,7 +67,7 @@ pub(super) fn batch(row: &mut SourceRow, out: &mut Out) -> Result<(), Wrong> {
     };
     keep_what_differs(row, &whole, &job, &messages);
     out.put(&job, Some(format!("{session_id}/{}", batch_id.as_stored())), Some(session_id))?;
-    messages.iter().try_for_each(|m| out.put(m, None, Some(session_id)))
+    messages.iter().try_for_each(|m| out.put(m, None, Some(id)))
 }
 
 /// What the way back would write otherwise is kept as it was, with the time of the job: it counts until the job

@@ -17,9 +17,8 @@ pub(super) fn session(row: &mut SourceRow, out: &mut Out) -> Result<(), Wrong> {
     let name = row.need_text("name")?;
     let stored = row.need_text("status")?;
     let status = status(stored.as_stored())?;
-    if status.name() != stored.as_stored() {
-        row.keep("status", Cell::Text(stored.as_stored().to_owned()));
-    }
+    // Kept in any case: it also tells that the session was taken over.
+    row.keep("status", Cell::Text(stored.as_stored().to_owned()));
     let session = Session {
         id,
         name: name.clone(),
