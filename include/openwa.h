@@ -1016,9 +1016,10 @@ int32_t openwa_store_migrate_to(const openwa_store *store,
  * it is:
  *
  * - OpenWA's databases as SQLite files (`main.sqlite`, `openwa.sqlite`), also with a journal beside; they are
- * never changed; - OpenWA's database on a PostgreSQL server:
- * `postgres://user:password@host/database?schema=public`; - OpenWA's export, plain or compressed with gzip or
- * zstd; - an auth folder of Baileys; a session archive of whatsapp-web.js' `RemoteAuth`.
+ *   never changed;
+ * - OpenWA's database on a PostgreSQL server: `postgres://user:password@host/database?schema=public`;
+ * - OpenWA's export, plain or compressed with gzip or zstd;
+ * - an auth folder of Baileys; a session archive of whatsapp-web.js' `RemoteAuth`.
  *
  * All of it or nothing, in one transaction per database. Rows that are there already stay as they are, so a
  * second run changes nothing. What has no column here is kept in `openwa_extra`. Memory does not grow with the

@@ -1,16 +1,21 @@
 //! Records: rows, inputs and answers, all of one opaque type.
 
+mod body;
+pub(crate) mod read;
+pub(crate) mod write;
+
+pub(crate) use body::Body;
+
 use std::ffi::c_char;
-use std::sync::{LazyLock, OnceLock};
+use std::sync::LazyLock;
 
 use ::openwa_store::face::{self, Record, Shape, Type, Value};
-use ::openwa_store::{Error, Json, Kind, Result, Text, Timestamp, Uuid};
+use ::openwa_store::{Error, Result};
 
 use crate::error::openwa_error;
 use crate::guard::{clear, guard, put, quiet};
 use crate::handle::{self, Handle};
-use crate::rows::{self, openwa_rows};
-use crate::text::{self, openwa_bytes, openwa_str};
+use crate::text::{self, openwa_str};
 
 /// A record: a row of a table, an input of a function, an answer. Its columns have names and types; the guide lists
 /// them, and `openwa_record_columns` tells them to a program.
@@ -18,33 +23,6 @@ use crate::text::{self, openwa_bytes, openwa_str};
 /// One thread at a time may change a record; any number may read one that nobody changes.
 pub struct openwa_record {
     _opaque: [u8; 0],
-}
-
-/// What a record holds.
-pub(crate) struct Body {
-    source: Source,
-    /// Texts and records that were asked for and have to stand somewhere, by column.
-    derived: OnceLock<Box<[OnceLock<Derived>]>>,
-}
-
-enum Source {
-    Owned(Record),
-    /// A record inside a record, which must stay as it is meanwhile.
-    Inner(*const Record),
-}
-
-enum Derived {
-    Uuid([u8; 36]),
-    Text(Box<str>),
-    Record(*mut openwa_record),
-}
-
-impl Drop for Derived {
-    fn drop(&mut self) {
-        if let Derived::Record(inner) = self {
-            unsafe { handle::free(*inner) };
-        }
-    }
 }
 
 impl Handle for openwa_record {
@@ -71,234 +49,6 @@ impl Column for usize {
         }
         let text = format!("{} has {} columns; there is no column {self}", shape.name, shape.fields.len());
         Err(Error::invalid("column", text))
-    }
-}
-
-impl Body {
-    pub(crate) fn new(record: Record) -> Self {
-        Body { source: Source::Owned(record), derived: OnceLock::new() }
-    }
-
-    pub(crate) fn record(&self) -> &Record {
-        match &self.source {
-            Source::Owned(record) => record,
-            // The record around this one outlives it: C was told so.
-            Source::Inner(record) => unsafe { &**record },
-        }
-    }
-
-    /// Puts another record in the place of this one; what was derived from that is gone.
-    pub(crate) fn replace(&mut self, record: Record) {
-        self.forget();
-        self.source = Source::Owned(record);
-    }
-
-    fn forget(&mut self) {
-        if let Some(slots) = self.derived.get_mut() {
-            slots.iter_mut().for_each(|slot| drop(slot.take()));
-        }
-    }
-
-    /// Ends the life of records that were given out from inside this one, without touching its memory.
-    fn derived(&self, index: usize, make: impl FnOnce() -> Derived) -> &Derived {
-        let slots = self.derived.get_or_init(|| {
-            let columns = self.record().values().len();
-            (0..columns).map(|_| OnceLock::new()).collect()
-        });
-        slots[index].get_or_init(make)
-    }
-
-    fn set(&mut self, index: usize, value: Value) -> Result<()> {
-        match &mut self.source {
-            Source::Owned(record) => record.set(index, value)?,
-            Source::Inner(_) => {
-                let text = "a record inside another one cannot be changed; set it as a whole";
-                return Err(Error::new(Kind::InvalidArgument, text));
-            }
-        }
-        self.forget();
-        Ok(())
-    }
-
-    /// The value of a column; `Null` when nothing is given.
-    fn value(&self, index: usize) -> &Value {
-        match &self.record().values()[index] {
-            Value::Absent => &Value::Null,
-            value => value,
-        }
-    }
-
-    fn wrong<T>(&self, index: usize, getter: &str) -> Result<T> {
-        let field = &self.record().shape().fields[index];
-        let text = format!("{} is {}; {getter} cannot read it", field.name, field.ty);
-        Err(Error::invalid(field.name, text))
-    }
-}
-
-/// How the getters of `columns.rs` read a column.
-pub(crate) mod read {
-    use super::{Body, Derived, Result, Type, Value, openwa_bytes, openwa_record, openwa_rows, openwa_str};
-    use super::{handle, rows};
-
-    pub(crate) fn is_null(body: &Body, index: usize) -> Result<bool> {
-        Ok(matches!(body.value(index), Value::Null))
-    }
-
-    pub(crate) fn text(body: &Body, index: usize) -> Result<openwa_str> {
-        match body.value(index) {
-            Value::Text(text) => match text.decode() {
-                std::borrow::Cow::Borrowed(plain) => Ok(openwa_str::of(plain)),
-                std::borrow::Cow::Owned(plain) => {
-                    Ok(derived_text(body, index, || Derived::Text(plain.into())))
-                }
-            },
-            Value::Uuid(id) => Ok(derived_text(body, index, || {
-                let mut text = [0; 36];
-                id.hyphenated().encode_lower(&mut text);
-                Derived::Uuid(text)
-            })),
-            Value::Null if is(body, index, |t| matches!(t, Type::Text | Type::Enum(_) | Type::Uuid)) => {
-                Ok(openwa_str::NONE)
-            }
-            _ => body.wrong(index, "openwa_record_text"),
-        }
-    }
-
-    fn derived_text(body: &Body, index: usize, make: impl FnOnce() -> Derived) -> openwa_str {
-        match body.derived(index, make) {
-            Derived::Uuid(text) => openwa_str::of(std::str::from_utf8(text).unwrap_or_default()),
-            Derived::Text(text) => openwa_str::of(text),
-            Derived::Record(_) => openwa_str::NONE,
-        }
-    }
-
-    pub(crate) fn json(body: &Body, index: usize) -> Result<openwa_str> {
-        match body.value(index) {
-            Value::Json(document) => match document.to_json() {
-                std::borrow::Cow::Borrowed(plain) => Ok(openwa_str::of(plain)),
-                std::borrow::Cow::Owned(plain) => {
-                    Ok(derived_text(body, index, || Derived::Text(plain.into())))
-                }
-            },
-            Value::Null if is(body, index, |t| matches!(t, Type::Json)) => Ok(openwa_str::NONE),
-            _ => body.wrong(index, "openwa_record_json"),
-        }
-    }
-
-    pub(crate) fn bytes(body: &Body, index: usize) -> Result<openwa_bytes> {
-        match body.value(index) {
-            Value::Bytes(bytes) => Ok(openwa_bytes::of(bytes)),
-            Value::Null if is(body, index, |t| matches!(t, Type::Bytes)) => Ok(openwa_bytes::NONE),
-            _ => body.wrong(index, "openwa_record_bytes"),
-        }
-    }
-
-    pub(crate) fn i64(body: &Body, index: usize) -> Result<i64> {
-        match body.value(index) {
-            Value::Int(n) => Ok(*n),
-            Value::Null if is(body, index, |t| matches!(t, Type::Int | Type::Duration)) => Ok(0),
-            _ => body.wrong(index, "openwa_record_i64"),
-        }
-    }
-
-    pub(crate) fn bool(body: &Body, index: usize) -> Result<bool> {
-        match body.value(index) {
-            Value::Bool(b) => Ok(*b),
-            Value::Null if is(body, index, |t| matches!(t, Type::Bool)) => Ok(false),
-            _ => body.wrong(index, "openwa_record_bool"),
-        }
-    }
-
-    pub(crate) fn time_ms(body: &Body, index: usize) -> Result<i64> {
-        match body.value(index) {
-            Value::Time(t) => Ok(t.millis()),
-            Value::Null if is(body, index, |t| matches!(t, Type::Time)) => Ok(0),
-            _ => body.wrong(index, "openwa_record_time_ms"),
-        }
-    }
-
-    pub(crate) fn record(body: &Body, index: usize) -> Result<*const openwa_record> {
-        match body.value(index) {
-            Value::Record(inner) => {
-                let make = || Derived::Record(handle::create(Body::inner(inner)));
-                match body.derived(index, make) {
-                    Derived::Record(inner) => Ok(inner.cast_const()),
-                    _ => Ok(std::ptr::null()),
-                }
-            }
-            Value::Null if is(body, index, |t| matches!(t, Type::Record(_))) => Ok(std::ptr::null()),
-            _ => body.wrong(index, "openwa_record_record"),
-        }
-    }
-
-    pub(crate) fn rows(body: &Body, index: usize) -> Result<*mut openwa_rows> {
-        match body.value(index) {
-            Value::List(items) => Ok(rows::give_list(items.clone())),
-            Value::Null if is(body, index, |t| matches!(t, Type::List(_))) => Ok(std::ptr::null_mut()),
-            _ => body.wrong(index, "openwa_record_rows"),
-        }
-    }
-
-    fn is(body: &Body, index: usize, wanted: impl Fn(&Type) -> bool) -> bool {
-        wanted(&body.record().shape().fields[index].ty)
-    }
-}
-
-/// How the setters of `columns.rs` make values.
-pub(crate) mod write {
-    use super::{Error, Json, Result, Text, Timestamp, Type, Uuid, Value};
-    use super::{handle, openwa_bytes, openwa_record, openwa_str};
-
-    /// Text for a column of text, a UUID for a column of UUIDs.
-    pub(crate) unsafe fn text(given: openwa_str, ty: &Type, name: &'static str) -> Result<Value> {
-        let text = unsafe { given.read(name) }?;
-        let Some(text) = text else { return Ok(Value::Null) };
-        match ty {
-            Type::Uuid => uuid(text, name),
-            _ => Ok(Value::Text(Text::from(text))),
-        }
-    }
-
-    pub(crate) fn uuid(text: &str, name: &'static str) -> Result<Value> {
-        Uuid::try_parse(text)
-            .map(Value::Uuid)
-            .map_err(|_| Error::invalid(name, format!("{name} is not a UUID: {text:?}")))
-    }
-
-    pub(crate) unsafe fn json(given: openwa_str, _: &Type, name: &'static str) -> Result<Value> {
-        let text = unsafe { given.read(name) }?;
-        let Some(text) = text else { return Ok(Value::Null) };
-        Json::parse(text).map(Value::Json).map_err(|e| e.with("column", name))
-    }
-
-    pub(crate) unsafe fn bytes(given: openwa_bytes, _: &Type, name: &'static str) -> Result<Value> {
-        Ok(unsafe { given.read(name) }?.map_or(Value::Null, |bytes| Value::Bytes(bytes.to_vec())))
-    }
-
-    pub(crate) unsafe fn i64(given: i64, _: &Type, _: &'static str) -> Result<Value> {
-        Ok(Value::Int(given))
-    }
-
-    pub(crate) unsafe fn bool(given: bool, _: &Type, _: &'static str) -> Result<Value> {
-        Ok(Value::Bool(given))
-    }
-
-    pub(crate) unsafe fn time_ms(given: i64, _: &Type, name: &'static str) -> Result<Value> {
-        let outside = || Error::invalid(name, format!("{name} is outside the years 0000 to 9999"));
-        Timestamp::from_millis(given).map(Value::Time).ok_or_else(outside)
-    }
-
-    pub(crate) unsafe fn record(given: *const openwa_record, _: &Type, _: &'static str) -> Result<Value> {
-        if given.is_null() {
-            return Ok(Value::Null);
-        }
-        Ok(Value::Record(unsafe { handle::get(given) }?.record().clone()))
-    }
-}
-
-impl Body {
-    fn inner(record: &Record) -> Self {
-        Body { source: Source::Inner(record), derived: OnceLock::new() }
     }
 }
 

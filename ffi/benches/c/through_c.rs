@@ -24,7 +24,7 @@ fn text(s: &str) -> openwa_str {
 }
 
 fn ok(code: i32) {
-    assert_eq!(code, OPENWA_OK);
+    assert_eq!(code, OPENWA_OK, "a call failed");
 }
 
 /// An open store, as C holds it.
@@ -73,6 +73,8 @@ impl Store {
         ok(unsafe { openwa_record_new(c"NewMessage".as_ptr(), &mut input, null_mut()) });
         let input = Input(input);
         move |m| unsafe {
+            // Moves the guard in, not the pointer out of it.
+            let input = &input;
             let set = |column: &CStr, value: &str| {
                 ok(col::openwa_record_set_text(input.0, column.as_ptr(), text(value), null_mut()));
             };

@@ -59,9 +59,26 @@ fn comment(text: &str) -> String {
         if i > 0 {
             out.push_str("///\n");
         }
-        wrap(&mut out, "", paragraph);
+        for item in items(paragraph) {
+            wrap(&mut out, if item.starts_with("- ") { "  " } else { "" }, &item);
+        }
     }
     out
+}
+
+/// A paragraph's lines as one text, but for the items of a list.
+fn items(paragraph: &str) -> Vec<String> {
+    let mut items: Vec<String> = Vec::new();
+    for line in paragraph.lines() {
+        match items.last_mut() {
+            Some(last) if !line.starts_with("- ") => {
+                last.push(' ');
+                last.push_str(line);
+            }
+            _ => items.push(line.to_owned()),
+        }
+    }
+    items
 }
 
 /// One paragraph or list item, with the lines behind its first one moved in.

@@ -1,0 +1,61 @@
+/* Indexes and partitions, moving to another database, taking over what another gateway kept. */
+#include "check.h"
+
+static void indexes_are_rebuilt(void) {
+  openwa_store *store = folder_store("");
+  openwa_rows *rows;
+  int64_t n;
+  OK(openwa_store_indexes(store, &rows, &err));
+  CHECK(openwa_rows_len(rows) > 10 && truth_of(next_row(rows), "valid"));
+  openwa_rows_free(rows);
+  OK(openwa_store_reindex(store, OPENWA_STR("messages"), NULL, NULL, &n, &err));
+  CHECK(n > 1);
+  FAILS(openwa_store_reindex(store, OPENWA_STR("nosuch"), NULL, NULL, &n, &err), OPENWA_ERR_INVALID_ARGUMENT, "nosuch");
+  /* SQLite has no partitions, which is no error. */
+  OK(openwa_store_partitions(store, &rows, &err));
+  CHECK(count_rows(rows) == 0);
+  OK(openwa_store_make_partitions(store, &n, &err));
+  CHECK(n == 0);
+  openwa_store_free(store);
+}
+
+static void a_store_moves(void) {
+  openwa_store *store = folder_store("");
+  const char *session = new_session(store, "shop-1");
+  openwa_record_free(save_text(store, session, "A1", "hello"));
+  char path[600];
+  snprintf(path, sizeof path, "%s/moved.sqlite", fresh_folder());
+  openwa_record *report;
+  openwa_rows *rows;
+  OK(openwa_store_migrate_to(store, S(path), NULL, NULL, NULL, &report, &err));
+  OK(openwa_record_rows(report, "tables", &rows, &err));
+  int64_t moved = 0;
+  for (const openwa_record *row; (row = next_row(rows)) != NULL;) {
+    moved += is(text_of(row, "table"), "messages") ? number_of(row, "rows") : 0;
+  }
+  CHECK(moved == 1);
+  openwa_rows_free(rows);
+  openwa_record_free(report);
+  FAILS(openwa_store_migrate_to(store, S(path), NULL, NULL, NULL, &report, &err), OPENWA_ERR_CONFLICT, "");
+
+  char export[640];
+  snprintf(export, sizeof export, "%s/openwa.json", fresh_folder());
+  OK(openwa_store_export_openwa_file(store, S(export), NULL, NULL, &report, &err));
+  CHECK(number_of(report, "bytes") > 100);
+  openwa_record_free(report);
+  openwa_store *other = folder_store("");
+  openwa_str sources[] = {S(export)};
+  OK(openwa_store_takeover(other, sources, 1, NULL, NULL, NULL, &report, &err));
+  openwa_record_free(report);
+  openwa_record *found;
+  OK(openwa_messages_find(other, S(session), OPENWA_STR("A1"), &found, &err));
+  CHECK(is(text_of(found, "body"), "hello"));
+  openwa_record_free(found);
+  sources[0] = OPENWA_STR("/nowhere");
+  FAILS(openwa_store_takeover(other, sources, 1, NULL, NULL, NULL, &report, &err), OPENWA_ERR_NOT_FOUND, "");
+  openwa_store_free(other);
+  openwa_store_free(store);
+}
+
+const struct test upkeep_tests[] = {
+    {"indexes_are_rebuilt", indexes_are_rebuilt}, {"a_store_moves", a_store_moves}, {NULL, NULL}};
