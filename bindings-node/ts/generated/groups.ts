@@ -917,18 +917,52 @@ export abstract class Groups extends Group {
   importFile(path: string, options?: t.ImportOptions, control?: LongOptions): Promise<t.ImportReport> {
     return this.runLong(storeImportFile, [path, options], control)
   }
+  /**
+   * Every index of both databases, the largest first.
+   *
+   * Errors: those of the databases.
+   */
   indexes(): Promise<t.IndexInfo[]> {
     return this.run(storeIndexes, [])
   }
+  /**
+   * The monthly tables of messages, oldest first; none where `messages` is one table.
+   *
+   * Errors: those of the database.
+   */
   partitions(): Promise<t.PartitionInfo[]> {
     return this.run(storePartitions, [])
   }
+  /**
+   * Makes the monthly tables of this month and the next three, and moves rows that wait in the default partition to
+   * where they belong. Opening does it, and so does every run of retention; a gateway that runs for months without
+   * either calls this once a month. Says how many were made.
+   *
+   * Errors: `BUSY` when a lock cannot be had for long; those of the database.
+   */
   makePartitions(): Promise<number> {
     return this.run(storeMakePartitions, [])
   }
+  /**
+   * Rebuilds the indexes of both databases, or those of one table, one by one, which gives space back and mends an
+   * index that is not valid. Says how many. On PostgreSQL others go on reading and writing meanwhile; on SQLite a
+   * writer waits for the index that is being rebuilt. The progress counts indexes.
+   *
+   * Errors: `INVALID_ARGUMENT` for an unknown table, `CANCELLED` when the callback stops it (what is rebuilt stays), those of
+   * the databases.
+   */
   reindex(table?: string | null, control?: LongOptions): Promise<number> {
     return this.runLong(storeReindex, [table], control)
   }
+  /**
+   * Copies this store's rows into another one, whatever the engines of the two, as a stream: memory does not grow
+   * with the data. Before anything is kept, each table is read back and compared by number and checksum of its rows;
+   * any failure leaves the target as it was. This store may be used meanwhile; what changes after the beginning is not
+   * copied, so stop the gateway first when it shall move.
+   *
+   * Errors: `CONFLICT` for a target that has rows, unless they shall be replaced; those of `export` and
+   * `import`, with the store that they are about in the context.
+   */
   migrateTo(data: string, options?: t.MigrateOptions, control?: LongOptions): Promise<t.MigrateReport> {
     return this.runLong(storeMigrateTo, [data, options], control)
   }
