@@ -939,32 +939,47 @@ int32_t openwa_store_import_file(const openwa_store *store,
                                  openwa_error **err);
 
 /**
- *
+ * Every index of both databases, the largest first.
  *
  * - `out`: a list of `IndexInfo`; free it with `openwa_rows_free`.
+ *
+ * Errors: those of the databases.
  */
 int32_t openwa_store_indexes(const openwa_store *store, openwa_rows **out, openwa_error **err);
 
 /**
- *
+ * The monthly tables of messages, oldest first; none where `messages` is one table.
  *
  * - `out`: a list of `PartitionInfo`; free it with `openwa_rows_free`.
+ *
+ * Errors: those of the database.
  */
 int32_t openwa_store_partitions(const openwa_store *store, openwa_rows **out, openwa_error **err);
 
 /**
- *
+ * Makes the monthly tables of this month and the next three, and moves rows that wait in the default partition
+ * to where they belong. Opening does it, and so does every run of retention; a gateway that runs for months
+ * without either calls this once a month. Says how many were made.
  *
  * - `out`: the answer.
+ *
+ * Errors: `OPENWA_ERR_BUSY` when a lock cannot be had for long; those of the database.
  */
-int32_t openwa_store_make_partitions(const openwa_store *store, int64_t *out, openwa_error **err);
+int32_t openwa_store_make_partitions(const openwa_store *store,
+                                     int64_t *out,
+                                     openwa_error **err);
 
 /**
- *
+ * Rebuilds the indexes of both databases, or those of one table, one by one, which gives space back and mends an
+ * index that is not valid. Says how many. On PostgreSQL others go on reading and writing meanwhile; on SQLite a
+ * writer waits for the index that is being rebuilt. The progress counts indexes.
  *
  * - `table`: Only this table; default all; `NULL, 0` when not given.
  * - `progress`: hears of the progress, with `user`; may be NULL.
  * - `out`: the answer.
+ *
+ * Errors: `OPENWA_ERR_INVALID_ARGUMENT` for an unknown table, `OPENWA_ERR_CANCELLED` when the callback stops it
+ * (what is rebuilt stays), those of the databases.
  */
 int32_t openwa_store_reindex(const openwa_store *store,
                              openwa_str table,
@@ -974,13 +989,19 @@ int32_t openwa_store_reindex(const openwa_store *store,
                              openwa_error **err);
 
 /**
- *
+ * Copies this store's rows into another one, whatever the engines of the two, as a stream: memory does not grow
+ * with the data. Before anything is kept, each table is read back and compared by number and checksum of its
+ * rows; any failure leaves the target as it was. This store may be used meanwhile; what changes after the
+ * beginning is not copied, so stop the gateway first when it shall move.
  *
  * - `data`: Where the rows go, as the option `data` of opening: a SQLite file or a `postgres://` URL. Its Main
  *   database is this store's.
  * - `options`: What to move: a `MigrateOptions`, or NULL.
  * - `progress`: hears of the progress, with `user`; may be NULL.
  * - `out`: a `MigrateReport`; free it with `openwa_record_free`.
+ *
+ * Errors: `OPENWA_ERR_CONFLICT` for a target that has rows, unless they shall be replaced; those of `export` and
+ * `import`, with the store that they are about in the context.
  */
 int32_t openwa_store_migrate_to(const openwa_store *store,
                                 openwa_str data,

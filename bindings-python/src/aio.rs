@@ -6,25 +6,30 @@ use std::sync::atomic::Ordering;
 
 use openwa_store::face::{Call, Type};
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::PyString;
 
 use crate::answers::{Answer, Promise, Runtime, lock};
 use crate::method::tell;
 
-/// A coroutine that makes a call when it is awaited.
+/// A coroutine that makes a call when it is awaited; `name` is what it is called in warnings and debuggers.
 pub fn coroutine<'py>(
-    py: Python<'py>,
+    name: &Bound<'py, PyString>,
     call: Call,
     result: &'static Type,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     static HELPER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = name.py();
     let helper = HELPER.get_or_try_init(py, || -> PyResult<_> {
         Ok(py.import("openwa_store._walk")?.getattr("coroutine")?.unbind())
     })?;
     let start = Start(Mutex::new(Some(Prepared { call, result, progress })));
-    helper.bind(py).call1((Bound::new(py, start)?,))
+    let made = helper.bind(py).call1((Bound::new(py, start)?,))?;
+    made.setattr(intern!(py, "__qualname__"), name)?;
+    Ok(made)
 }
 
 struct Prepared {
@@ -63,6 +68,6 @@ impl Start {
                 runtime.on_own_thread(work, promise)?;
             }
         }
-        future.call_method0(pyo3::intern!(py, "__await__"))
+        future.call_method0(intern!(py, "__await__"))
     }
 }

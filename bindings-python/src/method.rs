@@ -48,7 +48,8 @@ pub struct Method {
     flavour: Flavour,
     does: Does,
     name: String,
-    class: Option<String>,
+    qualname: Py<PyString>,
+    is_function: bool,
     params: Vec<Param>,
     /// Their names, as Python holds those that are written in a program.
     names: Vec<Py<PyString>>,
@@ -82,8 +83,20 @@ impl Method {
         params: Vec<Param>,
     ) -> Self {
         let names = params.iter().map(|p| PyString::intern(py, &p.name).unbind()).collect();
-        let class = class.map(str::to_owned);
-        Method { verb, flavour, does, name, class, params, names, signature: PyOnceLock::new() }
+        let qualname = class.map_or_else(|| name.clone(), |class| format!("{class}.{name}"));
+        let qualname = PyString::new(py, &qualname).unbind();
+        let is_function = class.is_none();
+        Method {
+            verb,
+            flavour,
+            does,
+            name,
+            qualname,
+            is_function,
+            params,
+            names,
+            signature: PyOnceLock::new(),
+        }
     }
 
     /// The name under which it is an attribute.
@@ -187,7 +200,7 @@ impl Method {
         };
         let call = self.verb.call(&store.get().0, self.bind(args, kwargs.as_ref())?).or_raise(py)?;
         if self.flavour == Flavour::Aio {
-            return aio::coroutine(py, call, &self.verb.result, progress);
+            return aio::coroutine(self.qualname.bind(py), call, &self.verb.result, progress);
         }
         let answer = match call {
             Call::Long(run) => {
@@ -294,8 +307,8 @@ impl Method {
     }
 
     #[getter]
-    fn __qualname__(&self) -> String {
-        self.class.as_ref().map_or_else(|| self.name.clone(), |class| format!("{class}.{}", self.name))
+    fn __qualname__(&self, py: Python<'_>) -> Py<PyString> {
+        self.qualname.clone_ref(py)
     }
 
     #[getter]
@@ -310,7 +323,7 @@ impl Method {
     fn __signature__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let make = || {
             let mut signature = Signature::new(py)?;
-            if self.class.is_some() {
+            if !self.is_function {
                 signature.add("self", Kind::Own, Default::Required)?;
             }
             for p in &self.params {
@@ -331,7 +344,7 @@ impl Method {
     }
 
     fn __repr__(&self) -> String {
-        format!("<method {} of openwa_store>", self.__qualname__())
+        format!("<method {} of openwa_store>", self.qualname)
     }
 }
 
@@ -371,8 +384,8 @@ impl BoundMethod {
     }
 
     #[getter]
-    fn __qualname__(&self) -> String {
-        self.method.get().__qualname__()
+    fn __qualname__(&self, py: Python<'_>) -> Py<PyString> {
+        self.method.get().__qualname__(py)
     }
 
     #[getter]
@@ -391,6 +404,6 @@ impl BoundMethod {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(format!("<bound method {} of {}>", self.__qualname__(), self.handle.bind(py).repr()?))
+        Ok(format!("<bound method {} of {}>", self.method.get().qualname, self.handle.bind(py).repr()?))
     }
 }

@@ -71,7 +71,7 @@ def test_reads_and_walks() -> None:
 def test_errors_are_raised_where_they_are_awaited() -> None:
     async def test(store: openwa_store.aio.Store, session: openwa_store.Session) -> None:
         taken = store.sessions.create(name="shop-1")
-        assert inspect.iscoroutine(taken)
+        assert inspect.iscoroutine(taken) and taken.__qualname__ == "Sessions.create"
         with pytest.raises(openwa_store.AlreadyExistsError) as caught:
             await taken
         assert caught.value.operation == "sessions.create"

@@ -19,13 +19,13 @@ fn compare(Generated { path, content }: &Generated) {
 fn sources_and_header_are_what_the_library_describes() {
     // The header is made from the sources, so they come first.
     for generated in sources() {
-        compare(&formatted(generated));
+        compare(&formatted(&generated));
     }
     others().iter().for_each(compare);
 }
 
 /// As `cargo fmt` would write it.
-fn formatted(generated: Generated) -> Generated {
+fn formatted(generated: &Generated) -> Generated {
     use std::io::Write;
     use std::process::{Command, Stdio};
     let config = root().join("rustfmt.toml");
@@ -39,5 +39,5 @@ fn formatted(generated: Generated) -> Generated {
     rustfmt.stdin.take().expect("a pipe").write_all(generated.content.as_bytes()).expect("rustfmt reads");
     let output = rustfmt.wait_with_output().expect("rustfmt ends");
     assert!(output.status.success(), "{} is no Rust", generated.path);
-    Generated { content: String::from_utf8(output.stdout).expect("UTF-8"), ..generated }
+    Generated { path: generated.path, content: String::from_utf8(output.stdout).expect("UTF-8") }
 }

@@ -911,18 +911,38 @@ class Store(_Handle):
         is known. It stops the call by returning `False` or by raising.
         """
     async def indexes(self) -> builtins.list[_store.IndexInfo]:
-        """"""
+        """Every index of both databases, the largest first.
+
+        Errors: those of the databases.
+        """
     async def partitions(self) -> builtins.list[_store.PartitionInfo]:
-        """"""
+        """The monthly tables of messages, oldest first; none where `messages` is one table.
+
+        Errors: those of the database.
+        """
     async def make_partitions(self) -> int:
-        """"""
+        """Makes the monthly tables of this month and the next three, and moves rows that wait in
+        the default partition to where they belong. Opening does it, and so does every run of
+        retention; a gateway that runs for months without either calls this once a month. Says
+        how many were made.
+
+        Errors: `Busy` when a lock cannot be had for long; those of the database.
+        """
     async def reindex(
         self,
         table: str | None = None,
         *,
         progress: Callable[[str, int, int | None], object] | None = None,
     ) -> int:
-        """`progress` is called with the table, its rows that are done, and all its rows where that
+        """Rebuilds the indexes of both databases, or those of one table, one by one, which gives
+        space back and mends an index that is not valid. Says how many. On PostgreSQL others go
+        on reading and writing meanwhile; on SQLite a writer waits for the index that is being
+        rebuilt. The progress counts indexes.
+
+        Errors: `InvalidArgument` for an unknown table, `Cancelled` when the callback stops it
+        (what is rebuilt stays), those of the databases.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
         """
     async def migrate_to(
@@ -933,7 +953,16 @@ class Store(_Handle):
         replace: bool | None = None,
         progress: Callable[[str, int, int | None], object] | None = None,
     ) -> _store.MigrateReport:
-        """`progress` is called with the table, its rows that are done, and all its rows where that
+        """Copies this store's rows into another one, whatever the engines of the two, as a stream:
+        memory does not grow with the data. Before anything is kept, each table is read back and
+        compared by number and checksum of its rows; any failure leaves the target as it was.
+        This store may be used meanwhile; what changes after the beginning is not copied, so
+        stop the gateway first when it shall move.
+
+        Errors: `Conflict` for a target that has rows, unless they shall be replaced; those of
+        `export` and `import`, with the store that they are about in the context.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
         """
     async def takeover(

@@ -22,8 +22,10 @@ use crate::error::{Error, Kind, Result};
 #[must_use = "a write does nothing until it is waited for, submitted or awaited"]
 pub struct Pending<T>(Result<Prepared<T>>);
 
+type Alone<T> = Box<dyn FnMut(&dyn Conn) -> Result<T> + Send>;
+
 enum Write<T> {
-    Alone(Box<dyn FnMut(&dyn Conn) -> Result<T> + Send>),
+    Alone(Alone<T>),
     Shared { item: Box<dyn Any + Send>, together: Together, take: fn(&mut (dyn Any + Send)) -> Result<T> },
 }
 

@@ -37,7 +37,7 @@ pub(super) fn file() -> Generated {
 }
 
 fn function(verb: &Verb) -> String {
-    let params: Vec<Param> = verb.params.iter().map(|p| param(p)).collect();
+    let params: Vec<Param> = verb.params.iter().map(param).collect();
     let answer = answer(verb);
     let mut declarations = Vec::new();
     if verb.kind() != VerbKind::Pure {

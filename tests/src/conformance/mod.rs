@@ -279,7 +279,7 @@ pub fn beside<T>(n: usize, work: impl Fn(usize, usize) + Sync, main: impl FnOnce
         for number in 0..n {
             let (over, work) = (&over, &work);
             scope.spawn(move || {
-                (0..).take_while(|_| !over.load(Ordering::Relaxed)).for_each(|turn| work(number, turn))
+                (0..).take_while(|_| !over.load(Ordering::Relaxed)).for_each(|turn| work(number, turn));
             });
         }
         let out = main();

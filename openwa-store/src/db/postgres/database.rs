@@ -66,7 +66,7 @@ impl Postgres {
             let reached = self.core.pool.lease_now(&self.core, self.core.deadline());
             match reached.and_then(|conn| self.core.readiness.see_to(&conn)) {
                 Err(e) if e.kind() == Kind::Unavailable && Instant::now() + pause < deadline => {
-                    tell(&e.to_string())
+                    tell(&e.to_string());
                 }
                 done => return done,
             }

@@ -26,7 +26,7 @@ pub(super) fn lost(e: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Er
 }
 
 fn has_io(e: &tokio_postgres::Error) -> bool {
-    std::error::Error::source(e).is_some_and(|s| s.is::<std::io::Error>())
+    std::error::Error::source(e).is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
 }
 
 fn answered(e: &DbError) -> Error {
