@@ -4,7 +4,8 @@
 //! deletes what belongs to it, so rows that others refer to are not deleted and written anew: those that come again are
 //! changed in place, and the rest is deleted at the very end, when it is known that nothing belongs to it any more.
 
-use std::collections::HashSet;
+use std::cell::Cell;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -27,6 +28,8 @@ pub(super) struct PgBulk<'a> {
     filling: Option<Filling>,
     /// Tables with rows that will be deleted; a temporary table `stale_…` for each lists them.
     stale: Vec<&'static Table>,
+    /// COPY works here.
+    copies: Cell<bool>,
 }
 
 /// The table that is being filled.
@@ -38,6 +41,8 @@ struct Filling {
     insert: String,
     rows: Columns,
     times: Vec<Timestamp>,
+    /// Sessions and months with messages that claim to have been sent in a later month.
+    ahead: BTreeSet<(Uuid, Timestamp)>,
     /// Rows that are written.
     written: u64,
     added: u64,
@@ -47,7 +52,7 @@ struct Filling {
 
 impl<'a> PgBulk<'a> {
     pub(super) fn new(core: &'a Arc<Core>) -> Self {
-        PgBulk { core, conn: None, filling: None, stale: Vec::new() }
+        PgBulk { core, conn: None, filling: None, stale: Vec::new(), copies: Cell::new(true) }
     }
 
     fn open(&self) -> Result<&PgConn> {
@@ -86,11 +91,25 @@ impl<'a> PgBulk<'a> {
         Ok(())
     }
 
-    /// Writes some rows. When the database refuses them, one by one until the culprit is found.
+    /// Writes some rows, by COPY where all of them are new. When the database refuses them, one by one until the culprit
+    /// is found.
     fn write(&self, filling: &Filling, rows: &Columns) -> Result<u64> {
         let conn = self.open()?;
         let seam: &dyn Conn = conn;
         seam.run("SAVEPOINT rows", &[])?;
+        if filling.replace && !filling.in_place && self.copies.get() {
+            match copy(conn, filling, rows) {
+                Ok(added) => {
+                    seam.run("RELEASE rows", &[])?;
+                    return Ok(added);
+                }
+                Err(e) if conn.is_lost() => return Err(e),
+                // A bad row, which is found below, or a name that is taken behind a pooler.
+                Err(_) => self.copies.set(false),
+            }
+            conn.back_to("rows")?;
+            seam.run("SAVEPOINT rows", &[])?;
+        }
         let refused = match conn.execute_columns(&filling.insert, rows) {
             Ok(added) => {
                 seam.run("RELEASE rows", &[])?;
@@ -105,6 +124,28 @@ impl<'a> PgBulk<'a> {
         }
         Err(refused)
     }
+}
+
+/// Adds rows in the fastest way that there is.
+fn copy(conn: &PgConn, filling: &Filling, rows: &Columns) -> Result<u64> {
+    let table = filling.table;
+    let all: Vec<usize> = (0..table.columns.len()).collect();
+    if table.name == "messages" {
+        let ids: Vec<usize> = ["session_id", "wa_message_id", "id", "created_at"]
+            .iter()
+            .filter_map(|column| table.index_of(column))
+            .collect();
+        let sql = "COPY in_this_schema.message_ids (session_id, wa_message_id, message_id, created_at)
+                   FROM STDIN (FORMAT binary)";
+        conn.copy_in(sql, rows.to_copy(&ids, table.index_of("wa_message_id")))?;
+        for (session, month) in &filling.ahead {
+            let sql = "INSERT INTO messages_ahead (session_id, month) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+            conn.execute(sql, &[Value::Uuid(*session), Value::Time(*month)])?;
+        }
+    }
+    let sql =
+        format!("COPY in_this_schema.{} ({}) FROM STDIN (FORMAT binary)", table.name, table.column_list());
+    conn.copy_in(&sql, rows.to_copy(&all, None))
 }
 
 /// A text that is unique in a table that others refer to.
@@ -160,6 +201,7 @@ impl Bulk for PgBulk<'_> {
             insert: insert(table, replace, in_place),
             rows: Columns::of(table),
             times: Vec::new(),
+            ahead: BTreeSet::new(),
             written: 0,
             added: 0,
             seen: HashSet::new(),
@@ -177,10 +219,16 @@ impl Bulk for PgBulk<'_> {
             let column = format!("{}.id", filling.table.name);
             return Err(Error::new(Kind::AlreadyExists, "the id came before").with("column", column));
         }
-        if filling.table.name == "messages"
-            && let Some(Value::Time(at)) = filling.table.index_of("created_at").and_then(|i| values.get(i))
-        {
-            filling.times.push(*at);
+        if filling.table.name == "messages" {
+            let value = |column| filling.table.index_of(column).and_then(|i| values.get(i).copied());
+            if let (Some(Value::Uuid(session)), Some(Value::Time(sent)), Some(Value::Time(stored))) =
+                (value("session_id"), value("wa_timestamp"), value("created_at"))
+            {
+                filling.times.push(stored);
+                if sent.month() > stored.month() {
+                    filling.ahead.insert((session, stored.month()));
+                }
+            }
         }
         filling.rows.push(values)?;
         if filling.rows.rows() >= ROWS || filling.rows.bytes() >= BYTES {

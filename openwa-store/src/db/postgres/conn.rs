@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
+use bytes::Bytes;
 use futures_core::Stream;
+use futures_sink::Sink;
 use tokio_postgres::types::{BorrowToSql, Type};
 use tokio_postgres::{Client, RowStream, SimpleQueryMessage};
 
@@ -248,6 +250,24 @@ impl PgConn {
         let changed = rows.rows_affected().unwrap_or(0);
         self.changes.set(self.changes.get() + changed);
         Ok(changed)
+    }
+
+    /// Gives `data` to a COPY statement; says how many rows they were. The client library prepares the statement under a
+    /// name for as long as it runs, which another client behind the same pooler may have left taken (42P05).
+    pub(super) fn copy_in(&self, sql: &str, data: Bytes) -> Result<u64> {
+        let client = self.open()?;
+        if let Some(trace) = &self.core.trace {
+            trace(Database::Data, sql);
+        }
+        let text = self.core.texts.translate(sql);
+        let copied = self.run(async {
+            let mut sink = pin!(client.copy_in::<_, Bytes>(&*text).await?);
+            poll_fn(|cx| sink.as_mut().poll_ready(cx)).await?;
+            sink.as_mut().start_send(data)?;
+            sink.finish().await
+        })?;
+        self.changes.set(self.changes.get() + copied);
+        Ok(copied)
     }
 
     fn next(&self, rows: &mut Pin<&mut RowStream>) -> Result<Option<PgRow>> {

@@ -1,4 +1,5 @@
-//! One writer per store: what is queued goes into one transaction, in the order in which it came.
+//! What is queued goes into transactions of many writes, in the order in which it came. Saves whose callers wait for them
+//! have no order among each other, so a second connection takes some of them while the first one waits for the disk.
 //!
 //! Writes of one kind that lie side by side become statements of many rows. When one of a group fails half way, all
 //! is taken back and each is done by itself. When the connection is lost before the commit, all is done again on another
@@ -21,35 +22,42 @@ const TRIES: u32 = 10;
 
 pub(super) struct Writer {
     queue: Arc<Queue>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
+
+/// Connections that write at the same time. With 64 callers a second one gave half as much again, a third one nothing.
+const WRITERS: u32 = 2;
 
 impl Writer {
     pub(super) fn start(core: Arc<Core>, limits: Limits) -> Result<Self> {
-        let queue = Arc::new(Queue::new(limits));
-        let jobs = Arc::clone(&queue);
-        let thread = std::thread::Builder::new().name("openwa-writer".to_owned()).spawn(move || {
-            while jobs.wait_for_work() {
-                let mut group = jobs.take_group();
-                write(&core, &mut group);
-            }
-        })?;
-        Ok(Writer { queue, thread: Mutex::new(Some(thread)) })
+        let writer = Writer { queue: Arc::new(Queue::new(limits)), threads: Mutex::default() };
+        // One connection is left for readers, if there is more than one.
+        for _ in 0..WRITERS.min(core.options.max_connections.saturating_sub(1)).max(1) {
+            let (core, queue) = (Arc::clone(&core), Arc::clone(&writer.queue));
+            let thread = std::thread::Builder::new().name("openwa-writer".to_owned()).spawn(move || {
+                while let Some(mut group) = queue.next_group() {
+                    write(&core, &mut group.jobs);
+                    queue.done(&group);
+                }
+            })?;
+            lock(&writer.threads).push(thread);
+        }
+        Ok(writer)
     }
 
     pub(super) fn queue(&self) -> &Queue {
         &self.queue
     }
 
-    /// Writes what is queued, then ends the thread.
+    /// Writes what is queued, then ends the threads.
     pub(super) fn close(&self) -> Result<()> {
         self.queue.close();
-        match lock(&self.thread).take() {
-            Some(thread) => {
-                thread.join().map_err(|_| Error::new(Kind::Internal, "the writer thread panicked"))
-            }
-            None => Ok(()),
+        let threads = std::mem::take(&mut *lock(&self.threads));
+        let ended = threads.into_iter().map(JoinHandle::join).filter(std::thread::Result::is_err).count();
+        if ended > 0 {
+            return Err(Error::new(Kind::Internal, "a writer thread panicked"));
         }
+        Ok(())
     }
 }
 

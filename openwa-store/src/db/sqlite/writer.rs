@@ -56,7 +56,7 @@ impl Writer {
 
     /// Queues a job and works until it is answered or somebody else is at it.
     pub(crate) fn run(&self, job: Box<dyn Job>, answered: &dyn Fn() -> bool) -> Result<()> {
-        self.shared.queue.push(job, false)?;
+        self.shared.queue.push(job, false, false)?;
         if self.shared.guests.load(Ordering::Acquire) > 0 {
             self.shared.queue.wake_background_if_needed();
             return Ok(());
