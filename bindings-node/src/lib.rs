@@ -4,7 +4,7 @@
 //! record is the list of its fields), and gets the answer in the same form. Everything is described in
 //! [`openwa_store::face`]; nothing here knows a single verb or column.
 //!
-//! No call blocks JavaScript's thread and no promise takes a thread of its own: see [`runtime`].
+//! No call blocks JavaScript's thread and no promise takes a thread of its own: see `runtime`.
 
 mod done;
 mod input;

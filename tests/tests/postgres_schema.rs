@@ -10,7 +10,7 @@ use openwa_tests::cluster::Sql;
 use openwa_tests::postgres::{Place, Way};
 
 /// Tables that only PostgreSQL has, for what SQLite does with an index.
-const BESIDE: [&str; 3] = ["message_ids", "messages_ahead", "openwa_migrations"];
+const BESIDE: [&str; 4] = ["message_ids", "messages_ahead", "openwa_migrations", "openwa_writers"];
 
 const LAYOUTS: [Way; 2] = [Way::Partitioned, Way::Plain];
 

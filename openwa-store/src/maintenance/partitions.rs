@@ -15,6 +15,12 @@ const TRIES: u32 = 50;
 /// How long others may work between two tries.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Forgets the connections that have not written for long; nobody waits for their answers any more.
+pub(crate) fn forget_writers(conn: &dyn Conn) -> Result<()> {
+    conn.execute("DELETE FROM openwa_writers WHERE at < now() - interval '1 day'", &[])?;
+    Ok(())
+}
+
 /// Makes the partitions of this month and the next three, moving rows that wait in the default partition. Any number
 /// of processes may do it at once. Says how many were made.
 pub(crate) fn make_ahead(conn: &dyn Conn, now: Timestamp) -> Result<u64> {

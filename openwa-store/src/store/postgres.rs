@@ -21,6 +21,7 @@ pub(super) fn open(env: &Arc<Env>, options: &Options) -> Result<Arc<Database>> {
             check_server(conn)?;
             make_schema(conn, &options)?;
             schema::migrate(conn, entity::Database::Data, layout(conn, &options)?, None, env.now())?;
+            partitions::forget_writers(conn)?;
             partitions::make_ahead(conn, env.now())?;
             Ok(partitions::layout(conn)?.unwrap_or(false))
         })

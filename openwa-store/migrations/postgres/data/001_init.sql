@@ -78,6 +78,12 @@ CREATE TABLE messages_ahead (
   month      timestamptz NOT NULL,
   PRIMARY KEY (session_id, month)
 );
+-- How many transactions each connection has kept: when the answer to a commit is lost, this tells whether it happened.
+CREATE TABLE openwa_writers (
+  id      uuid NOT NULL PRIMARY KEY,                  -- the connection
+  commits bigint NOT NULL,
+  at      timestamptz NOT NULL
+) WITH (fillfactor = 50);                             -- room to change a row in its place
 -- A chat, in order; id makes the order total, so keyset paging neither repeats nor skips.
 CREATE INDEX idx_messages_session_chat_timestamp ON messages (session_id, chat_id, wa_timestamp DESC, id);
 -- A session or a time range of it. Rising, so that a new message goes to the end of its session and pages fill up.
@@ -274,6 +280,7 @@ DROP TABLE contacts;
 DROP FUNCTION create_messages_partition();
 DROP FUNCTION create_messages_partition(timestamptz);
 -- both
+DROP TABLE openwa_writers;
 DROP TABLE messages_ahead;
 DROP TABLE message_ids;
 DROP TABLE messages;

@@ -4,6 +4,7 @@
 //! nothing is left prepared. That is right behind a pooler, where each transaction may meet another server
 //! connection. A transaction begins together with its first statement.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
@@ -16,8 +17,9 @@ use bytes::Bytes;
 use futures_core::Stream;
 use futures_sink::Sink;
 use tokio_postgres::types::{BorrowToSql, Type};
-use tokio_postgres::{Client, RowStream, SimpleQueryMessage};
+use tokio_postgres::{Client, RowStream};
 
+use super::pool::{Link, Mark};
 use super::value::{Bound, PgRow, type_of};
 use super::{Core, failure};
 use crate::db::ticket::block_on;
@@ -44,12 +46,12 @@ enum Stage {
 
 pub(crate) struct PgConn {
     core: Arc<Core>,
-    client: Option<Client>,
+    link: Option<Link>,
     stage: Cell<Stage>,
     /// How the transaction begins.
     begin: Cell<&'static str>,
-    /// The server's number of the transaction, by which its end can be asked for when the answer is lost.
-    number: Cell<Option<i64>>,
+    /// What the transaction leaves behind, by which its end can be found out when the answer is lost.
+    mark: Cell<Option<Mark>>,
     changes: Cell<u64>,
     /// Why the transaction is spoiled.
     fault: RefCell<Option<Error>>,
@@ -61,18 +63,18 @@ pub(super) enum Commit {
     Done,
     /// Nothing of it was kept.
     Refused(Error),
-    /// The connection was lost: nobody knows. The transaction's number.
-    Unknown(i64),
+    /// The connection was lost: nobody knows. The transaction's mark.
+    Unknown(Mark),
 }
 
 impl PgConn {
-    pub(super) fn new(core: Arc<Core>, client: Client) -> Self {
+    pub(super) fn new(core: Arc<Core>, link: Link) -> Self {
         PgConn {
             core,
-            client: Some(client),
+            link: Some(link),
             stage: Cell::new(Stage::Idle),
             begin: Cell::new(WRITE),
-            number: Cell::new(None),
+            mark: Cell::new(None),
             changes: Cell::new(0),
             fault: RefCell::new(None),
             deadline: Cell::new(None),
@@ -143,8 +145,8 @@ impl PgConn {
             }
             Stage::Open => match self.finish("COMMIT") {
                 Ok(()) => Commit::Done,
-                Err(e) => match self.number.get() {
-                    Some(number) if self.is_lost() => Commit::Unknown(number),
+                Err(e) => match self.mark.get() {
+                    Some(mark) if self.is_lost() => Commit::Unknown(mark),
                     _ => Commit::Refused(e),
                 },
             },
@@ -172,7 +174,8 @@ impl PgConn {
     }
 
     fn client(&self) -> Result<&Client> {
-        self.client.as_ref().filter(|_| !self.is_lost()).ok_or_else(|| failure::lost("it is closed"))
+        let link = self.link.as_ref().filter(|_| !self.is_lost());
+        link.map(|link| &link.client).ok_or_else(|| failure::lost("it is closed"))
     }
 
     /// Waits for the server; notes what a failure means for the transaction.
@@ -185,7 +188,7 @@ impl PgConn {
     }
 
     fn note(&self, e: Error) -> Error {
-        let closed = self.client.as_ref().is_none_or(Client::is_closed);
+        let closed = self.link.as_ref().is_none_or(|link| link.client.is_closed());
         let next = match self.stage.get() {
             _ if closed => Stage::Lost,
             Stage::Open | Stage::Wanted => Stage::Spoiled,
@@ -199,8 +202,8 @@ impl PgConn {
 
     /// The time is over: the server is told to stop, and the connection is not used again.
     fn give_up(&self) -> Error {
-        if let Some(client) = &self.client {
-            let (core, token) = (Arc::clone(&self.core), client.cancel_token());
+        if let Some(link) = &self.link {
+            let (core, token) = (Arc::clone(&self.core), link.client.cancel_token());
             self.core.handle.spawn(async move { core.connector.cancel(&token).await });
         }
         self.stage.set(Stage::Lost);
@@ -221,11 +224,11 @@ impl PgConn {
         if self.stage.get() != Stage::Wanted {
             return self.run(statement);
         }
-        let begin = client.simple_query(self.begin.get());
+        let begin = self.beginning();
+        let begin = client.batch_execute(&begin);
         let (began, sent) =
             block_on(both(begin, statement), self.deadline.get()).ok_or_else(|| self.give_up())?;
-        let began = began.map_err(|e| self.note(failure::failure(e)))?;
-        self.number.set(began.iter().find_map(number));
+        began.map_err(|e| self.note(failure::failure(e)))?;
         self.stage.set(Stage::Open);
         sent.map_err(|e| self.note(failure::failure(e)))
     }
@@ -234,10 +237,19 @@ impl PgConn {
     fn open(&self) -> Result<&Client> {
         let client = self.client()?;
         if self.stage.get() == Stage::Wanted {
-            self.run(client.batch_execute(self.begin.get()))?;
+            self.run(client.batch_execute(&self.beginning()))?;
             self.stage.set(Stage::Open);
         }
         Ok(client)
+    }
+
+    /// How the wanted transaction begins: one that writes leaves its mark.
+    fn beginning(&self) -> Cow<'static, str> {
+        let begin = self.begin.get();
+        let mark = self.link.as_ref().filter(|_| begin == WRITE && self.core.readiness.has_tables());
+        let Some(mark) = mark.map(Link::next_mark) else { return Cow::Borrowed(begin) };
+        self.mark.set(Some(mark));
+        Cow::Owned(format!("{begin}; {}", mark.leave(self.core.texts.schema(), "excluded.commits")))
     }
 
     pub(super) fn execute_with<P: BorrowToSql>(
@@ -284,8 +296,8 @@ fn bound<'a>(params: &'a [Value<'a>]) -> impl Iterator<Item = (Bound<'a>, Type)>
     params.iter().map(|value| (Bound(*value), type_of(*value)))
 }
 
-/// Asking for the number makes the server remember how the transaction ended. A lock is waited for as long as on SQLite.
-const WRITE: &str = "BEGIN; SET LOCAL lock_timeout = '60s'; SELECT txid_current()";
+/// A lock is waited for as long as on SQLite.
+const WRITE: &str = "BEGIN; SET LOCAL lock_timeout = '60s'";
 const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 const IDLE: &str = "BEGIN READ ONLY";
@@ -294,8 +306,15 @@ fn spoiled() -> Error {
     Error::new(Kind::Internal, "an earlier statement of this transaction failed")
 }
 
-fn number(message: &SimpleQueryMessage) -> Option<i64> {
-    if let SimpleQueryMessage::Row(row) = message { row.get(0)?.parse().ok() } else { None }
+impl Mark {
+    /// Writes the mark. `commits` is what becomes of a number that is there.
+    pub(super) fn leave(self, schema: &str, commits: &str) -> String {
+        let Mark { writer, number } = self;
+        format!(
+            "INSERT INTO {schema}.openwa_writers AS w (id, commits, at) VALUES ('{writer}', {number}, now())
+             ON CONFLICT (id) DO UPDATE SET commits = {commits}, at = excluded.at"
+        )
+    }
 }
 
 /// Both futures, the first sent before the second.
@@ -341,7 +360,7 @@ impl Conn for PgConn {
             return Err(Error::new(Kind::Internal, "a transaction is open already"));
         }
         self.begin.set(WRITE);
-        self.number.set(None);
+        self.mark.set(None);
         self.fault.borrow_mut().take();
         self.stage.set(Stage::Wanted);
         Ok(())
@@ -354,7 +373,7 @@ impl Conn for PgConn {
         match self.commit() {
             Commit::Done => Ok(()),
             Commit::Refused(e) => Err(e),
-            Commit::Unknown(number) => self.core.outcome(number),
+            Commit::Unknown(mark) => self.core.outcome(mark),
         }
     }
 
@@ -386,8 +405,8 @@ impl Drop for PgConn {
     fn drop(&mut self) {
         // A transaction that nobody ended is taken back.
         let _ = self.rollback();
-        match self.client.take() {
-            Some(client) if self.stage.get() == Stage::Idle => self.core.pool.put_back(client),
+        match self.link.take() {
+            Some(link) if self.stage.get() == Stage::Idle => self.core.pool.put_back(link),
             _ => self.core.pool.forget(),
         }
     }

@@ -25,7 +25,7 @@ use tokio::runtime::{Handle, Runtime};
 
 use conn::PgConn;
 pub(crate) use connect::Connector;
-use pool::Pool;
+use pool::{Mark, Pool};
 pub(crate) use ready::Prepare;
 use ready::Readiness;
 use room::Months;
@@ -34,7 +34,6 @@ use text::Texts;
 use super::{Conn, Trace};
 use crate::config::Postgres as Options;
 use crate::error::{Error, Kind, Result};
-use crate::value::Value;
 
 /// What all connections of one store share.
 pub(crate) struct Core {
@@ -64,7 +63,13 @@ impl Core {
             .build()?;
         let mut tables: Vec<_> =
             crate::entity::tables_of(crate::entity::Database::Data).map(|t| t.name).collect();
-        tables.extend(["message_ids", "messages_ahead", "openwa_migrations", "create_messages_partition"]);
+        tables.extend([
+            "message_ids",
+            "messages_ahead",
+            "openwa_writers",
+            "openwa_migrations",
+            "create_messages_partition",
+        ]);
         Ok(Arc::new(Core {
             options: options.clone(),
             connector: Arc::new(Connector::new(options)?),
@@ -95,29 +100,24 @@ impl Core {
         self.readiness.is_partitioned()
     }
 
-    /// How the transaction `number` ended, whose answer was lost: an error says that nothing of it was kept, or that
-    /// nobody can tell.
-    fn outcome(self: &Arc<Self>, number: i64) -> Result<()> {
+    /// How the transaction with this mark ended, whose answer was lost: an error says that nothing of it was kept, or that
+    /// nobody can tell. Writing to the mark waits for a transaction that has not ended yet.
+    fn outcome(self: &Arc<Self>, mark: Mark) -> Result<()> {
         let deadline = self.deadline();
+        let sql = format!(
+            "{} RETURNING commits",
+            Mark { number: 0, ..mark }.leave(self.texts.schema(), "w.commits")
+        );
         loop {
             let asked = self.lease(deadline).and_then(|conn| {
-                let sql = "SELECT txid_status(?1)";
-                conn.first(sql, &[Value::Int(number)], |row| {
-                    Ok(if let Value::Text(s) = row.get(0) { s.to_owned() } else { String::new() })
-                })
+                conn.limit(Some(deadline));
+                (&conn as &dyn Conn).integer(&sql, &[])
             });
             match asked {
-                Ok(Some(status)) if status == "committed" => return Ok(()),
-                Ok(Some(status)) if status == "aborted" => {
-                    return Err(failure::lost("the server went away before the commit"));
-                }
-                Ok(Some(status)) if status == "in progress" => {}
-                Err(e) if e.kind() == Kind::Unavailable => {}
-                Ok(_) => return Err(unknown()),
-                Err(e) => return Err(e),
-            }
-            if Instant::now() > deadline {
-                return Err(unknown());
+                Ok(commits) if commits == mark.number => return Ok(()),
+                Ok(_) => return Err(failure::lost("the server went away before the commit")),
+                Err(e) if e.kind() == Kind::Unavailable && Instant::now() < deadline => {}
+                Err(_) => return Err(unknown()),
             }
             std::thread::sleep(ASK_AGAIN);
         }
@@ -131,17 +131,6 @@ fn unknown() -> Error {
          there already is recognised",
     )
     .with("outcome", "unknown")
-}
-
-impl PgConn {
-    fn first<T>(
-        &self,
-        sql: &str,
-        params: &[Value<'_>],
-        make: impl FnMut(&dyn crate::value::Row) -> Result<T>,
-    ) -> Result<Option<T>> {
-        (self as &dyn Conn).first(sql, params, make)
-    }
 }
 
 impl Drop for Core {

@@ -1,10 +1,12 @@
 //! A small, bounded set of connections that this store's threads share.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio_postgres::Client;
+use uuid::Uuid;
 
 use super::conn::PgConn;
 use super::{Core, failure};
@@ -21,9 +23,34 @@ pub(super) struct Pool {
     freed: Condvar,
 }
 
+/// A connection, and how it marks its commits.
+pub(super) struct Link {
+    pub(super) client: Client,
+    /// Names the connection in `openwa_writers`.
+    writer: Uuid,
+    /// Transactions that it has begun to write.
+    begun: Cell<i64>,
+}
+
+/// One transaction of one connection. It is left behind in `openwa_writers` if the transaction is kept. The server's own
+/// numbers of transactions would not do: after a crash it may give one that was lost to another transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) writer: Uuid,
+    pub(super) number: i64,
+}
+
+impl Link {
+    /// The mark of the next transaction.
+    pub(super) fn next_mark(&self) -> Mark {
+        self.begun.set(self.begun.get() + 1);
+        Mark { writer: self.writer, number: self.begun.get() }
+    }
+}
+
 #[derive(Default)]
 struct State {
-    idle: VecDeque<Client>,
+    idle: VecDeque<Link>,
     /// Connections that exist or are being made.
     open: u32,
     closed: bool,
@@ -46,18 +73,18 @@ impl Pool {
 
     /// Like [`lease`](Self::lease), with one try to reach the server.
     pub(super) fn lease_now(&self, core: &Arc<Core>, deadline: Instant) -> Result<PgConn> {
-        self.take(core, deadline).map(|client| PgConn::new(Arc::clone(core), client))
+        self.take(core, deadline).map(|link| PgConn::new(Arc::clone(core), link))
     }
 
-    fn take(&self, core: &Arc<Core>, deadline: Instant) -> Result<Client> {
+    fn take(&self, core: &Arc<Core>, deadline: Instant) -> Result<Link> {
         let mut state = lock(&self.state);
         loop {
             if state.closed {
                 return Err(Error::new(Kind::Closed, "the store is closed"));
             }
-            while let Some(client) = state.idle.pop_back() {
-                if !client.is_closed() {
-                    return Ok(client);
+            while let Some(link) = state.idle.pop_back() {
+                if !link.client.is_closed() {
+                    return Ok(link);
                 }
                 state.open -= 1;
             }
@@ -80,7 +107,7 @@ impl Pool {
         if made.is_err() {
             self.forget();
         }
-        made
+        made.map(|client| Link { client, writer: Uuid::now_v7(), begun: Cell::new(0) })
     }
 
     fn connect(&self, core: &Arc<Core>, deadline: Instant) -> Result<Client> {
@@ -94,12 +121,12 @@ impl Pool {
     }
 
     /// Gives a connection back that is in order.
-    pub(super) fn put_back(&self, client: Client) {
+    pub(super) fn put_back(&self, link: Link) {
         let mut state = lock(&self.state);
-        if state.closed || client.is_closed() {
+        if state.closed || link.client.is_closed() {
             state.open -= 1;
         } else {
-            state.idle.push_back(client);
+            state.idle.push_back(link);
         }
         drop(state);
         self.freed.notify_one();

@@ -23,6 +23,11 @@ impl Readiness {
         Readiness { prepare, ready, partitioned, turn: Mutex::default() }
     }
 
+    /// Whether this library's tables are certainly there.
+    pub(super) fn has_tables(&self) -> bool {
+        self.prepare.is_some() && self.ready.load(Ordering::Acquire)
+    }
+
     pub(super) fn is_partitioned(&self) -> bool {
         self.partitioned.load(Ordering::Relaxed)
     }

@@ -3,7 +3,7 @@
 //!
 //! Writes of one kind that lie side by side become statements of many rows. When one of a group fails half way, all
 //! is taken back and each is done by itself. When the connection is lost before the commit, all is done again on another
-//! one; when it is lost during the commit, the server is asked how that ended, so that nothing is done twice and
+//! one; when it is lost during the commit, what it left behind tells how that ended, so that nothing is done twice and
 //! nothing is called done that is not.
 
 use std::any::Any;
@@ -146,7 +146,7 @@ fn once(core: &Arc<Core>, conn: &PgConn, group: &mut [Box<dyn Job>]) -> Result<D
         Commit::Done => Ok(Done::Kept),
         Commit::Refused(e) if conn.is_lost() => Err(e),
         Commit::Refused(e) => Ok(Done::Spoiled(e)),
-        Commit::Unknown(number) => core.outcome(number).map(|()| Done::Kept),
+        Commit::Unknown(mark) => core.outcome(mark).map(|()| Done::Kept),
     }
 }
 
