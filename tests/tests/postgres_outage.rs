@@ -86,7 +86,9 @@ fn what_was_acknowledged_survives_the_servers_crashes() {
         for round in 0..setting("OPENWA_SERVER_CRASHES", 3) {
             std::thread::sleep(Duration::from_millis(100 + round * 137 % 400));
             cluster.stop(Stop::Immediate);
-            std::thread::sleep(Duration::from_millis(round * 61 % 300));
+            // Once for longer than anybody waits, so that everybody notices; else so short that hardly anybody does.
+            let gone = if round == 0 { TIMEOUT * 2 } else { Duration::from_millis(round * 61 % 300) };
+            std::thread::sleep(gone);
             cluster.start();
             let id = format!("back-{round}");
             comes_back(|| store.messages().save(session, incoming(&id, &id.repeat(9))).wait());
