@@ -237,16 +237,12 @@ impl Database {
     }
 
     /// Queues a job and returns when it is answered, or when somebody else is at it.
-    #[cfg_attr(not(feature = "postgres"), allow(unused_mut))]
-    fn run(&self, mut job: Box<dyn Job>, answered: &dyn Fn() -> bool) -> Result<()> {
+    fn run(&self, job: Box<dyn Job>, answered: &dyn Fn() -> bool) -> Result<()> {
         self.usable()?;
         match &self.engine {
             Engine::Sqlite(engine) => engine.writer().run(job, answered),
             #[cfg(feature = "postgres")]
-            Engine::Postgres(engine) => {
-                let free = job.shared().is_some();
-                engine.queue().push(job, true, free)
-            }
+            Engine::Postgres(engine) => engine.queue().push(job, true),
         }
     }
 

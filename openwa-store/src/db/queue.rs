@@ -39,25 +39,6 @@ pub(crate) struct Limits {
     pub(crate) group: usize,
 }
 
-/// How long a leader waits for the callers it has just answered to come back with their next write. Without
-/// it, the first to return would commit alone while all the others wait for that commit.
-const GATHER: Duration = Duration::from_micros(200);
-
-/// Writes for one transaction.
-#[cfg(feature = "postgres")]
-pub(super) struct Group {
-    pub(super) jobs: Vec<Box<dyn Job>>,
-    in_order: bool,
-}
-
-/// A write in the queue.
-struct Waiting {
-    job: Box<dyn Job>,
-    /// Its caller waits for it and has no other under way, so it may be done beside any other.
-    #[cfg_attr(not(feature = "postgres"), allow(dead_code))]
-    free: bool,
-}
-
 pub(super) struct Queue {
     state: Mutex<State>,
     /// The background thread waits here for work.
@@ -67,30 +48,28 @@ pub(super) struct Queue {
     /// Size of the last group.
     last_group: AtomicUsize,
     limits: Limits,
+    /// How long a leader waits for the callers it has just answered to come back with their next write. Without it, the
+    /// first to return would commit alone while all the others wait for that commit.
+    patience: Duration,
 }
 
 #[derive(Default)]
 struct State {
-    jobs: VecDeque<Waiting>,
-    /// A group whose order counts is under way.
-    #[cfg(feature = "postgres")]
-    in_order: bool,
+    jobs: VecDeque<Box<dyn Job>>,
     /// Futures that wait for room.
     waiting: Vec<Waker>,
-    /// Background threads that wait for work.
-    sleepers: usize,
+    background_sleeps: bool,
     closed: bool,
 }
 
 impl Queue {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits, patience: Duration) -> Self {
         let (work, room) = (Condvar::new(), Condvar::new());
-        Queue { state: Mutex::default(), work, room, last_group: AtomicUsize::new(1), limits }
+        Queue { state: Mutex::default(), work, room, last_group: AtomicUsize::new(1), limits, patience }
     }
 
-    /// Queues a job, waiting for room. `wake`: a background thread shall see to it. `free`: its caller waits for it and has
-    /// no other under way, so it may be done beside any other.
-    pub(super) fn push(&self, job: Box<dyn Job>, wake: bool, free: bool) -> Result<()> {
+    /// Queues a job, waiting for room. `wake`: the background thread shall see to it.
+    pub(super) fn push(&self, job: Box<dyn Job>, wake: bool) -> Result<()> {
         let mut state = lock(&self.state);
         while state.jobs.len() >= self.limits.queue && !state.closed {
             self.work.notify_one();
@@ -99,7 +78,7 @@ impl Queue {
         if state.closed {
             return Err(closed());
         }
-        self.append(state, Waiting { job, free }, wake);
+        self.append(state, job, wake);
         Ok(())
     }
 
@@ -113,7 +92,7 @@ impl Queue {
             let text = format!("{} writes are waiting already; try again in a moment", state.jobs.len());
             return Err((job, Error::new(Kind::QueueFull, text)));
         }
-        self.append(state, Waiting { job, free: false }, true);
+        self.append(state, job, true);
         Ok(())
     }
 
@@ -127,13 +106,13 @@ impl Queue {
             state.waiting.push(waker.clone());
             return Ok(Some(job));
         }
-        self.append(state, Waiting { job, free: false }, true);
+        self.append(state, job, true);
         Ok(None)
     }
 
-    fn append(&self, mut state: MutexGuard<'_, State>, job: Waiting, wake: bool) {
+    fn append(&self, mut state: MutexGuard<'_, State>, job: Box<dyn Job>, wake: bool) {
         state.jobs.push_back(job);
-        let wake = wake && state.sleepers > 0;
+        let wake = wake && state.background_sleeps;
         drop(state);
         if wake {
             self.work.notify_one();
@@ -142,7 +121,7 @@ impl Queue {
 
     pub(super) fn wake_background_if_needed(&self) {
         let state = lock(&self.state);
-        if !state.jobs.is_empty() && state.sleepers > 0 {
+        if !state.jobs.is_empty() && state.background_sleeps {
             self.work.notify_one();
         }
     }
@@ -154,64 +133,20 @@ impl Queue {
             if state.closed {
                 return false;
             }
-            state = self.sleep(state);
+            state.background_sleeps = true;
+            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.background_sleeps = false;
         }
         true
-    }
-
-    fn sleep<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        state.sleepers += 1;
-        state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
-        state.sleepers -= 1;
-        state
-    }
-
-    /// Sleeps until there is a group for one of several writers, and takes it. Of writes whose order counts only one group
-    /// is under way at a time; [`done`](Self::done) says that it is no more. `None`: the queue is closed and empty.
-    #[cfg(feature = "postgres")]
-    pub(super) fn next_group(&self) -> Option<Group> {
-        loop {
-            let mut state = lock(&self.state);
-            loop {
-                match state.jobs.front() {
-                    None if state.closed => return None,
-                    Some(first) if first.free || !state.in_order => break,
-                    _ => state = self.sleep(state),
-                }
-            }
-            drop(state);
-            self.gather();
-            let mut state = lock(&self.state);
-            let Some(free) = state.jobs.front().map(|first| first.free) else { continue };
-            if !free && state.in_order {
-                continue;
-            }
-            state.in_order |= !free;
-            let run = state.jobs.iter().take(self.limits.group).take_while(|w| w.free == free).count();
-            return Some(Group { jobs: self.take(state, run), in_order: !free });
-        }
-    }
-
-    /// A group from [`next_group`](Self::next_group) has its answers.
-    #[cfg(feature = "postgres")]
-    pub(super) fn done(&self, group: &Group) {
-        if group.in_order {
-            lock(&self.state).in_order = false;
-            self.work.notify_one();
-        }
     }
 
     /// What is queued, up to the size of a group, after giving the callers of the last one a moment to come back.
     pub(super) fn take_group(&self) -> Vec<Box<dyn Job>> {
         self.gather();
-        let state = lock(&self.state);
-        let count = state.jobs.len().min(self.limits.group);
-        self.take(state, count)
-    }
-
-    fn take(&self, mut state: MutexGuard<'_, State>, count: usize) -> Vec<Box<dyn Job>> {
+        let mut state = lock(&self.state);
         let was_full = state.jobs.len() >= self.limits.queue;
-        let group: Vec<_> = state.jobs.drain(..count).map(|w| w.job).collect();
+        let take = state.jobs.len().min(self.limits.group);
+        let group: Vec<_> = state.jobs.drain(..take).collect();
         if was_full {
             self.room.notify_all();
         }
@@ -229,7 +164,7 @@ impl Queue {
             return;
         }
         let start = Instant::now();
-        while lock(&self.state).jobs.len() < expected && start.elapsed() < GATHER {
+        while lock(&self.state).jobs.len() < expected && start.elapsed() < self.patience {
             std::thread::yield_now();
         }
     }

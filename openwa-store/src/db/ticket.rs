@@ -119,7 +119,7 @@ impl<T: Send + 'static> Pending<T> {
     pub fn submit(self) -> Result<Ticket<T>> {
         let Prepared { database, operation, write } = self.0?;
         let (job, ticket) = Task::new(operation, write);
-        database.queue().and_then(|queue| queue.push(job, true, false)).map_err(|e| e.during(operation))?;
+        database.queue().and_then(|queue| queue.push(job, true)).map_err(|e| e.during(operation))?;
         Ok(ticket)
     }
 

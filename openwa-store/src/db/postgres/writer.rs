@@ -1,5 +1,4 @@
-//! What is queued goes into transactions of many writes, in the order in which it came. Saves whose callers wait for them
-//! have no order among each other, so a second connection takes some of them while the first one waits for the disk.
+//! One writer per store: what is queued goes into one transaction, in the order in which it came.
 //!
 //! Writes of one kind that lie side by side become statements of many rows. When one of a group fails half way, all
 //! is taken back and each is done by itself. When the connection is lost before the commit, all is done again on another
@@ -22,42 +21,38 @@ const TRIES: u32 = 10;
 
 pub(super) struct Writer {
     queue: Arc<Queue>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Connections that write at the same time. With 64 callers a second one gave half as much again, a third one nothing.
-const WRITERS: u32 = 2;
+/// How long the next group is waited for. A transaction costs some round trips and a sync however few writes are in it.
+const GATHER: Duration = Duration::from_millis(1);
 
 impl Writer {
     pub(super) fn start(core: Arc<Core>, limits: Limits) -> Result<Self> {
-        let writer = Writer { queue: Arc::new(Queue::new(limits)), threads: Mutex::default() };
-        // One connection is left for readers, if there is more than one.
-        for _ in 0..WRITERS.min(core.options.max_connections.saturating_sub(1)).max(1) {
-            let (core, queue) = (Arc::clone(&core), Arc::clone(&writer.queue));
-            let thread = std::thread::Builder::new().name("openwa-writer".to_owned()).spawn(move || {
-                while let Some(mut group) = queue.next_group() {
-                    write(&core, &mut group.jobs);
-                    queue.done(&group);
-                }
-            })?;
-            lock(&writer.threads).push(thread);
-        }
-        Ok(writer)
+        let queue = Arc::new(Queue::new(limits, GATHER));
+        let jobs = Arc::clone(&queue);
+        let thread = std::thread::Builder::new().name("openwa-writer".to_owned()).spawn(move || {
+            while jobs.wait_for_work() {
+                let mut group = jobs.take_group();
+                write(&core, &mut group);
+            }
+        })?;
+        Ok(Writer { queue, thread: Mutex::new(Some(thread)) })
     }
 
     pub(super) fn queue(&self) -> &Queue {
         &self.queue
     }
 
-    /// Writes what is queued, then ends the threads.
+    /// Writes what is queued, then ends the thread.
     pub(super) fn close(&self) -> Result<()> {
         self.queue.close();
-        let threads = std::mem::take(&mut *lock(&self.threads));
-        let ended = threads.into_iter().map(JoinHandle::join).filter(std::thread::Result::is_err).count();
-        if ended > 0 {
-            return Err(Error::new(Kind::Internal, "a writer thread panicked"));
+        match lock(&self.thread).take() {
+            Some(thread) => {
+                thread.join().map_err(|_| Error::new(Kind::Internal, "the writer thread panicked"))
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

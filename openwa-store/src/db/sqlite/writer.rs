@@ -12,12 +12,16 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::checkpoint::Checkpointer;
 use super::{SqliteConn, SqliteFile};
 use crate::db::lock;
 use crate::db::queue::{Job, Limits, Queue, closed};
 use crate::error::{Error, Kind, Result};
+
+/// How long the next group is waited for: a durable commit takes a few times as long.
+const GATHER: Duration = Duration::from_micros(200);
 
 struct Shared {
     queue: Queue,
@@ -36,7 +40,7 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn start(file: &SqliteFile, conn: SqliteConn, limits: Limits) -> Result<Self> {
         let checkpointer = (!file.in_memory()).then(Checkpointer::new);
-        let (queue, conn) = (Queue::new(limits), Mutex::new(Some(conn)));
+        let (queue, conn) = (Queue::new(limits, GATHER), Mutex::new(Some(conn)));
         let shared = Arc::new(Shared { queue, conn, guests: AtomicUsize::new(0), checkpointer });
         if let Some(checkpointer) = &shared.checkpointer {
             let paused = Arc::clone(&shared);
@@ -56,7 +60,7 @@ impl Writer {
 
     /// Queues a job and works until it is answered or somebody else is at it.
     pub(crate) fn run(&self, job: Box<dyn Job>, answered: &dyn Fn() -> bool) -> Result<()> {
-        self.shared.queue.push(job, false, false)?;
+        self.shared.queue.push(job, false)?;
         if self.shared.guests.load(Ordering::Acquire) > 0 {
             self.shared.queue.wake_background_if_needed();
             return Ok(());
