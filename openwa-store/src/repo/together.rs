@@ -13,7 +13,7 @@ use crate::db::{Conn, Taken, insert_messages};
 use crate::entity::{Entity, Message};
 use crate::error::{Error, Result};
 use crate::policy::address;
-use crate::policy::message::NewMessage;
+use crate::policy::message::{Merged, NewMessage, deliver};
 use crate::text::Text;
 use crate::value::{Column, ColumnKind, Value};
 
@@ -90,10 +90,7 @@ fn merge(
         let there =
             incoming.wa_message_id.as_ref().and_then(|id| rows.get(&(incoming.session_id, id.clone())));
         // Most repetitions say nothing new, and one look at all rows tells so. Only what changes is locked.
-        let nothing = there.filter(|row| {
-            crate::policy::message::deliver(&mut (*row).clone(), &incoming)
-                == crate::policy::message::Merged::Unchanged
-        });
+        let nothing = there.filter(|row| deliver(&mut (*row).clone(), &incoming) == Merged::Unchanged);
         out[i] = Some(match nothing {
             Some(row) => Ok(Saved { outcome: Outcome::Unchanged, message: row.clone() }),
             None => messages::merge(conn, &incoming),
