@@ -188,7 +188,7 @@ fn write_table(
     let mut rows = 0;
     report(progress, Progress { table: table.name, rows, total }, true)?;
     let sql = format!("SELECT {} FROM {} ORDER BY {}", table.column_list(), table.name, table.key.join(", "));
-    conn.query(&sql, &[], &mut |row| {
+    conn.query_opened(table, &sql, &[], &mut |row| {
         sink.buffer.extend_from_slice(if rows == 0 { b"\n" } else { b",\n" });
         let start = sink.buffer.len();
         renderer.row(row, &mut sink.buffer)?;

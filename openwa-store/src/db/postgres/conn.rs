@@ -23,7 +23,7 @@ use super::pool::{Link, Mark};
 use super::value::{Bound, PgRow, type_of};
 use super::{Core, failure};
 use crate::db::ticket::block_on;
-use crate::db::{Conn, Dialect, Flow};
+use crate::db::{Conn, Dialect, Flow, Seals};
 use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
 use crate::time::Timestamp;
@@ -346,6 +346,10 @@ async fn both<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
 impl Conn for PgConn {
     fn dialect(&self) -> Dialect {
         Dialect::Postgres { partitioned: self.core.is_partitioned() }
+    }
+
+    fn seals(&self) -> &Seals {
+        &self.core.seals
     }
 
     /// The statements find and make tables in the store's schema. Only inside a transaction.

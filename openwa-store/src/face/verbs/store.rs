@@ -7,7 +7,8 @@ use crate::face::inputs::RetentionOptions;
 use crate::json::Json;
 use crate::maintenance::retention::RetentionReport;
 use crate::repo::ingest::Ingested;
-use crate::store::{CheckReport, IndexInfo, PartitionInfo, Status, Store};
+use crate::seal::StoreKey;
+use crate::store::{CheckReport, IndexInfo, PartitionInfo, SecretsStatus, Status, Store};
 use crate::takeover::{OpenwaExportReport, TakeoverOptions, TakeoverProgress, TakeoverReport};
 use crate::time::Timestamp;
 use crate::transfer::{
@@ -37,6 +38,21 @@ verbs! { "store"(store, progress);
     long import_file("The file." path: String, "How to import." options: ImportOptions) -> ImportReport {
         store.import_file(path, &options, Some(progress))
     }
+
+    read secrets_status() -> SecretsStatus { store.secrets_status() }
+
+    long seal_secrets() -> u64 { store.seal_secrets(Some(progress)) }
+
+    long unseal_secrets() -> u64 { store.unseal_secrets(Some(progress)) }
+
+    long rotate_store_key(
+        "The key that seals from now on: 64 hexadecimal digits, or 32 bytes in base64." new_key: StoreKey,
+        "Refuses the old key at once." retire: bool,
+    ) -> u64 {
+        store.rotate_store_key(&new_key, retire, Some(progress))
+    }
+
+    long forget_secrets() -> u64 { store.forget_secrets(Some(progress)) }
 
     read indexes() -> Vec<IndexInfo> { store.indexes() }
 
