@@ -237,7 +237,8 @@ impl Store {
         &self,
         change: impl Fn(&dyn Conn, Timestamp) -> Result<()> + Send + 'static,
     ) -> Result<()> {
-        self.write("secrets", move |conn, env| change(conn, env.now())).wait()
+        self.write("secrets", move |conn, env| change(conn, env.now())).wait()?;
+        self.look().map(drop)
     }
 
     /// Writes every secret as it is to be kept, and says that it is done.
