@@ -113,7 +113,8 @@ impl Keys for Ring {
     }
 
     fn is_all_sealed(&self) -> bool {
-        self.state.key.is_some() && self.state.finished
+        // A change of the key begins when everything is sealed, and goes from the one to the other.
+        self.state.key.is_some() && (self.state.finished || self.state.old.is_some())
     }
 
     fn lacking(&self, id: KeyId) -> Error {
