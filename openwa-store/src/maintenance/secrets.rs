@@ -223,12 +223,15 @@ fn anew(
     Ok(both.collect())
 }
 
+/// Takes a row with its key.
+type TakeRow<'a> = &'a mut dyn FnMut(Vec<String>, &dyn Row) -> Result<()>;
+
 /// Hands over the rows of a page with their keys.
 fn each_row(
     conn: &dyn Conn,
     table: &'static Table,
     after: Option<&[String]>,
-    each: &mut dyn FnMut(Vec<String>, &dyn Row) -> Result<()>,
+    each: TakeRow<'_>,
 ) -> Result<()> {
     let key = table.key.join(", ");
     let after = after.unwrap_or_default();

@@ -155,7 +155,7 @@ impl SealKey {
     }
 
     fn from_secret(secret: Zeroizing<[u8; KEY]>) -> Self {
-        let digest = Sha256::new().chain_update(b"key id").chain_update(&*secret).finalize();
+        let digest = Sha256::new().chain_update(b"key id").chain_update(*secret).finalize();
         let mut id = [0; 8];
         id.copy_from_slice(&digest[..8]);
         let cipher = XChaCha20Poly1305::new(&(*secret).into());
