@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use openwa_store::entity::Database;
+use openwa_store::policy::webhook::WebhookEvent;
 use openwa_store::{
     AuthEntry, AuthValue, Config, ExportOptions, Json, Kind, NewSession, NewWebhook, SecretsState,
     SessionUpdate, Store, Uuid,
@@ -196,6 +197,16 @@ fn a_flipped_byte_is_unreadable_and_never_missing() {
     let webhook = webhook.to_string();
     let told = [e.context("table"), e.context("column"), e.context("row")];
     assert_eq!(told, [Some("webhooks"), Some("secret"), Some(webhook.as_str())]);
+    // The damaged one hears nothing, the others do.
+    let other = NewWebhook {
+        url: "https://example.com/other".into(),
+        secret: Some("x".into()),
+        ..NewWebhook::default()
+    };
+    let other = store.webhooks().create(session, other).wait().unwrap().id;
+    let hear = store.webhooks().subscribed(session, WebhookEvent::MessageReceived).unwrap();
+    assert_eq!(hear.iter().map(|w| w.id).collect::<Vec<_>>(), [other]);
+    store.webhooks().delete(other).wait().unwrap();
     // In clear where everything is sealed: somebody else wrote that.
     conn.execute("UPDATE webhooks SET secret = 'known to the attacker'", []).unwrap();
     refused(store.webhooks().list(session, &Default::default()), Kind::Unreadable);

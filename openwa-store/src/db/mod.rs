@@ -123,6 +123,25 @@ impl dyn Conn + '_ {
         self.opening(|ring| self.all(sql, params, |row| E::from_row(&OpenedRow::new(E::TABLE, row, ring)?)))
     }
 
+    /// Every row of a query as entities, without those that cannot be read.
+    pub(crate) fn readable_rows<E: Entity>(&self, sql: &str, params: &[Value<'_>]) -> Result<Vec<E>> {
+        let rows = self.opening(|ring| {
+            self.all(sql, params, |row| {
+                match OpenedRow::new(E::TABLE, row, ring).and_then(|row| E::from_row(&row)) {
+                    Err(e) if e.kind() == Kind::Unreadable => Ok(None),
+                    row => row.map(Some),
+                }
+            })
+        })?;
+        Ok(rows.into_iter().flatten().collect())
+    }
+
+    /// Every row of a query as entities whose sealed values are as they are stored: for what needs none of them, and
+    /// neither gives them away nor writes them back.
+    pub(crate) fn rows_unopened<E: Entity>(&self, sql: &str, params: &[Value<'_>]) -> Result<Vec<E>> {
+        self.all(sql, params, E::from_row)
+    }
+
     /// Runs a query for rows of `table`, selected with [`Table::column_list`], and hands them over opened. It looks at
     /// the keys first: inside a snapshot they are those of its moment.
     pub(crate) fn query_opened(

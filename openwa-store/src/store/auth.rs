@@ -19,7 +19,7 @@ impl Auth<'_> {
         let ring = self.0.database(Database::Data).seals().ring();
         Pending::checked(auth::Change::new(session, entries, &ring).map(|change| {
             self.0.write("auth.set", move |conn, env| {
-                sessions::get(conn, session)?;
+                sessions::unopened(conn, session, false)?;
                 auth::set(conn, &change, env.now())
             })
         }))
