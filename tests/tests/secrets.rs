@@ -291,46 +291,62 @@ fn the_same_on_a_server() {
     refused(store.webhooks().list(session, &Default::default()), Kind::Unreadable);
 }
 
-/// Four threads and a second process set and read credentials while the key is changed again and again.
+/// Changes the key again and again while four threads of two stores set and read credentials; nothing may be left with an
+/// old key.
+fn change_beside(open: &(dyn Fn(u8) -> Store + Sync)) {
+    let stores = [open(1), open(1)];
+    fill(&stores[0], 20, 0);
+    let name = |i: usize| format!("session 0 {i}");
+    let sessions: Vec<Uuid> =
+        (0..4).map(|i| stores[0].sessions().find(name(i).as_str()).unwrap().unwrap().id).collect();
+    let work = |thread: usize, turn: usize| {
+        let (store, session) = (&stores[thread % 2], sessions[thread]);
+        let (key, value) = (format!("w{}", turn % 10), format!("{thread}-{turn}").into_bytes());
+        put(store, session, &key, &value);
+        assert_eq!(store.auth().get(session, "k", key.as_str()).unwrap(), AuthValue::Found(value));
+        assert!(store.auth().all(session).unwrap().len() >= 15);
+    };
+    let last = u8::try_from(setting("OPENWA_KEY_CHANGES", 6)).unwrap();
+    beside(4, work, || {
+        for key in 2..=last {
+            stores[usize::from(key) % 2].rotate_store_key(&store_key(key), false, None).unwrap();
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+    stores[0].rotate_store_key(&store_key(last), true, None).unwrap();
+    for store in &stores {
+        store.close().unwrap();
+    }
+    let store = open(last);
+    assert_eq!(store.seal_secrets(None).unwrap(), 0, "something was left with an old key");
+    for session in sessions {
+        assert_eq!(store.auth().all(session).unwrap().len(), 25);
+    }
+}
+
 #[test]
 fn the_key_changes_while_others_work() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path(), 1);
-    fill(&store, 20, 0);
-    let sessions: Vec<Uuid> = (0..4)
-        .map(|i| store.sessions().find(format!("session 0 {i}").as_str()).unwrap().unwrap().id)
-        .collect();
+    open(dir.path(), 1).close().unwrap();
     let mut other = Command::new(program("sealer"));
     other.args(["work", text(dir.path()), "1", "other"]).stdin(Stdio::piped());
     let other = Program::start(&mut other);
     let _ = other.read_until(|line| line == "working");
-    let work = |thread: usize, turn: usize| {
-        let (key, value) = (format!("w{}", turn % 10), format!("{thread}-{turn}").into_bytes());
-        put(&store, sessions[thread], &key, &value);
-        assert_eq!(store.auth().get(sessions[thread], "k", key.as_str()).unwrap(), AuthValue::Found(value));
-        assert_eq!(store.auth().all(sessions[thread]).unwrap().len().min(15), 15);
-    };
-    let last = setting("OPENWA_KEY_CHANGES", 6) as u8;
-    beside(4, work, || {
-        for key in 2..=last {
-            // The last but one change is for good at once; those who are at work have met its key by then.
-            store.rotate_store_key(&store_key(key), false, None).unwrap();
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    });
+    change_beside(&|key| open(dir.path(), key));
+    // It has met every key, the last one too: it never rests.
     let done: u32 = other.finish_input().pop().unwrap().parse().unwrap();
     assert!(done > 10, "the other process did {done}");
-    store.rotate_store_key(&store_key(last), true, None).unwrap();
-    store.close().unwrap();
-    let store = open(dir.path(), last);
-    let all = store
-        .sessions()
-        .list(&Default::default(), &openwa_store::PageRequest { limit: Some(100), after: None })
-        .unwrap();
-    for session in all.items {
-        assert!(store.auth().all(session.id).unwrap().len() >= 15);
+}
+
+#[test]
+fn the_key_changes_on_a_server_while_others_work() {
+    for way in [Way::Partitioned, Way::Bouncer] {
+        let place = Place::migrated(way);
+        change_beside(&|key| {
+            let data = openwa_store::DataDatabase::Postgres(place.postgres());
+            Store::open_with(Config { data, store_key: Some(store_key(key)), ..Config::in_memory() }).unwrap()
+        });
     }
-    assert_eq!(store.seal_secrets(None).unwrap(), 0, "something was left with an old key");
 }
 
 /// Everything secret in a store, by where it is.

@@ -28,6 +28,7 @@ pub(crate) use ticket::Sharable;
 pub use ticket::{Pending, Ticket, Writing};
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -50,6 +51,8 @@ pub(crate) trait Conn {
     fn dialect(&self) -> Dialect;
     /// The keys of its database.
     fn seals(&self) -> &Seals;
+    /// The keys as the open transaction has seen and keeps them, once it has looked.
+    fn held(&self) -> &RefCell<Option<Arc<Ring>>>;
     /// Runs statements without parameters and results.
     fn batch(&self, sql: &str) -> Result<()>;
     /// Starts a transaction that may write.
@@ -170,9 +173,14 @@ impl dyn Conn + '_ {
         }
     }
 
-    /// How secrets are to be written in this transaction.
+    /// How secrets are to be written in this transaction. It looks once: nobody changes that before it ends.
     pub(crate) fn target(&self) -> Result<Target> {
-        self.seals().look(self, true)?.target()
+        if let Some(ring) = &*self.held().borrow() {
+            return ring.target();
+        }
+        let ring = self.seals().look(self, true)?;
+        self.held().replace(Some(Arc::clone(&ring)));
+        ring.target()
     }
 
     /// Runs a statement whose first parameters are the values of a row of `table`, which are sealed on their way.

@@ -56,6 +56,7 @@ impl SealState {
 
     /// Puts this in place of what the row says.
     pub(crate) fn write(&self, conn: &dyn Conn) -> Result<()> {
+        conn.held().take();
         let (key, old) = (self.key.map(|k| k.to_string()), self.old.map(|k| k.to_string()));
         let text = |key: &Option<String>| key.clone().map(crate::text::Text::from_stored);
         conn.execute(

@@ -102,7 +102,10 @@ impl Change {
     pub(crate) fn new(session: Uuid, entries: Vec<AuthEntry>, ring: &Ring) -> Result<Self> {
         let mut change = Change { session, entries, ready: None };
         if let Ok(target) = ring.target() {
-            let seal = |entry| target.seal(SessionAuth::TABLE, &change.row(entry, Timestamp::EPOCH).values());
+            let seal = |entry: &AuthEntry| match entry.value {
+                Some(_) => target.seal(SessionAuth::TABLE, &change.row(entry, Timestamp::EPOCH).values()),
+                None => Ok(Replaced::default()),
+            };
             let sealed = change.entries.iter().map(seal).collect::<Result<_>>()?;
             change.ready = Some((target, sealed));
         }

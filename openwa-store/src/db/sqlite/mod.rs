@@ -7,7 +7,7 @@ mod writer;
 
 pub(crate) use database::Sqlite;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use std::time::Duration;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ffi};
 
-use super::{Conn, Dialect, Flow, Seals};
+use super::{Conn, Dialect, Flow, Ring, Seals};
 use crate::entity;
 use crate::error::{Error, Kind, Result};
 use crate::time::TimeText;
@@ -182,7 +182,7 @@ impl SqliteFile {
         let conn = opened.map_err(|e| failure(&e).with("path", self.shown()))?;
         conn.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
         conn.busy_handler(Some(wait_for_lock)).map_err(|e| failure(&e))?;
-        Ok(SqliteConn { conn, file: self.clone() })
+        Ok(SqliteConn { conn, file: self.clone(), held: RefCell::default() })
     }
 }
 
@@ -225,6 +225,7 @@ fn remember_wal_pages(_: &rusqlite::hooks::Wal, pages: std::ffi::c_int) -> rusql
 pub(crate) struct SqliteConn {
     conn: Connection,
     file: SqliteFile,
+    held: RefCell<Option<Arc<Ring>>>,
 }
 
 impl SqliteConn {
@@ -242,6 +243,7 @@ impl SqliteConn {
 
     /// Starts a transaction that may write, waiting for other processes.
     pub(crate) fn begin_write(&self) -> Result<()> {
+        self.held.take();
         self.run("BEGIN IMMEDIATE")
     }
 
@@ -323,6 +325,10 @@ impl Conn for SqliteConn {
 
     fn seals(&self) -> &Seals {
         &self.file.seals
+    }
+
+    fn held(&self) -> &RefCell<Option<Arc<Ring>>> {
+        &self.held
     }
 
     fn batch(&self, sql: &str) -> Result<()> {
