@@ -190,10 +190,15 @@ impl Store {
         if self.config().store_key.is_none() {
             return Ok(());
         }
-        let done = self.database(Database::Data).turn(TURN).and_then(|turn| match turn {
-            Some(_turn) => self.seal_the_rest(),
-            // Another process is at it.
-            None => Ok(()),
+        let done = self.look().and_then(|ring| {
+            if ring.state.finished && ring.state.clean {
+                return Ok(());
+            }
+            match self.database(Database::Data).turn(TURN)? {
+                Some(_turn) => self.seal_the_rest(),
+                // Another process is at it.
+                None => Ok(()),
+            }
         });
         match done {
             // A server that is not there yet; or a row that is damaged, which is told by whoever reads it.
