@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod config;
@@ -28,6 +29,7 @@ pub mod text;
 pub mod time;
 pub mod transfer;
 
+pub use check::{CheckReport, Finding, FindingKind, RepairOptions, RepairReport, Repaired};
 pub use config::{Config, DataDatabase, Opening};
 #[cfg(feature = "postgres")]
 pub use config::{Postgres, Tls};
@@ -36,6 +38,7 @@ pub use engine::{ContactChange, Engine};
 pub use error::{Error, Kind, Result};
 pub use json::Json;
 pub use maintenance::retention::{RetentionOptions, RetentionProgress, RetentionReport};
+pub use maintenance::vacuum::{VacuumOptions, VacuumReport, VacuumedPart};
 pub use policy::message::NewMessage;
 pub use repo::auth::{AuthEntry, AuthValue};
 pub use repo::batches::{BatchResult, NewBatch, NewBatchMessage};
@@ -52,7 +55,7 @@ pub use repo::webhooks::{Begin, NewDelivery, NewWebhook, WebhookUpdate};
 pub use schema::Applied;
 pub use store::migrations;
 pub use store::{
-    ApiKeys, Ask, Audit, Auth, Authorization, Batches, CheckReport, Contacts, CreatedKey, DatabaseStatus,
+    ApiKeys, Ask, Audit, Auth, Authorization, Batches, Contacts, CreatedKey, DatabaseStatus,
     IndexInfo, Messages, PartitionInfo, Scan, Sessions, Status, Store, Webhooks,
 };
 pub use takeover::{

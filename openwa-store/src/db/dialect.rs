@@ -167,33 +167,6 @@ impl Dialect {
         }
     }
 
-    /// Queries whose every row tells something that is wrong with the database.
-    pub(crate) const fn checks(self) -> &'static [&'static str] {
-        match self {
-            Dialect::Sqlite => &[
-                "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
-                "SELECT 'row ' || coalesce(rowid, '?') || ' of ' || \"table\" || ' belongs to a row of ' || parent
-                        || ' that does not exist' FROM pragma_foreign_key_check",
-            ],
-            #[cfg(feature = "postgres")]
-            Dialect::Postgres { .. } => &[
-                "SELECT 'message ' || m.id || ' cannot be found by its WhatsApp id' FROM messages m
-                   LEFT JOIN message_ids i ON i.session_id = m.session_id AND i.wa_message_id = m.wa_message_id
-                  WHERE m.wa_message_id IS NOT NULL
-                    AND (i.message_id, i.created_at) IS DISTINCT FROM (m.id, m.created_at) LIMIT 100",
-                "SELECT 'the id ' || i.wa_message_id || ' names message ' || i.message_id || ', which does not exist'
-                   FROM message_ids i LEFT JOIN messages m ON m.id = i.message_id AND m.created_at = i.created_at
-                  WHERE m.id IS NULL LIMIT 100",
-                "SELECT 'message ' || m.id || ' belongs to a session that does not exist' FROM messages m
-                   LEFT JOIN sessions s ON s.id = m.session_id WHERE s.id IS NULL LIMIT 100",
-                "SELECT 'index ' || c.relname || ' is invalid; run REINDEX' FROM pg_catalog.pg_index i
-                   JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-                   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                  WHERE n.nspname = this_schema AND NOT i.indisvalid",
-            ],
-        }
-    }
-
     /// A query for the indexes of the database: table, name, bytes, uses, whether unique, whether valid.
     pub(crate) const fn indexes(self) -> &'static str {
         match self {
@@ -214,6 +187,22 @@ impl Dialect {
                   WHERE n.nspname = this_schema"
             }
         }
+    }
+
+    /// The SQL for the id that the parameter gives as text.
+    pub(crate) fn id_from_text(self, parameter: &str) -> String {
+        if self.is_sqlite() { parameter.to_owned() } else { format!("CAST(CAST({parameter} AS TEXT) AS UUID)") }
+    }
+
+    /// The statement that mends an index. It runs outside a transaction. What a broken-off rebuild has left beside the
+    /// index that it was to replace goes, as the server's documentation says.
+    pub(crate) fn mend_index(self, index: &str) -> String {
+        let ending = index.trim_end_matches(|c: char| c.is_ascii_digit());
+        if !self.is_sqlite() && (ending.ends_with("_ccnew") || ending.ends_with("_ccold")) {
+            let quoted = index.replace('"', "\"\"");
+            return format!("DROP INDEX CONCURRENTLY IF EXISTS in_this_schema.\"{quoted}\"");
+        }
+        self.reindex(index)
     }
 
     /// The statement that rebuilds an index. It runs outside a transaction.

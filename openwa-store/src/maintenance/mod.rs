@@ -5,3 +5,5 @@ mod old;
 #[cfg(feature = "postgres")]
 pub(crate) mod partitions;
 pub(crate) mod retention;
+mod space;
+pub(crate) mod vacuum;

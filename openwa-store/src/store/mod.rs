@@ -29,7 +29,7 @@ pub use contacts::Contacts;
 pub use messages::{Messages, Scan};
 pub use sessions::Sessions;
 pub use storage::{IndexInfo, PartitionInfo};
-pub use upkeep::{CheckReport, DatabaseStatus, Status};
+pub use upkeep::{DatabaseStatus, Status};
 pub use webhooks::Webhooks;
 
 use std::sync::Arc;

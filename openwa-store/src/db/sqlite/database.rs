@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 const IDLE_READERS: usize = 4;
 
 pub(crate) struct Sqlite {
-    file: SqliteFile,
-    writer: Writer,
+    pub(super) file: SqliteFile,
+    pub(super) writer: Writer,
     idle: Mutex<Vec<SqliteConn>>,
     /// Work that is under way, for a database in memory.
     turns: Turns,

@@ -3,6 +3,7 @@
 mod bulk;
 mod checkpoint;
 mod database;
+mod long;
 mod writer;
 
 pub(crate) use database::Sqlite;
@@ -134,6 +135,13 @@ impl SqliteFile {
     pub(crate) fn open_checkpointer(&self) -> Result<SqliteConn> {
         let conn = self.open_reader()?;
         conn.batch("PRAGMA query_only=OFF; PRAGMA synchronous=FULL; PRAGMA cache_size=-64")?;
+        Ok(conn)
+    }
+
+    /// Opens the connection that writes the file anew. The copy is as large as the database, so it goes to a file.
+    pub(crate) fn open_rebuilder(&self) -> Result<SqliteConn> {
+        let conn = self.open_reader()?;
+        conn.batch("PRAGMA query_only=OFF; PRAGMA synchronous=FULL; PRAGMA temp_store=FILE")?;
         Ok(conn)
     }
 

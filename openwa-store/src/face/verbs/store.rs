@@ -7,7 +7,9 @@ use crate::face::inputs::RetentionOptions;
 use crate::json::Json;
 use crate::maintenance::retention::RetentionReport;
 use crate::repo::ingest::Ingested;
-use crate::store::{CheckReport, IndexInfo, PartitionInfo, Status, Store};
+use crate::check::{CheckReport, RepairOptions, RepairReport};
+use crate::maintenance::vacuum::{VacuumOptions, VacuumReport};
+use crate::store::{IndexInfo, PartitionInfo, Status, Store};
 use crate::takeover::{OpenwaExportReport, TakeoverOptions, TakeoverProgress, TakeoverReport};
 use crate::time::Timestamp;
 use crate::transfer::{
@@ -29,6 +31,12 @@ verbs! { "store"(store, progress);
     read status() -> Status { store.status() }
 
     read check() -> CheckReport { store.check() }
+
+    long repair("What may be done." options: RepairOptions) -> RepairReport {
+        store.repair(&options, Some(progress))
+    }
+
+    long vacuum("How." options: VacuumOptions) -> VacuumReport { store.vacuum(&options, Some(progress)) }
 
     long export_file("The file." path: String, "What to export." options: ExportOptions) -> ExportReport {
         store.export_file(path, &options, Some(progress))
