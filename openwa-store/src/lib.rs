@@ -11,6 +11,7 @@ pub mod cli;
 mod config;
 mod db;
 mod maintenance;
+mod overview;
 mod record;
 mod repo;
 mod schema;
@@ -39,6 +40,10 @@ pub use error::{Error, Kind, Result};
 pub use json::Json;
 pub use maintenance::retention::{RetentionOptions, RetentionProgress, RetentionReport};
 pub use maintenance::vacuum::{VacuumOptions, VacuumReport, VacuumedPart};
+pub use overview::{
+    DatabaseOverview, DayCount, Deliveries, ExpiringKey, Growth, Overview, OverviewOptions, SessionCount,
+    TableEstimate, TroubledSession,
+};
 pub use policy::message::NewMessage;
 pub use repo::auth::{AuthEntry, AuthValue};
 pub use repo::batches::{BatchResult, NewBatch, NewBatchMessage};

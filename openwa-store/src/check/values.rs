@@ -100,10 +100,7 @@ struct Portion {
 
 fn portion(conn: &dyn Conn, table: &'static Table, after: &Place) -> Result<Portion> {
     // A table without rowids is read in one go: those are small.
-    let is_plain = conn.integer(
-        "SELECT count(*) FROM pragma_table_list(?1) WHERE schema = 'main' AND wr = 0",
-        &[Value::Text(table.name)],
-    )? > 0;
+    let is_plain = conn.dialect().numbers_rows(conn, table.name)?;
     let list = table.column_list();
     let sql = if is_plain {
         format!("SELECT {list}, rowid FROM {} WHERE rowid > ?1 ORDER BY rowid LIMIT {AT_ONCE}", table.name)

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::Conn;
 use crate::entity::{ColumnDef, ColumnKind, Table};
 use crate::error::Result;
+use crate::value::Value;
 
 /// The SQL that one engine speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +155,80 @@ impl Dialect {
     /// Whether the space of deleted rows has to be given back by hand.
     pub(crate) fn gives_pages_back(self) -> bool {
         self.is_sqlite()
+    }
+
+    /// A query for the bytes that a vacuum would give back; `None`: the engine does not tell.
+    pub(crate) const fn free_bytes(self) -> Option<&'static str> {
+        match self {
+            Dialect::Sqlite => Some("SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size"),
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres { .. } => None,
+        }
+    }
+
+    /// Whether the rows of a table are numbered as they come.
+    pub(crate) fn numbers_rows(self, conn: &dyn Conn, table: &str) -> Result<bool> {
+        let sql = "SELECT count(*) FROM pragma_table_list(?1) WHERE schema = 'main' AND wr = 0";
+        Ok(self.is_sqlite() && conn.integer(sql, &[Value::Text(table)])? > 0)
+    }
+
+    /// A query for about how many rows a large table has, without reading it. Where they are numbered the oldest go first,
+    /// so the numbers tell; else there is what the server noted, or a count that goes on for a while.
+    pub(crate) fn about_rows(self, table: &str, numbered: bool) -> String {
+        match self {
+            Dialect::Sqlite if numbered => {
+                format!("SELECT (SELECT max(rowid) FROM {table}) - (SELECT min(rowid) FROM {table}) + 1")
+            }
+            Dialect::Sqlite => format!("SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT 200000) AS some"),
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres { .. } => format!(
+                "SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_catalog.pg_class c
+                   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                   LEFT JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid
+                   LEFT JOIN pg_catalog.pg_class p ON p.oid = i.inhparent
+                  WHERE n.nspname = this_schema AND c.relkind = 'r' AND coalesce(p.relname, c.relname) = '{table}'"
+            ),
+        }
+    }
+
+    /// A query for one column of a sample of a table's rows, a few thousand pages of them; `None`: rows are numbered, so that
+    /// single ones can be picked.
+    pub(crate) fn sample(self, table: &str, column: &str) -> Option<String> {
+        if self.is_sqlite() {
+            return None;
+        }
+        // Rows of one page were stored one after another, so a few of many pages tell more than many of a few.
+        Some(format!(
+            "SELECT {column} FROM {table} TABLESAMPLE SYSTEM (least(100, 300000.0 / greatest(1, (
+                SELECT sum(c.relpages) FROM pg_catalog.pg_class c
+                  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                  LEFT JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid
+                  LEFT JOIN pg_catalog.pg_class p ON p.oid = i.inhparent
+                 WHERE n.nspname = this_schema AND c.relkind = 'r' AND coalesce(p.relname, c.relname) = '{table}'))))
+              REPEATABLE (1)"
+        ))
+    }
+
+    /// The SQL for the day of a time, as `YYYY-MM-DD`.
+    pub(crate) fn day_of(self, time: &str) -> String {
+        if self.is_sqlite() {
+            format!("substr({time}, 1, 10)")
+        } else {
+            format!("to_char({time} AT TIME ZONE 'UTC', 'YYYY-MM-DD')")
+        }
+    }
+
+    /// A query for the number of indexes that cannot be used.
+    pub(crate) const fn unusable_indexes(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "SELECT 0",
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres { .. } => {
+                "SELECT count(*) FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+                   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                  WHERE n.nspname = this_schema AND NOT i.indisvalid"
+            }
+        }
     }
 
     /// A query for the engine's name and version.

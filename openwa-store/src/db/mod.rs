@@ -294,6 +294,15 @@ impl Database {
         }
     }
 
+    /// Connections that are open to a server, and the most there may be; `None`: there is no server.
+    pub(crate) fn connections(&self) -> Option<(u64, u64)> {
+        match &self.engine {
+            Engine::Sqlite(_) => None,
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(engine) => Some(engine.connections()),
+        }
+    }
+
     /// Whether the disk is behind with what was written. Work that can wait should.
     pub(crate) fn is_behind(&self) -> bool {
         self.as_sqlite().is_some_and(|engine| engine.writer().is_behind())

@@ -2,9 +2,10 @@
 
 use super::Store;
 use crate::check::{self, CheckReport, RepairOptions, RepairReport};
-use crate::db::Conn;
+use crate::db::{Conn, Sqlite};
 use crate::entity::{self, Database};
 use crate::error::Result;
+use crate::overview::{self, Overview, OverviewOptions};
 use crate::record::shape;
 use crate::schema::{self, Applied};
 use crate::transfer::OnProgress;
@@ -43,7 +44,8 @@ pub struct DatabaseStatus {
 }
 
 impl Store {
-    /// Sizes, schema versions and row counts. Counting reads the smallest index of every table once.
+    /// Sizes, schema versions and row counts. Counting reads the smallest index of every table once; of a large store
+    /// [`overview`](Self::overview) tells nearly the same at once.
     ///
     /// # Errors
     /// Those of the database.
@@ -51,6 +53,16 @@ impl Store {
         let databases = [Database::Main, Database::Data];
         let databases = databases.into_iter().map(|d| self.database_status(d)).collect::<Result<_>>()?;
         Ok(Status { version: env!("CARGO_PKG_VERSION"), databases })
+    }
+
+    /// The store on one screen: what needs attention, sizes, sessions by state, messages per day, growth, deliveries to
+    /// webhooks, keys that expire. Nothing large is counted, so that it takes milliseconds also with ten million messages;
+    /// estimates are marked as such.
+    ///
+    /// # Errors
+    /// Those of the databases.
+    pub fn overview(&self, options: &OverviewOptions) -> Result<Overview> {
+        overview::overview(self, options).map_err(|e| e.during("overview"))
     }
 
     fn database_status(&self, which: Database) -> Result<DatabaseStatus> {
@@ -66,16 +78,12 @@ impl Store {
             Ok((rows, schema::status(conn, which)?, version.unwrap_or_default(), bytes))
         };
         let (rows, steps, engine, bytes) = database.read(read).map_err(|e| e.during("status"))?;
-        let log = database.as_sqlite().and_then(|sqlite| sqlite.file().path.clone()).and_then(|path| {
-            let log = format!("{}-wal", path.display());
-            std::fs::metadata(log).ok()
-        });
         Ok(DatabaseStatus {
             database: which,
             path: database.shown(),
             engine,
             bytes: u64::try_from(bytes).unwrap_or(0),
-            wal_bytes: log.map_or(0, |m| m.len()),
+            wal_bytes: database.as_sqlite().map_or(0, Sqlite::log_bytes),
             steps,
             rows,
         })

@@ -105,6 +105,17 @@ impl Sqlite {
         &self.file
     }
 
+    /// Bytes of the write-ahead log.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        let log = self.file.path.as_ref().map(|path| format!("{}-wal", path.display()));
+        log.and_then(|log| std::fs::metadata(log).ok()).map_or(0, |m| m.len())
+    }
+
+    /// Bytes left on the disk; `None`: it does not tell, or there is none.
+    pub(crate) fn disk_free(&self) -> Option<u64> {
+        fs4::available_space(self.file.path.as_deref()?).ok()
+    }
+
     pub(in crate::db) fn shown(&self) -> String {
         self.file.shown()
     }

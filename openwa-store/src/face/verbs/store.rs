@@ -9,6 +9,7 @@ use crate::maintenance::retention::RetentionReport;
 use crate::repo::ingest::Ingested;
 use crate::check::{CheckReport, RepairOptions, RepairReport};
 use crate::maintenance::vacuum::{VacuumOptions, VacuumReport};
+use crate::overview::{Overview, OverviewOptions};
 use crate::store::{IndexInfo, PartitionInfo, Status, Store};
 use crate::takeover::{OpenwaExportReport, TakeoverOptions, TakeoverProgress, TakeoverReport};
 use crate::time::Timestamp;
@@ -29,6 +30,8 @@ verbs! { "store"(store, progress);
     }
 
     read status() -> Status { store.status() }
+
+    read overview("What to show." options: OverviewOptions) -> Overview { store.overview(&options) }
 
     read check() -> CheckReport { store.check() }
 
