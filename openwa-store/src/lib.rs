@@ -60,8 +60,8 @@ pub use repo::webhooks::{Begin, NewDelivery, NewWebhook, WebhookUpdate};
 pub use schema::Applied;
 pub use store::migrations;
 pub use store::{
-    ApiKeys, Ask, Audit, Auth, Authorization, Batches, Contacts, CreatedKey, DatabaseStatus,
-    IndexInfo, Messages, PartitionInfo, Scan, Sessions, Status, Store, Webhooks,
+    ApiKeys, Ask, Audit, Auth, Authorization, Batches, Contacts, CreatedKey, DatabaseStatus, IndexInfo,
+    Messages, PartitionInfo, Scan, Sessions, Status, Store, Webhooks,
 };
 pub use takeover::{
     MAX_PROBLEMS, OnTakeover, OpenwaExportReport, OpenwaTable, TakeoverOptions, TakeoverPhase,

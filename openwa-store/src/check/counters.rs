@@ -56,7 +56,8 @@ pub(super) fn repair(store: &Store) -> Result<u64> {
         )?;
         let before = mended;
         for job in jobs {
-            let recount = move |conn: &dyn Conn, env: &crate::store::Env| batches::recount(conn, job, env.now());
+            let recount =
+                move |conn: &dyn Conn, env: &crate::store::Env| batches::recount(conn, job, env.now());
             mended += u64::from(store.write("repair", recount).wait()?);
         }
         if mended == before {

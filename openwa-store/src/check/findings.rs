@@ -148,11 +148,15 @@ impl FindingKind {
             }
             FindingKind::WrongCounters => "a repair writes what a recount says",
             FindingKind::MessageWithoutId => "a repair enters the ids",
-            FindingKind::IdWithoutMessage => "a repair frees the ids, so that the messages can be stored when they come",
+            FindingKind::IdWithoutMessage => {
+                "a repair frees the ids, so that the messages can be stored when they come"
+            }
             FindingKind::DuplicateMessage => {
                 "which of the rows is right cannot be told: compare them, then delete one by hand"
             }
-            FindingKind::UnlistedMonth => "a repair lists the month; until then pages of messages may lack these rows",
+            FindingKind::UnlistedMonth => {
+                "a repair lists the month; until then pages of messages may lack these rows"
+            }
             FindingKind::MisplacedRow => "a repair makes the month and moves the rows there",
             FindingKind::LostReaction => {
                 "a repair lets them wait for their message, as a reaction does that comes before it"

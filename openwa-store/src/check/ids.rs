@@ -29,7 +29,7 @@ pub(super) fn check(checker: &mut Checker<'_, '_>) -> Result<()> {
         "SELECT count(*), min(CAST(i.session_id AS TEXT) || '/' || i.wa_message_id) FROM message_ids i WHERE {NO_MESSAGE}"
     );
     note(checker, FindingKind::IdWithoutMessage, "message_ids", &sql, &[], |n, example| {
-        format!("{n} of message_ids name a message that does not exist, for instance {example}")
+        format!("message_ids: {n} whose message does not exist, for instance {example}")
     })?;
     // Of two rows with one id, one is found by it; the other has its id taken.
     let of_messages = |wanted: &str| {
@@ -44,18 +44,21 @@ pub(super) fn check(checker: &mut Checker<'_, '_>) -> Result<()> {
         NO_MESSAGE.replace(" m WHERE", " o WHERE").replace("m.", "o.")
     ));
     note(checker, FindingKind::MessageWithoutId, "messages", &sql, &[], |n, example| {
-        format!("{n} of messages cannot be found by their WhatsApp id, for instance {example}")
+        format!("messages: {n} not to be found by WhatsApp id, for instance {example}")
     })?;
     let sql = of_messages(
         "(i.message_id, i.created_at) <> (m.id, m.created_at)
          AND EXISTS (SELECT 1 FROM messages o WHERE o.id = i.message_id AND o.created_at = i.created_at)",
     );
     note(checker, FindingKind::DuplicateMessage, "messages", &sql, &[], |n, example| {
-        format!("{n} of messages have the WhatsApp id of another row of their session, for instance {example}")
+        format!("messages: {n} with the WhatsApp id of another row of the session, for instance {example}")
     })?;
-    let sql = format!("SELECT count(*), min(CAST(m.id AS TEXT)) FROM messages m WHERE {AHEAD} AND {UNLISTED}");
+    let sql =
+        format!("SELECT count(*), min(CAST(m.id AS TEXT)) FROM messages m WHERE {AHEAD} AND {UNLISTED}");
     note(checker, FindingKind::UnlistedMonth, "messages_ahead", &sql, &[], |n, example| {
-        format!("{n} of messages claim a later month than they lie in, which messages_ahead does not list, for instance {example}")
+        format!(
+            "messages_ahead: {n} of messages of a later month than they lie in, which is not listed, for instance {example}"
+        )
     })?;
     if dialect.is_partitioned() {
         let (since, until) = span(checker.store);
@@ -63,7 +66,7 @@ pub(super) fn check(checker: &mut Checker<'_, '_>) -> Result<()> {
                     WHERE created_at >= ?1 AND created_at < ?2";
         let span = [Value::Time(since), Value::Time(until)];
         note(checker, FindingKind::MisplacedRow, "messages_default", sql, &span, |n, example| {
-            format!("{n} of messages lie in the default partition although they belong to a month, for instance {example}")
+            format!("messages_default: {n} of a month that has or gets a table, for instance {example}")
         })?;
     }
     Ok(())

@@ -93,12 +93,7 @@ impl Checker<'_, '_> {
     }
 
     /// A question about Data whose one row is a number of rows and an example.
-    fn count(
-        &mut self,
-        table: &'static str,
-        sql: &str,
-        params: &[Value<'_>],
-    ) -> Result<Option<Counted>> {
+    fn count(&mut self, table: &'static str, sql: &str, params: &[Value<'_>]) -> Result<Option<Counted>> {
         self.ask(Database::Data, table, |conn| {
             Ok(conn.first(sql, params, |row| Ok(counted(row, 0)))?.unwrap_or_default())
         })

@@ -10,7 +10,11 @@ use crate::text::Text;
 use crate::value::{Column, Value};
 
 pub(super) fn check(checker: &mut Checker<'_, '_>, which: Database) -> Result<()> {
-    if checker.store.database(which).as_sqlite().is_some() { file(checker, which) } else { server(checker, which) }
+    if checker.store.database(which).as_sqlite().is_some() {
+        file(checker, which)
+    } else {
+        server(checker, which)
+    }
 }
 
 /// What SQLite knows about the file: the tree of each table or index by the number of its first page.
@@ -22,9 +26,10 @@ struct Schema {
 impl Schema {
     fn read(conn: &dyn Conn) -> Result<Self> {
         let string = |v: Value<'_>| text(v).unwrap_or_default().to_string();
-        let trees = conn.all("SELECT rootpage, name, tbl_name FROM sqlite_schema WHERE rootpage > 0", &[], |row| {
-            Ok((i64::read(row.get(0)).unwrap_or(0), (string(row.get(1)), string(row.get(2)))))
-        })?;
+        let trees =
+            conn.all("SELECT rootpage, name, tbl_name FROM sqlite_schema WHERE rootpage > 0", &[], |row| {
+                Ok((i64::read(row.get(0)).unwrap_or(0), (string(row.get(1)), string(row.get(2)))))
+            })?;
         Ok(Schema { trees: trees.into_iter().collect() })
     }
 
@@ -136,7 +141,10 @@ mod tests {
     fn lines_of_the_integrity_check_are_understood() {
         for (line, wanted) in [
             ("row 5 missing from index idx_messages_wa_timestamp", About::Index("idx_messages_wa_timestamp")),
-            ("wrong # of entries in index sqlite_autoindex_messages_2", About::Index("sqlite_autoindex_messages_2")),
+            (
+                "wrong # of entries in index sqlite_autoindex_messages_2",
+                About::Index("sqlite_autoindex_messages_2"),
+            ),
             ("non-unique entry in index sqlite_autoindex_x_1", About::Index("sqlite_autoindex_x_1")),
             ("NULL value in messages.chat_id", About::Value("messages")),
             ("non-INT value in messages.ack", About::Value("messages")),

@@ -19,10 +19,12 @@ fn place(conn: &dyn Conn) -> &'static str {
     if conn.dialect().has_message_ids() { "message_ids" } else { "messages" }
 }
 
+/// Which they are. Those whose session is gone too are orphans like others; nothing can wait there.
 fn lost(place: &str) -> String {
     format!(
         "NOT EXISTS (SELECT 1 FROM {place} m
-            WHERE m.session_id = message_reactions.session_id AND m.wa_message_id = message_reactions.wa_message_id)"
+            WHERE m.session_id = message_reactions.session_id AND m.wa_message_id = message_reactions.wa_message_id)
+         AND EXISTS (SELECT 1 FROM sessions s WHERE s.id = message_reactions.session_id)"
     )
 }
 
@@ -41,7 +43,7 @@ pub(super) fn check(checker: &mut Checker<'_, '_>) -> Result<()> {
         "message_reactions",
         None,
         found,
-        |example| format!("{n} of message_reactions belong to a message that is not there, for instance {example}"),
+        |example| format!("message_reactions: {n} whose message is not there, for instance {example}"),
     ));
     Ok(())
 }

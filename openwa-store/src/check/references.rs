@@ -15,9 +15,19 @@ pub(super) fn check(checker: &mut Checker<'_, '_>, which: Database) -> Result<()
             let asked = checker.ask(which, table.name, |conn| orphans(conn, table, column, parent))?;
             let found = asked.unwrap_or_default();
             let n = rows(found.count);
-            checker.find(Finding::new(FindingKind::Orphan, which, table.name, Some(column), found, |example| {
-                format!("{n} of {} belong to a row of {parent} that does not exist, for instance {example}", table.name)
-            }));
+            checker.find(Finding::new(
+                FindingKind::Orphan,
+                which,
+                table.name,
+                Some(column),
+                found,
+                |example| {
+                    format!(
+                        "{}: {n} whose {column} names no row of {parent}, for instance {example}",
+                        table.name
+                    )
+                },
+            ));
         }
     }
     Ok(())

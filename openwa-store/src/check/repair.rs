@@ -43,7 +43,11 @@ pub(crate) fn repair(
 fn is_about_this(e: &Error) -> bool {
     matches!(
         e.kind(),
-        Kind::AlreadyExists | Kind::InvalidArgument | Kind::PermissionDenied | Kind::Unreadable | Kind::Corrupt
+        Kind::AlreadyExists
+            | Kind::InvalidArgument
+            | Kind::PermissionDenied
+            | Kind::Unreadable
+            | Kind::Corrupt
     )
 }
 

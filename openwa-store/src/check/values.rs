@@ -37,7 +37,7 @@ pub(super) fn check(checker: &mut Checker<'_, '_>, which: Database) -> Result<()
                 table.name,
                 Some(column),
                 counted,
-                |example| format!("{n} of {} have no {kind} in {column}, for instance {example}", table.name),
+                |example| format!("{}: {n} with no {kind} in {column}, for instance {example}", table.name),
             ));
         }
     }

@@ -61,11 +61,14 @@ impl Check {
 
     fn tell(&self, report: &RepairReport, out: &mut Output) -> Result<()> {
         if report.found.is_empty() {
-            out.line(style("Both databases are sound: pages, indexes, references, counters, values.").green())?;
+            out.line(
+                style("Both databases are sound: pages, indexes, references, counters, values.").green(),
+            )?;
             return Ok(());
         }
         for finding in &report.found {
-            let mark = if finding.repairable { style("!").yellow().bold() } else { style("✗").red().bold() };
+            let mark =
+                if finding.repairable { style("!").yellow().bold() } else { style("✗").red().bold() };
             out.line(format_args!("{mark} {}", plain(&line(finding))))?;
             out.line(format_args!("    {}", style(finding.advice).dim()))?;
         }

@@ -160,7 +160,9 @@ impl Dialect {
     /// A query for the bytes that a vacuum would give back; `None`: the engine does not tell.
     pub(crate) const fn free_bytes(self) -> Option<&'static str> {
         match self {
-            Dialect::Sqlite => Some("SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size"),
+            Dialect::Sqlite => {
+                Some("SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size")
+            }
             #[cfg(feature = "postgres")]
             Dialect::Postgres { .. } => None,
         }
@@ -266,7 +268,11 @@ impl Dialect {
 
     /// The SQL for the id that the parameter gives as text.
     pub(crate) fn id_from_text(self, parameter: &str) -> String {
-        if self.is_sqlite() { parameter.to_owned() } else { format!("CAST(CAST({parameter} AS TEXT) AS UUID)") }
+        if self.is_sqlite() {
+            parameter.to_owned()
+        } else {
+            format!("CAST(CAST({parameter} AS TEXT) AS UUID)")
+        }
     }
 
     /// The statement that mends an index. It runs outside a transaction. What a broken-off rebuild has left beside the

@@ -125,7 +125,8 @@ impl Store {
         }
         let before = space::bytes(self)?;
         self.note_cutoffs(plan.cutoffs)?;
-        let mut run = Run { store: self, pace: Pace::default(), report: RetentionReport::default(), progress };
+        let mut run =
+            Run { store: self, pace: Pace::default(), report: RetentionReport::default(), progress };
         self.make_partitions()?;
         #[cfg(feature = "postgres")]
         run.drop_months(plan.all_before)?;
@@ -151,7 +152,10 @@ impl Store {
 
     /// Refuses a clock that would delete more than the windows allow.
     fn guard_clock(&self, plan: &Plan, now: Timestamp) -> Result<()> {
-        let last = self.last_retention()?;
+        let last = match self.last_retention()? {
+            None => self.made_at()?,
+            last => last,
+        };
         for (old, window) in &plan.old {
             let sql = format!("SELECT max({}) FROM {} WHERE {}", old.time, old.table, old.filter);
             let newest = self.database(old.database).read(|conn| {
@@ -165,16 +169,19 @@ impl Store {
         Ok(())
     }
 
-    /// When retention last ran; before the first run, when the database was made.
+    /// When retention last ran.
     pub(crate) fn last_retention(&self) -> Result<Option<Timestamp>> {
         self.database(Database::Main).read(|conn| {
             let request = PageRequest { limit: Some(1), after: None };
             let last = logs::audited(conn, &AuditFilter::Action(ACTION.into()), &request)?;
-            match last.items.first() {
-                Some(run) => Ok(Some(run.created_at)),
-                None => Ok(schema::status(conn, Database::Main)?.first().and_then(|step| step.applied_at)),
-            }
+            Ok(last.items.first().map(|run| run.created_at))
         })
+    }
+
+    /// When the store was made, which stands for a last run that never was.
+    fn made_at(&self) -> Result<Option<Timestamp>> {
+        let steps = self.database(Database::Main).read(|conn| schema::status(conn, Database::Main))?;
+        Ok(steps.first().and_then(|step| step.applied_at))
     }
 
     /// Notes from where on each session's messages are kept, so that history sync does not bring back what goes.
@@ -264,7 +271,8 @@ impl Run<'_, '_> {
 
     fn give_back(&mut self) -> Result<()> {
         for which in [Database::Main, Database::Data] {
-            let flow = space::give_back(self.store, which, "retention.run", &mut |_, _| self.tell("free pages"))?;
+            let flow =
+                space::give_back(self.store, which, "retention.run", &mut |_, _| self.tell("free pages"))?;
             if flow.is_break() {
                 break;
             }

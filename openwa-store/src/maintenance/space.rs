@@ -71,8 +71,7 @@ pub(super) fn give_back(
     }
     let free = |n: i64| u64::try_from(n).unwrap_or(0);
     let (mut pace, mut done) = (Pace::default(), 0);
-    let mut left =
-        free(store.database(which).read(|conn| conn.integer("PRAGMA freelist_count", &[]))?);
+    let mut left = free(store.database(which).read(|conn| conn.integer("PRAGMA freelist_count", &[]))?);
     while left > 0 {
         let_the_disk_catch_up(store, which);
         let (start, pages) = (Instant::now(), pace.next());

@@ -103,9 +103,11 @@ impl Store {
         let mut tell = |rows, total| tell(progress, Progress { table, rows, total });
         let done = match self.database(which).as_sqlite().filter(|_| full) {
             Some(engine) => engine.rebuild(&mut || tell(0, None)),
-            None => space::give_back(self, which, "vacuum", &mut |done, all| tell(done, Some(all))).map(|flow| {
-                report.stopped = flow.is_break();
-            }),
+            None => {
+                space::give_back(self, which, "vacuum", &mut |done, all| tell(done, Some(all))).map(|flow| {
+                    report.stopped = flow.is_break();
+                })
+            }
         };
         let bytes_after = space::bytes_of(self, which)?;
         report.parts.push(VacuumedPart { database: which.name(), table: None, bytes_before, bytes_after });
@@ -137,7 +139,8 @@ impl Store {
             };
             database.alone(|conn| conn.run(&sql, &[]))?;
             if t.has_rows {
-                let after = |conn: &dyn Conn| conn.first(SIZE, &[Value::Text(&t.name)], |row| Ok(count(row, 0)));
+                let after =
+                    |conn: &dyn Conn| conn.first(SIZE, &[Value::Text(&t.name)], |row| Ok(count(row, 0)));
                 report.parts.push(VacuumedPart {
                     database: which.name(),
                     table: Some(t.name.clone()),
@@ -158,7 +161,8 @@ struct ServerTable {
 }
 
 /// The tables of the store's schema, partitions included: name, bytes, whether it has rows of its own.
-const TABLES: &str = "SELECT c.relname, pg_total_relation_size(c.oid), c.relkind = 'r' FROM pg_catalog.pg_class c
+const TABLES: &str =
+    "SELECT c.relname, pg_total_relation_size(c.oid), c.relkind = 'r' FROM pg_catalog.pg_class c
      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = this_schema AND c.relkind IN ('r', 'p') ORDER BY c.relkind DESC, c.relname";
 /// The size of one of them.

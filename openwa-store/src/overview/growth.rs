@@ -75,7 +75,8 @@ pub(super) fn growth(
 fn per_day(days: &[DayCount], oldest: Option<Timestamp>) -> u64 {
     let Some((today, before)) = days.split_last() else { return 0 };
     let since = oldest.map_or(today.day, super::days::midnight);
-    let whole: Vec<u64> = before.iter().rev().take(AVERAGED).filter(|d| d.day >= since).map(|d| d.messages).collect();
+    let whole: Vec<u64> =
+        before.iter().rev().take(AVERAGED).filter(|d| d.day >= since).map(|d| d.messages).collect();
     if whole.is_empty() { today.messages } else { whole.iter().sum::<u64>() / whole.len() as u64 }
 }
 
@@ -122,7 +123,8 @@ mod tests {
         assert_eq!((full.full_at, full.bytes_when_full), (None, None));
         let young = growth(&counts, kept, 305_000, &[Some(at("2026-01-05T01:00:00Z"))], None, now);
         assert_eq!((young.messages_per_day, young.full_at), (5, None));
-        let empty = growth(&days(&[0, 0], "2026-01-05"), TableEstimate { rows: 0, ..kept }, 4096, &[], None, now);
+        let empty =
+            growth(&days(&[0, 0], "2026-01-05"), TableEstimate { rows: 0, ..kept }, 4096, &[], None, now);
         assert_eq!((empty.messages_per_day, empty.bytes_per_day, empty.oldest), (0, 0, None));
     }
 }

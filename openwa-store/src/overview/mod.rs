@@ -62,7 +62,7 @@ pub struct Overview {
     pub deliveries: Deliveries,
     /// API keys that expire within two weeks, or have in the last month, the first first, twenty at most.
     pub keys: Vec<ExpiringKey>,
-    /// When retention last ran; when it never did, when the store was made.
+    /// When retention last ran; None: never.
     pub last_retention: Option<Timestamp>,
 }
 }
@@ -176,7 +176,8 @@ pub(crate) fn overview(store: &Store, options: &OverviewOptions) -> Result<Overv
     let count = options.days.unwrap_or(DAYS).clamp(1, MOST_DAYS);
     let kept = databases[1].rows("messages");
     let (days, days_estimated) = data.read(|conn| days::count(conn, &all, kept, now, count))?;
-    let window = Some(options.window_days.unwrap_or(WINDOW_DAYS)).filter(|days| *days > 0).map(|days| DAY * days);
+    let window =
+        Some(options.window_days.unwrap_or(WINDOW_DAYS)).filter(|days| *days > 0).map(|days| DAY * days);
     let oldest = data.read(|conn| growth::oldest(conn, &all))?;
     let growth = growth::growth(&days, kept, databases[1].bytes, &oldest, window, now);
     let deliveries = data.read(|conn| deliveries(conn, now))?;
@@ -198,7 +199,8 @@ pub(crate) fn overview(store: &Store, options: &OverviewOptions) -> Result<Overv
     overview.problems = problems(&overview);
     if growth::is_overdue(&all, &oldest, window, now) {
         overview.problems.push(
-            "messages are older than retention keeps them: run `openwa retention run` or start the scheduler".to_owned(),
+            "messages are older than retention keeps them: run `openwa retention run` or start the scheduler"
+                .to_owned(),
         );
     }
     let broken = data.read(|conn| conn.integer(conn.dialect().unusable_indexes(), &[]))?;
@@ -246,7 +248,8 @@ fn database(store: &Store, which: Database) -> Result<DatabaseOverview> {
 
 fn by_status(all: &[Session]) -> Vec<SessionCount> {
     let count = |status| all.iter().filter(|s| s.status == status).count() as u64;
-    let counts = SessionStatus::ALL.iter().map(|status| SessionCount { status: *status, sessions: count(*status) });
+    let counts =
+        SessionStatus::ALL.iter().map(|status| SessionCount { status: *status, sessions: count(*status) });
     counts.filter(|c| c.sessions > 0).collect()
 }
 
@@ -267,7 +270,8 @@ fn deliveries(conn: &dyn Conn, now: Timestamp) -> Result<Deliveries> {
                  SELECT status_code FROM webhook_logs WHERE created_at >= ?1 ORDER BY created_at DESC LIMIT ?2) AS recent";
     let number = |v: Value<'_>| i64::read(v).and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
     let since = Value::Time(now.minus(DAY));
-    let found = conn.first(sql, &[since, Value::Int(ATTEMPTS)], |row| Ok((number(row.get(0)), number(row.get(1)))))?;
+    let found =
+        conn.first(sql, &[since, Value::Int(ATTEMPTS)], |row| Ok((number(row.get(0)), number(row.get(1)))))?;
     let (attempts, delivered) = found.unwrap_or_default();
     let webhooks = conn.integer("SELECT count(*) FROM webhooks WHERE active", &[])?;
     Ok(Deliveries { attempts, delivered, webhooks: u64::try_from(webhooks).unwrap_or(0) })

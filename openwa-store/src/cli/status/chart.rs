@@ -36,7 +36,9 @@ pub fn chart(days: &[DayCount], width: usize) -> Vec<String> {
         .collect();
     let line = "─".repeat(days.len() * wide);
     lines.push(style(format!("{:>w$} └{line}", 0, w = label.chars().count())).dim().to_string());
-    lines.push(style(format!("{}{}", " ".repeat(label.chars().count() + 2), dates(days, wide))).dim().to_string());
+    lines.push(
+        style(format!("{}{}", " ".repeat(label.chars().count() + 2), dates(days, wide))).dim().to_string(),
+    );
     lines
 }
 
@@ -115,7 +117,10 @@ mod tests {
     fn a_narrow_chart_shows_the_latest_days() {
         let start: crate::Timestamp = "2026-01-25".parse().unwrap();
         let days: Vec<DayCount> = (0..14u32)
-            .map(|i| DayCount { day: start.plus(std::time::Duration::from_secs(86_400) * i), messages: u64::from(i) })
+            .map(|i| DayCount {
+                day: start.plus(std::time::Duration::from_secs(86_400) * i),
+                messages: u64::from(i),
+            })
             .collect();
         for width in [40, 60, 80, 140] {
             let lines = chart(&days, width);

@@ -53,7 +53,9 @@ impl Status {
     pub fn run(&self, options: &Options, out: &mut Output) -> Result<Exit> {
         let store = options.open()?;
         if let Some(seconds) = self.watch {
-            return watch::run(Duration::from_secs(seconds.into()), out, |out| self.frame(&store, out.is_json()));
+            return watch::run(Duration::from_secs(seconds.into()), out, |out| {
+                self.frame(&store, out.is_json())
+            });
         }
         let frame = self.frame(&store, out.is_json())?;
         frame.iter().try_for_each(|line| out.line(line))?;

@@ -13,6 +13,8 @@ use crate::{DatabaseOverview, Overview, Timestamp};
 const PROBLEMS: usize = 6;
 /// Sessions and keys that are named.
 const NAMED: usize = 5;
+/// A log or free space below this size is nothing to speak of.
+const NOTABLE: u64 = 1 << 20;
 /// Between two columns.
 const GAP: usize = 4;
 /// Wider lines are hard to read.
@@ -22,8 +24,9 @@ pub fn screen(it: &Overview, width: usize) -> Vec<String> {
     let width = width.min(WIDEST);
     let mut lines = vec![heading(it, width)];
     lines.extend(problems(it));
-    let databases = block("DATABASES", databases(it));
-    let messages = block(&messages_title(it), messages(it, if width >= WIDE { width / 2 + 4 } else { width }));
+    let databases = block("DATABASES", databases(it, width));
+    let messages =
+        block(&messages_title(it), messages(it, if width >= WIDE { width / 2 + 4 } else { width }));
     let rest = [
         block("SESSIONS", sessions(it)),
         block("GROWTH", growth(it)),
@@ -53,14 +56,16 @@ fn heading(it: &Overview, width: usize) -> String {
         n => style(format!("{n} problems")).red().bold(),
     }
     .to_string();
-    let gap = width.max(NARROWEST).saturating_sub(measure_text_width(&left) + measure_text_width(&state)).max(2);
+    let gap =
+        width.max(NARROWEST).saturating_sub(measure_text_width(&left) + measure_text_width(&state)).max(2);
     format!("{left}{}{state}", " ".repeat(gap))
 }
 
 fn problems(it: &Overview) -> Vec<String> {
     let mark = style("!").red().bold();
     let named = it.problems.iter().take(PROBLEMS);
-    let mut lines: Vec<String> = named.map(|text| format!("{mark} {}", style(plain(text)).yellow())).collect();
+    let mut lines: Vec<String> =
+        named.map(|text| format!("{mark} {}", style(plain(text)).yellow())).collect();
     let more = it.problems.len().saturating_sub(PROBLEMS);
     if more > 0 {
         lines.push(format!("{mark} {}", style(format!("and {more} more")).yellow()));
@@ -94,34 +99,43 @@ fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     let widest = |i: usize| rows.iter().filter_map(|r| Some(measure_text_width(r.get(i)?))).max();
     let widths: Vec<usize> = (0..columns).map(|i| widest(i).unwrap_or(0)).collect();
     let line = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(c, w)| format!("{c}{}", " ".repeat(w - measure_text_width(c))));
+        let cells =
+            row.iter().zip(&widths).map(|(c, w)| format!("{c}{}", " ".repeat(w - measure_text_width(c))));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect()
 }
 
-fn databases(it: &Overview) -> Vec<String> {
+/// A line per database, and below it what there is to say beside; where that does not fit, on two lines.
+fn databases(it: &Overview, width: usize) -> Vec<String> {
     let row = |d: &DatabaseOverview| {
-        let mut more = Vec::new();
-        more.extend(d.wal_bytes.filter(|n| *n > 0).map(|n| format!("log {}", HumanBytes(n))));
-        more.extend(d.free_bytes.filter(|n| *n > 0).map(|n| format!("free {}", HumanBytes(n))));
-        if let (Some(open), Some(most)) = (d.connections, d.max_connections) {
-            more.push(format!("{open} of {most} connections"));
-        }
-        more.extend(d.disk_free_bytes.map(|n| format!("disk has {}", HumanBytes(n))));
-        vec![
-            d.database.to_owned(),
-            HumanBytes(d.bytes).to_string(),
-            plain(&d.engine),
-            style(format!("schema {}", d.schema_version)).dim().to_string(),
-            style(more.join(", ")).dim().to_string(),
-        ]
+        let schema = style(format!("schema {}", d.schema_version)).dim().to_string();
+        vec![d.database.to_owned(), HumanBytes(d.bytes).to_string(), plain(&d.engine), schema]
     };
-    let mut lines = aligned(&it.databases.iter().map(row).collect::<Vec<_>>());
-    for (i, d) in it.databases.iter().enumerate().rev() {
-        lines.insert(i + 1, format!("      {}", style(plain(&d.place)).dim()));
+    let lines = aligned(&it.databases.iter().map(row).collect::<Vec<_>>());
+    let mut out = Vec::new();
+    for (line, d) in lines.into_iter().zip(&it.databases) {
+        let more = style(database_details(d).join(", ")).dim().to_string();
+        let place = format!("      {}", style(plain(&d.place)).dim());
+        if more.is_empty() || measure_text_width(&line) + measure_text_width(&more) + 4 <= width {
+            out.extend([format!("{line}  {more}"), place]);
+        } else {
+            out.extend([line, format!("      {more}"), place]);
+        }
     }
-    lines
+    out
+}
+
+fn database_details(d: &DatabaseOverview) -> Vec<String> {
+    let notable = |bytes: &u64| *bytes >= NOTABLE;
+    let mut more = Vec::new();
+    more.extend(d.wal_bytes.filter(notable).map(|n| format!("log {}", HumanBytes(n))));
+    more.extend(d.free_bytes.filter(notable).map(|n| format!("{} to give back", HumanBytes(n))));
+    if let (Some(open), Some(most)) = (d.connections, d.max_connections) {
+        more.push(format!("{open} of {most} connections"));
+    }
+    more.extend(d.disk_free_bytes.map(|n| format!("{} left on the disk", HumanBytes(n))));
+    more
 }
 
 fn about(n: u64, exact: bool) -> String {
@@ -185,16 +199,20 @@ fn growth(it: &Overview) -> Vec<String> {
             (Some(days), ..) => format!("{days} days are full: as much goes as comes"),
         });
     }
-    if let Some(last) = it.last_retention {
-        lines.push(style(format!("retention: {}", ago(last, it.at))).dim().to_string());
-    }
+    let last =
+        it.last_retention.map_or("has not run yet".to_owned(), |last| format!("ran {}", ago(last, it.at)));
+    lines.push(style(format!("retention {last}")).dim().to_string());
     lines
 }
 
 fn webhooks(it: &Overview) -> Vec<String> {
     let d = it.deliveries;
     if d.attempts == 0 {
-        return if d.webhooks > 0 { vec![format!("{} active, no deliveries in 24 h", d.webhooks)] } else { Vec::new() };
+        return if d.webhooks > 0 {
+            vec![format!("{} active, no deliveries in 24 h", d.webhooks)]
+        } else {
+            Vec::new()
+        };
     }
     let rate = d.delivered as f64 * 100.0 / d.attempts as f64;
     // Cut, not rounded: 99.96 % is not everything.

@@ -27,8 +27,8 @@ use conn::PgConn;
 pub(crate) use connect::Connector;
 use pool::{Mark, Pool};
 pub(crate) use ready::Prepare;
-pub(crate) use room::FIRST_MONTH;
 use ready::Readiness;
+pub(crate) use room::FIRST_MONTH;
 use room::Months;
 use text::Texts;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::{Sqlite, SqliteConn};
 use crate::db::Conn;
-use crate::error::{Error, Kind, Result};
 use crate::db::Flow;
+use crate::error::{Error, Kind, Result};
 
 /// How often is asked.
 const ASK_EVERY: Duration = Duration::from_millis(100);

@@ -1,15 +1,15 @@
 use uuid::Uuid;
 
 use super::verbs;
+use crate::check::{CheckReport, RepairOptions, RepairReport};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::face::inputs::RetentionOptions;
 use crate::json::Json;
 use crate::maintenance::retention::RetentionReport;
-use crate::repo::ingest::Ingested;
-use crate::check::{CheckReport, RepairOptions, RepairReport};
 use crate::maintenance::vacuum::{VacuumOptions, VacuumReport};
 use crate::overview::{Overview, OverviewOptions};
+use crate::repo::ingest::Ingested;
 use crate::store::{IndexInfo, PartitionInfo, Status, Store};
 use crate::takeover::{OpenwaExportReport, TakeoverOptions, TakeoverProgress, TakeoverReport};
 use crate::time::Timestamp;
