@@ -101,7 +101,7 @@ fn a_stopped_vacuum_keeps_what_it_gave_back() {
 #[test]
 fn a_rebuild_can_be_stopped_and_leaves_everything_as_it_was() {
     let dir = tempfile::tempdir().unwrap();
-    let (store, session) = half_empty(dir.path(), 60_000);
+    let (store, session) = half_empty(dir.path(), 20_000);
     let kept = bodies(dir.path());
     let report = store.vacuum(&FULL, Some(&mut |_| ControlFlow::Break(()))).unwrap();
     let (before, after) = data(&report);
@@ -202,7 +202,7 @@ fn tables_of_a_server_are_gone_through_one_by_one() {
 #[test]
 fn a_vacuum_that_is_killed_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    half_empty(dir.path(), 12_000).0.close().unwrap();
+    half_empty(dir.path(), 6_000).0.close().unwrap();
     let before = bodies(dir.path());
     let (mut acknowledged, mut interrupted) = (Vec::new(), 0);
     for round in 0..setting("OPENWA_VACUUM_KILLS", 6) {
@@ -238,7 +238,7 @@ fn a_vacuum_that_is_killed_loses_nothing() {
 #[test]
 fn a_full_disk_stops_a_rebuild_and_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    half_empty(dir.path(), 12_000).0.close().unwrap();
+    half_empty(dir.path(), 6_000).0.close().unwrap();
     let before = bodies(dir.path());
     let size = std::fs::metadata(dir.path().join("data.sqlite")).unwrap().len();
     // A file size limit below what the copy takes.

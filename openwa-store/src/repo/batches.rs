@@ -272,7 +272,21 @@ pub(crate) fn recount(conn: &dyn Conn, job: Uuid, now: Timestamp) -> Result<bool
         // Its messages are gone; that they were sent nobody knows.
         (job.status, job.completed_at) = (status, ended);
     }
-    update(conn, &job)?;
+    // Only what was counted: the session of a damaged row may be gone.
+    conn.execute(
+        "UPDATE batch_jobs SET total_messages = ?2, sent_count = ?3, failed_count = ?4, cancelled_count = ?5,
+                status = ?6, completed_at = ?7, updated_at = ?8 WHERE id = ?1",
+        &[
+            Value::Uuid(job.id),
+            Value::Int(job.total_messages),
+            Value::Int(job.sent_count),
+            Value::Int(job.failed_count),
+            Value::Int(job.cancelled_count),
+            job.status.bind(),
+            job.completed_at.bind(),
+            job.updated_at.bind(),
+        ],
+    )?;
     Ok(true)
 }
 
