@@ -100,7 +100,7 @@ impl Check {
             0 if self.dry_run => "Nothing would be left.".to_owned(),
             0 => style("A second check finds nothing.").green().to_string(),
             n if self.dry_run => format!("{} would be left.", found(n)),
-            n => format!("A second check still finds {n} of these or others:"),
+            n => format!("A second check finds {}:", found(n)),
         })?;
         if !self.dry_run {
             report.left.iter().try_for_each(|f| out.line(format_args!("  {}", plain(&line(f)))))?;
