@@ -892,16 +892,37 @@ int32_t openwa_store_ingest(const openwa_store *store,
                             openwa_error **err);
 
 /**
- * Sizes, schema versions and row counts. Counting reads the smallest index of every table once.
+ * Sizes, schema versions and row counts. Counting reads the smallest index of every table once; of a large store
+ * `overview` tells nearly the same at once.
  *
  * - `out`: a `Status`; free it with `openwa_record_free`.
  *
  * Errors: those of the database.
  */
-int32_t openwa_store_status(const openwa_store *store, openwa_record **out, openwa_error **err);
+int32_t openwa_store_status(const openwa_store *store,
+                            openwa_record **out,
+                            openwa_error **err);
 
 /**
- * Checks both databases: pages and indexes, foreign keys, and the counters of bulk jobs against a recount.
+ * The store on one screen: what needs attention, sizes, sessions by state, messages per day, growth, deliveries
+ * to webhooks, keys that expire. Nothing large is counted, so that it takes milliseconds also with ten million
+ * messages; estimates are marked as such.
+ *
+ * - `options`: What to show: an `OverviewOptions`, or NULL.
+ * - `out`: an `Overview`; free it with `openwa_record_free`.
+ *
+ * Errors: those of the databases.
+ */
+int32_t openwa_store_overview(const openwa_store *store,
+                              const openwa_record *options,
+                              openwa_record **out,
+                              openwa_error **err);
+
+/**
+ * Checks both databases: pages and indexes (on SQLite), indexes that cannot be used, rows whose parent does not
+ * exist, counters of bulk jobs against a recount, ids of messages against messages, values that cannot be read,
+ * rows in the wrong place. It reads everything once, in constant memory, and holds nobody up; on a store that
+ * others write to, each question is answered of one moment.
  *
  * - `out`: a `CheckReport`; free it with `openwa_record_free`.
  *
@@ -910,6 +931,47 @@ int32_t openwa_store_status(const openwa_store *store, openwa_record **out, open
 int32_t openwa_store_check(const openwa_store *store,
                            openwa_record **out,
                            openwa_error **err);
+
+/**
+ * Checks, repairs what can be repaired without losing anything, and checks again. What is not certain, such as
+ * which of two rows is right, is reported and left. A file with damaged pages is not written to at all. With
+ * `dry_run` nothing is changed. The progress tells which table is being looked at, and rows where they are read
+ * one by one.
+ *
+ * - `options`: What may be done: a `RepairOptions`, or NULL.
+ * - `progress`: hears of the progress, with `user`; may be NULL.
+ * - `out`: a `RepairReport`; free it with `openwa_record_free`.
+ *
+ * Errors: `OPENWA_ERR_CANCELLED` when the callback stops it (what is repaired stays), those of the database.
+ */
+int32_t openwa_store_repair(const openwa_store *store,
+                            const openwa_record *options,
+                            openwa_progress_fn progress,
+                            void *user,
+                            openwa_record **out,
+                            openwa_error **err);
+
+/**
+ * Gives the space of deleted rows back. By default it keeps nobody from working: on SQLite free pages go back to
+ * the file system in transactions of a few milliseconds; on PostgreSQL every table gets a `VACUUM (ANALYZE)`,
+ * which makes room in it for new rows and gives back what is free at its end. With `full` everything is written
+ * anew, see `full`. A crash in the middle loses nothing. The progress counts pages on SQLite, tables on
+ * PostgreSQL; stopping keeps what was given back until then. Of several processes one runs, the others answer
+ * `already_running`.
+ *
+ * - `options`: How: a `VacuumOptions`, or NULL.
+ * - `progress`: hears of the progress, with `user`; may be NULL.
+ * - `out`: a `VacuumReport`; free it with `openwa_record_free`.
+ *
+ * Errors: `OPENWA_ERR_DISK_FULL` when `full` on SQLite finds less room than it needs, before anything is begun;
+ * those of the databases.
+ */
+int32_t openwa_store_vacuum(const openwa_store *store,
+                            const openwa_record *options,
+                            openwa_progress_fn progress,
+                            void *user,
+                            openwa_record **out,
+                            openwa_error **err);
 
 /**
  * Like `export`, to a file that only its owner may read; compressed if its name ends in `.zst`. The file takes

@@ -151,6 +151,20 @@ test('opening', async (t) => {
   assert.deepEqual(databases.map((d) => d.path), [join(dir, 'main.sqlite'), join(dir, 'mine.sqlite')])
 })
 
+test('a store is looked after', async (t) => {
+  const { store, session } = await withSession(t)
+  await store.messages.save(session, text('A'))
+  const { days, databases, problems } = await store.overview({ days: 3 })
+  assert.equal(days.length, 3)
+  assert.ok(days[2].day instanceof Date && Array.isArray(problems))
+  assert.equal(databases[1].tables.find((t) => t.table === 'messages').rows, 1)
+  const { found, repaired, left } = await store.repair({ dryRun: true })
+  assert.deepEqual([found, repaired, left], [[], [], []])
+  const { parts, stopped } = await store.vacuum({ full: true })
+  assert.deepEqual(parts.map((p) => [p.database, p.table]), [['main', null], ['data', null]])
+  assert.equal(stopped, false)
+})
+
 test('one refused message does not affect the others', async (t) => {
   const { store, session } = await withSession(t)
   const results = await store.messages.saveMany(session, [text('A'), text('B', { type: 'x'.repeat(51) }), text('C')])

@@ -204,6 +204,18 @@ def test_status_and_check(store: openwa_store.Store) -> None:
     assert store.check().problems == ()
 
 
+def test_a_store_is_looked_after(store: openwa_store.Store, session: openwa_store.Session) -> None:
+    store.messages.save(session.id, **text("A"))
+    overview = store.overview(days=3)
+    assert len(overview.days) == 3 and sum(d.messages for d in overview.days) <= 1
+    assert {t.table: t.rows for t in overview.databases[1].tables}["messages"] == 1
+    assert overview.growth.window == timedelta(days=30)
+    repair = store.repair(dry_run=True)
+    assert (repair.found, repair.repaired, repair.left) == ((), (), ())
+    vacuum = store.vacuum(full=True)
+    assert [(p.database, p.table) for p in vacuum.parts] == [("main", None), ("data", None)]
+
+
 def test_opening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with openwa_store.open_store(str(tmp_path / "a"), data=tmp_path / "elsewhere.sqlite", durability="normal") as store:
         assert "elsewhere.sqlite" in repr(store)

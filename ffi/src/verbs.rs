@@ -56,7 +56,8 @@ pub unsafe extern "C" fn openwa_store_ingest(
     }
 }
 
-/// Sizes, schema versions and row counts. Counting reads the smallest index of every table once.
+/// Sizes, schema versions and row counts. Counting reads the smallest index of every table once; of a large store
+/// `overview` tells nearly the same at once.
 ///
 /// - `out`: a `Status`; free it with `openwa_record_free`.
 ///
@@ -76,7 +77,34 @@ pub unsafe extern "C" fn openwa_store_status(
     }
 }
 
-/// Checks both databases: pages and indexes, foreign keys, and the counters of bulk jobs against a recount.
+/// The store on one screen: what needs attention, sizes, sessions by state, messages per day, growth, deliveries
+/// to webhooks, keys that expire. Nothing large is counted, so that it takes milliseconds also with ten million
+/// messages; estimates are marked as such.
+///
+/// - `options`: What to show: an `OverviewOptions`, or NULL.
+/// - `out`: an `Overview`; free it with `openwa_record_free`.
+///
+/// Errors: those of the databases.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_overview(
+    store: *const openwa_store,
+    options: *const openwa_record,
+    out: *mut *mut openwa_record,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer = call::run(store, const { verb("store.overview") }, vec![call::record(options)?])?;
+            call::give_record(out, answer)
+        })
+    }
+}
+
+/// Checks both databases: pages and indexes (on SQLite), indexes that cannot be used, rows whose parent does not
+/// exist, counters of bulk jobs against a recount, ids of messages against messages, values that cannot be read,
+/// rows in the wrong place. It reads everything once, in constant memory, and holds nobody up; on a store that
+/// others write to, each question is answered of one moment.
 ///
 /// - `out`: a `CheckReport`; free it with `openwa_record_free`.
 ///
@@ -91,6 +119,77 @@ pub unsafe extern "C" fn openwa_store_check(
         clear(out);
         guard(err, || {
             let answer = call::run(store, const { verb("store.check") }, vec![])?;
+            call::give_record(out, answer)
+        })
+    }
+}
+
+/// Checks, repairs what can be repaired without losing anything, and checks again. What is not certain, such as
+/// which of two rows is right, is reported and left. A file with damaged pages is not written to at all. With
+/// `dry_run` nothing is changed. The progress tells which table is being looked at, and rows where they are read
+/// one by one.
+///
+/// - `options`: What may be done: a `RepairOptions`, or NULL.
+/// - `progress`: hears of the progress, with `user`; may be NULL.
+/// - `out`: a `RepairReport`; free it with `openwa_record_free`.
+///
+/// Errors: `OPENWA_ERR_CANCELLED` when the callback stops it (what is repaired stays), those of the database.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_repair(
+    store: *const openwa_store,
+    options: *const openwa_record,
+    progress: openwa_progress_fn,
+    user: *mut c_void,
+    out: *mut *mut openwa_record,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer = call::run_long(
+                store,
+                const { verb("store.repair") },
+                vec![call::record(options)?],
+                progress,
+                user,
+            )?;
+            call::give_record(out, answer)
+        })
+    }
+}
+
+/// Gives the space of deleted rows back. By default it keeps nobody from working: on SQLite free pages go back to
+/// the file system in transactions of a few milliseconds; on PostgreSQL every table gets a `VACUUM (ANALYZE)`,
+/// which makes room in it for new rows and gives back what is free at its end. With `full` everything is written
+/// anew, see `full`. A crash in the middle loses nothing. The progress counts pages on SQLite, tables on
+/// PostgreSQL; stopping keeps what was given back until then. Of several processes one runs, the others answer
+/// `already_running`.
+///
+/// - `options`: How: a `VacuumOptions`, or NULL.
+/// - `progress`: hears of the progress, with `user`; may be NULL.
+/// - `out`: a `VacuumReport`; free it with `openwa_record_free`.
+///
+/// Errors: `OPENWA_ERR_DISK_FULL` when `full` on SQLite finds less room than it needs, before anything is begun;
+/// those of the databases.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_vacuum(
+    store: *const openwa_store,
+    options: *const openwa_record,
+    progress: openwa_progress_fn,
+    user: *mut c_void,
+    out: *mut *mut openwa_record,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer = call::run_long(
+                store,
+                const { verb("store.vacuum") },
+                vec![call::record(options)?],
+                progress,
+                user,
+            )?;
             call::give_record(out, answer)
         })
     }

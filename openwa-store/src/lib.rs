@@ -5,11 +5,13 @@
 
 #![forbid(unsafe_code)]
 
+mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod config;
 mod db;
 mod maintenance;
+mod overview;
 mod record;
 mod repo;
 mod schema;
@@ -29,6 +31,7 @@ pub mod text;
 pub mod time;
 pub mod transfer;
 
+pub use check::{CheckReport, Finding, FindingKind, RepairOptions, RepairReport, Repaired};
 pub use config::{Config, DataDatabase, Opening};
 #[cfg(feature = "postgres")]
 pub use config::{Postgres, Tls};
@@ -37,6 +40,11 @@ pub use engine::{ContactChange, Engine};
 pub use error::{Error, Kind, Result};
 pub use json::Json;
 pub use maintenance::retention::{RetentionOptions, RetentionProgress, RetentionReport};
+pub use maintenance::vacuum::{VacuumOptions, VacuumReport, VacuumedPart};
+pub use overview::{
+    DatabaseOverview, DayCount, Deliveries, ExpiringKey, Growth, Overview, OverviewOptions, SessionCount,
+    TableEstimate, TroubledSession,
+};
 pub use policy::message::NewMessage;
 pub use repo::auth::{AuthEntry, AuthValue};
 pub use repo::batches::{BatchResult, NewBatch, NewBatchMessage};
@@ -54,8 +62,8 @@ pub use schema::Applied;
 pub use seal::StoreKey;
 pub use store::migrations;
 pub use store::{
-    ApiKeys, Ask, Audit, Auth, Authorization, Batches, CheckReport, Contacts, CreatedKey, DatabaseStatus,
-    IndexInfo, Messages, PartitionInfo, Scan, SecretsState, SecretsStatus, Sessions, Status, Store, Webhooks,
+    ApiKeys, Ask, Audit, Auth, Authorization, Batches, Contacts, CreatedKey, DatabaseStatus, IndexInfo,
+    Messages, PartitionInfo, Scan, SecretsState, SecretsStatus, Sessions, Status, Store, Webhooks,
 };
 pub use takeover::{
     MAX_PROBLEMS, OnTakeover, OpenwaExportReport, OpenwaTable, TakeoverOptions, TakeoverPhase,

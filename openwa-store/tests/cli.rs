@@ -467,3 +467,204 @@ fn a_damaged_document_changes_nothing() {
     assert_eq!(openwa.ok(&["sessions", "list", "--json"]), before);
     assert_eq!(code(&openwa.run(&["--dir", "/tmp/never-made", "import", "/no/such/file"])), 3);
 }
+
+/// A store with a session of a hostile name that has failed, an old key, and messages of three days before `now`.
+fn troubled() -> Openwa {
+    let openwa = Openwa::new();
+    openwa.ok(&["init"]);
+    openwa.ok(&["keys", "create", "--name", "reader"]);
+    let store = openwa.0.path().join("store");
+    let now = openwa_store::Timestamp::from_millis(now_millis()).unwrap();
+    let day = std::time::Duration::from_secs(86_400);
+    let data = rusqlite::Connection::open(store.join("data.sqlite")).unwrap();
+    for (i, (name, status)) in
+        [("shop-1", "ready"), ("日本語の店", "failed"), ("evil\u{1b}[2J\u{202e}eman\n", "disconnected")]
+            .iter()
+            .enumerate()
+    {
+        let id = format!("0195d0a0-0000-7000-8000-00000000000{i}");
+        let at = now.minus(day).to_string();
+        let sql =
+            "INSERT INTO sessions (id, name, status, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4)";
+        data.execute(sql, [&id, &(*name).to_owned(), &(*status).to_owned(), &at]).unwrap();
+    }
+    for i in 0..30u32 {
+        let at = now.minus(day * (i % 3)).to_string();
+        let sql = "INSERT INTO messages (id, session_id, wa_message_id, chat_id, from_number, type, wa_timestamp, created_at)
+                   VALUES (?1, '0195d0a0-0000-7000-8000-000000000000', ?1, 'c', 'c', 'text', ?2, ?2)";
+        data.execute(sql, [&format!("0195d0a0-0000-7000-9000-{i:012}"), &at]).unwrap();
+    }
+    let main = rusqlite::Connection::open(store.join("main.sqlite")).unwrap();
+    main.execute("UPDATE api_keys SET expires_at = ?1", [now.plus(day * 2).datetime().as_str()]).unwrap();
+    openwa
+}
+
+fn now_millis() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_millis()).unwrap()
+}
+
+impl Openwa {
+    /// The screen in a terminal of this width.
+    fn screen(&self, width: usize, args: &[&str]) -> String {
+        let out =
+            self.command(&[&["status"], args].concat()).env("COLUMNS", width.to_string()).output().unwrap();
+        assert_eq!(code(&out), 0, "{}", stderr(&out));
+        String::from_utf8(out.stdout).unwrap()
+    }
+}
+
+#[test]
+fn the_status_screen_fits_and_obeys_nobody() {
+    let openwa = troubled();
+    for width in [40, 60, 80, 100, 140, 200] {
+        let screen = openwa.screen(width, &[]);
+        for line in screen.lines() {
+            assert!(console::measure_text_width(line) <= width, "{width}: {line:?}");
+            assert_eq!(line.trim_end(), line, "{width}");
+        }
+        assert!(!screen.contains(['\u{1b}', '\u{202e}']), "{width}: a name reached the terminal");
+        let wanted =
+            ["3 problems", "! session 日本語の店 has failed", "evil·[2J", "MESSAGES PER DAY", "30 kept"];
+        assert!(wanted.iter().all(|text| screen.contains(text)), "{screen}");
+        assert!(
+            ["1 ready", "expires in", "about 10 messages", "days are full in 27 days"]
+                .iter()
+                .all(|t| screen.contains(t)),
+            "{screen}"
+        );
+    }
+    // Beside one another, or one below the other.
+    let beside =
+        |screen: &str| screen.lines().any(|l| l.contains("MESSAGES PER DAY") && l.contains("SESSIONS"));
+    assert!(beside(&openwa.screen(140, &[])) && !beside(&openwa.screen(60, &[])));
+
+    let coloured = openwa.screen(60, &["--color", "always"]);
+    assert!(coloured.contains("\u{1b}[31m"));
+    assert_eq!(console::strip_ansi_codes(&coloured), openwa.screen(60, &["--color", "never"]));
+}
+
+#[test]
+fn the_status_screen_of_an_empty_store() {
+    let openwa = Openwa::new();
+    openwa.ok(&["init"]);
+    let screen = openwa.screen(60, &["--days", "4"]);
+    // What differs between two machines and two days.
+    let day = now_millis() / 86_400_000 - 3;
+    let start = openwa_store::Timestamp::from_millis(day * 86_400_000).unwrap().to_string();
+    let shown: Vec<&str> = screen
+        .lines()
+        .filter(|l| {
+            !l.contains("left on the disk")
+                && !l.contains(".sqlite")
+                && !l.contains(" UTC")
+                && !l.contains("SQLite")
+        })
+        .collect();
+    assert!(screen.contains(&format!("{}.{}.", &start[8..10], &start[5..7])), "{screen}");
+    let shown: Vec<&str> = shown.into_iter().filter(|l| !l.trim_start().starts_with(&start[8..10])).collect();
+    assert_eq!(
+        shown.join("\n"),
+        "
+DATABASES
+
+MESSAGES PER DAY · 0 kept
+  1 ┤
+    ┤
+    ┤
+    ┤
+    ┤
+    ┤
+  0 └────────────────────
+  today 0, yesterday 0
+
+SESSIONS
+  none yet
+
+GROWTH
+  retention has not run yet"
+    );
+    assert!(screen.lines().next().unwrap().ends_with("all is well"));
+}
+
+#[test]
+fn the_status_is_watched_where_there_is_no_terminal() {
+    let openwa = troubled();
+    let mut child =
+        openwa.command(&["status", "--watch", "1", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
+    let (first, second) = (next(), next());
+    assert_eq!(first["databases"][1]["rows"]["messages"], 30);
+    assert_eq!(first["databases"][1]["estimated"], serde_json::json!([]));
+    assert!(first["at"].as_str() < second["at"].as_str());
+    assert_eq!(first["problems"].as_array().unwrap().len(), 3);
+    assert_eq!(first["sessions"].as_array().unwrap().len(), 3);
+    drop(lines);
+    // The next frame meets a closed pipe.
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(code(&openwa.run(&["status", "--watch", "0"])), 2);
+}
+
+#[test]
+fn a_check_tells_repairs_and_has_an_exit_code_of_its_own() {
+    let openwa = Openwa::filled();
+    let data = rusqlite::Connection::open(openwa.0.path().join("store/data.sqlite")).unwrap();
+    let session: String = data.query_row("SELECT id FROM sessions LIMIT 1", [], |row| row.get(0)).unwrap();
+    let at = "2025-01-01T00:00:00.000Z";
+    data.execute(
+        "INSERT INTO batch_jobs (id, batch_id, session_id, total_messages, created_at, updated_at)
+         VALUES ('0195d0a0-0000-7000-8000-00000000000b', 'spring', ?1, 5, ?2, ?2)",
+        [&session, at],
+    )
+    .unwrap();
+    data.execute("UPDATE sessions SET connected_at = 'some day' WHERE id = ?1", [&session]).unwrap();
+
+    let found = openwa.run(&["db", "check"]);
+    assert_eq!(code(&found), 8);
+    assert_eq!(
+        String::from_utf8(found.stdout).unwrap(),
+        format!(
+            "! data: the counters of bulk job spring are not what its messages say
+    a repair writes what a recount says
+✗ data: sessions: 1 row with no readable time in connected_at, for instance {session}
+    reads of these rows fail and name the column; correct the value by hand, or restore a backup
+
+2 problems; `openwa db check --repair` mends 1 of them.\n"
+        )
+    );
+    let dry = openwa.run(&["db", "check", "--repair", "--dry-run"]);
+    assert_eq!(code(&dry), 8);
+    assert!(
+        String::from_utf8(dry.stdout)
+            .unwrap()
+            .ends_with("✓ would mend batch_jobs: wrong counters, 1\n1 problem would be left.\n")
+    );
+    let mended = openwa.run(&["db", "check", "--repair", "--json"]);
+    assert_eq!(code(&mended), 8);
+    let document: Value = serde_json::from_slice(&mended.stdout).unwrap();
+    assert_eq!(document["sound"], false);
+    assert_eq!(document["findings"].as_array().unwrap().len(), 2);
+    assert_eq!(document["repaired"][0]["kind"], "wrong_counters");
+    assert_eq!(document["left"][0]["kind"], "unreadable_value");
+    assert_eq!(document["left"][0]["repairable"], false);
+
+    data.execute("UPDATE sessions SET connected_at = NULL", []).unwrap();
+    assert!(openwa.ok(&["db", "check", "--repair"]).starts_with("Both databases are sound"));
+    assert_eq!(code(&openwa.run(&["db", "check", "--dry-run"])), 2);
+}
+
+#[test]
+fn a_vacuum_says_what_it_gave_back() {
+    let openwa = Openwa::filled();
+    assert!(openwa.ok(&["db", "vacuum"]).ends_with("There was nothing to give back.\n"));
+    let data = rusqlite::Connection::open(openwa.0.path().join("store/data.sqlite")).unwrap();
+    data.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(100000)); DROP TABLE t").unwrap();
+    let report = openwa.json(&["db", "vacuum"]);
+    let freed = |p: &Value| p["bytes_before"].as_u64().unwrap() - p["bytes_after"].as_u64().unwrap();
+    assert_eq!(report["parts"][1]["database"], "data");
+    assert!(freed(&report["parts"][1]) >= 100_000, "{report}");
+    data.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(100000)); DROP TABLE t").unwrap();
+    let said = openwa.ok(&["db", "vacuum", "--full"]);
+    assert!(said.starts_with("DATABASE") && said.ends_with(" given back\n"), "{said}");
+}

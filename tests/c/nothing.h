@@ -2,7 +2,10 @@
  * c_interface renews it. */
 NOTHING(openwa_store_ingest, one, OPENWA_NONE, OPENWA_NONE, OPENWA_NONE, NULL, NULL, &err)
 NOTHING(openwa_store_status, one, NULL, &err)
+NOTHING(openwa_store_overview, one, NULL, NULL, &err)
 NOTHING(openwa_store_check, one, NULL, &err)
+NOTHING(openwa_store_repair, one, NULL, NULL, NULL, NULL, &err)
+NOTHING(openwa_store_vacuum, one, NULL, NULL, NULL, NULL, &err)
 NOTHING(openwa_store_export_file, one, OPENWA_NONE, NULL, NULL, NULL, NULL, &err)
 NOTHING(openwa_store_import_file, one, OPENWA_NONE, NULL, NULL, NULL, NULL, &err)
 NOTHING(openwa_store_secrets_status, one, NULL, &err)

@@ -1,4 +1,5 @@
-/* Indexes and partitions, moving to another database, taking over what another gateway kept, sealed secrets. */
+/* Overview, check, repair, vacuum, indexes and partitions, moving to another database, taking over what another gateway
+   kept, sealed secrets. */
 #include "check.h"
 
 static void indexes_are_rebuilt(void) {
@@ -16,6 +17,40 @@ static void indexes_are_rebuilt(void) {
   CHECK(count_rows(rows) == 0);
   OK(openwa_store_make_partitions(store, &n, &err));
   CHECK(n == 0);
+  openwa_store_free(store);
+}
+
+static void a_store_is_looked_after(void) {
+  openwa_store *store = folder_store("");
+  const char *session = new_session(store, "shop-1");
+  openwa_record_free(save_text(store, session, "A1", "hello"));
+  openwa_record *options = from_json("OverviewOptions", "{\"days\": 3}"), *record;
+  openwa_rows *rows;
+  OK(openwa_store_overview(store, options, &record, &err));
+  OK(openwa_record_rows(record, "days", &rows, &err));
+  int64_t messages = 0;
+  CHECK(openwa_rows_len(rows) == 3);
+  for (const openwa_record *row; (row = next_row(rows)) != NULL;) messages += number_of(row, "messages");
+  CHECK(messages == 1);
+  openwa_rows_free(rows);
+  openwa_record_free(record);
+  openwa_record_free(options);
+
+  options = from_json("RepairOptions", "{\"dry_run\": true}");
+  OK(openwa_store_repair(store, options, NULL, NULL, &record, &err));
+  OK(openwa_record_rows(record, "found", &rows, &err));
+  CHECK(count_rows(rows) == 0);
+  openwa_record_free(record);
+  openwa_record_free(options);
+
+  options = from_json("VacuumOptions", "{\"full\": true}");
+  OK(openwa_store_vacuum(store, options, NULL, NULL, &record, &err));
+  CHECK(!truth_of(record, "stopped") && !truth_of(record, "already_running"));
+  OK(openwa_record_rows(record, "parts", &rows, &err));
+  CHECK(openwa_rows_len(rows) == 2 && is(text_of(next_row(rows), "database"), "main"));
+  openwa_rows_free(rows);
+  openwa_record_free(record);
+  openwa_record_free(options);
   openwa_store_free(store);
 }
 
@@ -117,6 +152,7 @@ static void secrets_are_sealed(void) {
 }
 
 const struct test upkeep_tests[] = {{"indexes_are_rebuilt", indexes_are_rebuilt},
+                                    {"a_store_is_looked_after", a_store_is_looked_after},
                                     {"a_store_moves", a_store_moves},
                                     {"secrets_are_sealed", secrets_are_sealed},
                                     {NULL, NULL}};

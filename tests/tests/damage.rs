@@ -94,7 +94,7 @@ fn wrong_counters_and_orphans_are_found_by_the_check() {
     conn.execute_batch(
         "PRAGMA foreign_keys=OFF;
          UPDATE messages SET session_id = 'nobody';
-         INSERT INTO batch_jobs VALUES ('j', 'b', (SELECT id FROM sessions), 'pending', 5, 0, 0, 0, '{}', NULL,
+         INSERT INTO batch_jobs VALUES ('0195d0a0-0000-7000-8000-00000000000b', 'b', (SELECT id FROM sessions), 'pending', 5, 0, 0, 0, '{}', NULL,
            NULL, NULL, '2025-01-01T00:00:00.000Z', '2025-01-01T00:00:00.000Z')",
     )
     .unwrap();

@@ -12,8 +12,8 @@ use openwa_tests::conformance::{Configuration, Context, GROUPS};
 use openwa_tests::raw;
 
 /// Tables that a person's gateway has a handful of rows in, however long it runs; and what is no table: a row of constants,
-/// and the rows that a recursive query (`chats`, or `c` for short) has made itself.
-const SMALL: [&str; 9] = [
+/// and the rows that a recursive query (`chats`, or `c` for short, `walk`) has made itself.
+const SMALL: [&str; 10] = [
     "sessions",
     "webhooks",
     "api_keys",
@@ -23,10 +23,11 @@ const SMALL: [&str; 9] = [
     "CONSTANT",
     "chats",
     "c",
+    "walk",
 ];
 
 /// Statements that may read a whole table or session, and why.
-const ALLOWED: [(&str, &str); 3] = [
+const ALLOWED: [(&str, &str); 9] = [
     (
         "SELECT count(*) FROM",
         "`status` counts every table along its smallest index; a filter may match anything",
@@ -35,7 +36,23 @@ const ALLOWED: [(&str, &str); 3] = [
         "SELECT count(DISTINCT wa_message_id) FROM pending_changes",
         "a report about what waits, which is little",
     ),
-    ("SELECT 'the counters of bulk job ' || j.batch_id", "`check` recounts every job"),
+    ("SELECT j.id, j.batch_id FROM batch_jobs j", "`check` recounts every job"),
+    (
+        "SELECT count(*), min(CAST(session_id AS TEXT) || '/' || CAST(wa_message_id AS TEXT) || '/' || CAST(sender AS TEXT)) \
+         FROM message_reactions WHERE NOT EXISTS",
+        "`check` looks for the message of every reaction",
+    ),
+    ("SELECT session_id, lid, pn, updated_at, ?1 FROM identities", "`check` reads every value"),
+    ("SELECT session_id, wa_message_id, sender, emoji, reacted_at, ?1 FROM message_reactions", "the same"),
+    (
+        "SELECT webhook_id, idempotency_key, event_type, processed_at, response_status, response_data, ?1 FROM",
+        "the same",
+    ),
+    (
+        "WITH RECURSIVE walk (value) AS ( SELECT (SELECT session_id FROM message_reactions",
+        "the first row of a table that is its own index",
+    ),
+    ("WITH RECURSIVE walk (value) AS ( SELECT (SELECT webhook_id FROM webhook_idempotency", "the same"),
 ];
 
 /// Every distinct statement that the conformance cases cause: the database's name, and the SQL in one line.

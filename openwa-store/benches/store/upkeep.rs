@@ -1,10 +1,10 @@
-//! Opening, and retention while a writer is at work.
+//! Opening, and retention and vacuum while a writer is at work.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use openwa_store::policy::retention::Windows;
-use openwa_store::{NewMessage, RetentionOptions, Store, Timestamp};
+use openwa_store::{NewMessage, RetentionOptions, Store, Timestamp, Uuid, VacuumOptions};
 
 use crate::saves::{message, open, samples};
 use crate::yardstick::{Sample, Yardstick};
@@ -13,6 +13,7 @@ use crate::{Folder, Options, rate, single, versus};
 pub fn run(options: &Options) {
     opening(options);
     retention(options);
+    vacuum(options);
 }
 
 fn opening(options: &Options) {
@@ -61,14 +62,34 @@ fn ours(messages: &[Sample], cutoff: Timestamp, waits: &mut Vec<Duration>) -> f6
     let size = || std::fs::metadata(folder.path().join("data.sqlite")).expect("file").len();
     let before = size();
     settle();
-    let done = AtomicBool::new(false);
     let window = Duration::from_secs(30 * 86_400);
     let goes = RetentionOptions {
         windows: Windows { messages: Some(window), ..Windows::default() },
         now: Some(cutoff.plus(window)),
         force: true,
     };
-    let speed = std::thread::scope(|scope| {
+    let speed = beside_a_writer(&store, session, waits, || {
+        rate(|| store.run_retention(&goes, None).expect("retention").rows() as usize)
+    });
+    store.close().expect("closed");
+    eprintln!(
+        "  file: {} MB before, {} MB after; {} saves meanwhile",
+        before >> 20,
+        size() >> 20,
+        waits.len()
+    );
+    speed
+}
+
+/// Does something while a lone writer saves one message after another, and notes how long each took.
+fn beside_a_writer<T>(
+    store: &Store,
+    session: Uuid,
+    waits: &mut Vec<Duration>,
+    work: impl FnOnce() -> T,
+) -> T {
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
             let (fresh, mut waits) = (samples(1), Vec::new());
             for i in 0.. {
@@ -82,19 +103,39 @@ fn ours(messages: &[Sample], cutoff: Timestamp, waits: &mut Vec<Duration>) -> f6
             }
             waits
         });
-        let speed = rate(|| store.run_retention(&goes, None).expect("retention").rows() as usize);
+        let out = work();
         done.store(true, Ordering::Release);
         waits.extend(writer.join().expect("writer"));
-        speed
+        out
+    })
+}
+
+/// Ten times `--rows` messages, of which every second thousand was deleted by somebody who gave no space back.
+fn vacuum(options: &Options) {
+    if options.only.as_ref().is_some_and(|only| !"vacuum".contains(only.as_str())) {
+        return;
+    }
+    let folder = Folder::new("vacuum");
+    let (store, session) = open(&folder);
+    for part in samples(options.rows * 10).chunks(1000) {
+        store.messages().save_many(session, part.iter().map(message).collect()).wait().expect("saved");
+    }
+    let file = rusqlite::Connection::open(folder.path().join("data.sqlite")).expect("file");
+    file.busy_timeout(Duration::from_secs(60)).expect("busy");
+    file.execute("DELETE FROM messages WHERE rowid / 1000 % 2 = 0", []).expect("delete");
+    settle();
+    let mut waits = Vec::new();
+    let start = Instant::now();
+    let given_back = beside_a_writer(&store, session, &mut waits, || {
+        store.vacuum(&VacuumOptions::default(), None).expect("vacuum").bytes_freed()
     });
-    store.close().expect("closed");
-    eprintln!(
-        "  file: {} MB before, {} MB after; {} saves meanwhile",
-        before >> 20,
-        size() >> 20,
-        waits.len()
-    );
-    speed
+    let took = start.elapsed();
+    waits.sort_unstable();
+    eprintln!("  vacuum: {} MB given back in {took:.1?}; {} saves meanwhile", given_back >> 20, waits.len());
+    let once = Options { rounds: 1, rows: options.rows, only: None, long: false };
+    let at = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
+    single(&once, "vacuum, beside a writer: its p99", "ms", "< 50 ms", || at(0.99));
+    single(&once, "  longest wait of that writer", "ms", "", || at(1.0));
 }
 
 fn theirs(messages: &[Sample], cutoff: Timestamp) -> f64 {

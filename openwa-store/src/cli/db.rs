@@ -1,8 +1,9 @@
 use crate::entity::Database;
-use crate::{Applied, Config, Json, Kind, Text, migrations};
+use crate::{Applied, Config, Json, Kind, migrations};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
+use super::check::Check;
 use super::compare::Compare;
 use super::exit::{Exit, Failure, Result};
 use super::json::{Object, array};
@@ -10,6 +11,7 @@ use super::options::Options;
 use super::output::Output;
 use super::storage::{Indexes, Partitions, Reindex};
 use super::table::{Column, Table};
+use super::vacuum::Vacuum;
 
 /// Look after the databases: versions, migrations, checks, comparison
 #[derive(Subcommand)]
@@ -20,22 +22,19 @@ pub enum Db {
     Up(Up),
     /// Take the schema of one database down; what the dropped tables hold is lost
     Down(Down),
-    /// Check pages, indexes, references and counters
     Check(Check),
     Compare(Compare),
     /// Show every index with its size and how often it is used
     Indexes(Indexes),
     /// Rebuild indexes, which gives space back and mends those that are not valid
     Reindex(Reindex),
+    Vacuum(Vacuum),
     /// Show the monthly tables of messages on PostgreSQL
     Partitions(Partitions),
 }
 
 #[derive(Args)]
 pub struct Status {}
-
-#[derive(Args)]
-pub struct Check {}
 
 #[derive(Args)]
 pub struct Up {
@@ -88,10 +87,11 @@ impl Db {
             Db::Status(_) => status(&options.store_config()?, out),
             Db::Up(up) => up.run(&options.store_config()?, out),
             Db::Down(down) => down.run(&options.store_config()?, out),
-            Db::Check(_) => check(options, out),
+            Db::Check(c) => c.run(options, out),
             Db::Compare(compare) => compare.run(options, out),
             Db::Indexes(c) => c.run(options, out),
             Db::Reindex(c) => c.run(options, out),
+            Db::Vacuum(c) => c.run(options, out),
             Db::Partitions(c) => c.run(options, out),
         }
     }
@@ -211,18 +211,4 @@ impl Down {
         moved(database, taken, config, out)?;
         Ok(Exit::Done)
     }
-}
-
-fn check(options: &Options, out: &mut Output) -> Result<Exit> {
-    let report = options.open()?.check()?;
-    let sound = report.problems.is_empty();
-    if out.is_json() {
-        let problems = report.problems.iter().map(|p| Json::from(json!(Text::from(p).as_stored())));
-        out.json(&Object::new().put("sound", json!(sound)).put("problems", array(problems)).done())?;
-    } else if sound {
-        out.line("Both databases are sound: pages, indexes, references, counters.")?;
-    } else {
-        report.problems.iter().try_for_each(|problem| out.line(problem))?;
-    }
-    Ok(if sound { Exit::Done } else { Exit::Failed })
 }

@@ -20,6 +20,7 @@ pub enum Exit {
     Unusable = 5,
     TryAgain = 6,
     Files = 7,
+    Problems = 8,
 }
 
 /// What `openwa --help` ends with.
@@ -40,13 +41,14 @@ Environment:
 
 Exit codes:
   0  done
-  1  not done, or something is wrong: unreadable lines, problems found, stores that differ
+  1  not done, or something is wrong: unreadable lines, stores that differ
   2  wrong usage, or a value that is not acceptable
   3  no such store, session, key or file
   4  refused: a key is denied, missing or wrong, or a rule or guard of the store forbids it
   5  a database or document cannot be used: foreign, too new, or damaged
   6  try again later: the database is busy or out of reach, or the disk is full
-  7  a file or folder may not be read or written";
+  7  a file or folder may not be read or written
+  8  `db check` found problems, or `db check --repair` left some";
 
 /// Why a command was not done.
 pub enum Failure {

@@ -2,6 +2,7 @@
 //! whoever wants to offer it under another name, such as the Python package.
 
 mod chats;
+mod check;
 mod compare;
 mod completions;
 mod db;
@@ -25,6 +26,7 @@ mod summary;
 mod table;
 mod takeover;
 mod transfer;
+mod vacuum;
 
 use std::ffi::OsString;
 
@@ -100,6 +102,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
             return u8::try_from(e.exit_code()).unwrap_or(Exit::Usage as u8);
         }
     };
+    cli.options.choose_color();
     let mut out = Output::new(cli.options.json);
     let done = cli.command.run(&cli.options, &mut out);
     // What was written is shown before what went wrong.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::entity::Session;
 use crate::{Config, Error, Store};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use uuid::Uuid;
 
 use super::exit::{Exit, Failure, Result};
@@ -37,9 +37,37 @@ pub struct Options {
     /// Write JSON for programs: one document, or one per line where rows are streamed
     #[arg(long, global = true)]
     pub json: bool,
+
+    /// When to use colours; `auto`: on a terminal, unless NO_COLOR is set
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "WHEN",
+        hide_possible_values = true
+    )]
+    color: Color,
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
 }
 
 impl Options {
+    /// Decides about colours.
+    pub fn choose_color(&self) {
+        match self.color {
+            Color::Auto => {}
+            Color::Always => console::set_colors_enabled(true),
+            Color::Never => console::set_colors_enabled(false),
+        }
+    }
+
     /// How the store is opened.
     pub fn store_config(&self) -> Result<Config> {
         let mut config = self.config_at(None)?;

@@ -1,6 +1,7 @@
 //! Indexes and monthly tables.
 
 use clap::Args;
+use console::style;
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 
@@ -51,31 +52,41 @@ impl Indexes {
             out.json(&array(documents))?;
             return Ok(Exit::Done);
         }
-        let mut table = Table::new(&[
-            Column::Left("TABLE"),
-            Column::Left("INDEX"),
-            Column::Right("SIZE"),
-            Column::Right("USES"),
-            Column::Left(""),
-        ]);
+        // SQLite does not count uses.
+        let counted = indexes.iter().any(|i| i.scans.is_some());
+        let mut table = Table::new(if counted { COUNTED } else { UNCOUNTED });
         for i in &indexes {
-            let note = match (i.valid, i.is_unused()) {
-                (false, _) => "not valid: `openwa db reindex`",
-                (true, true) => "unused",
-                (true, false) => "",
-            };
-            table.row([
-                i.table.clone(),
-                i.name.clone(),
-                HumanBytes(i.bytes).to_string(),
-                i.scans.map_or_else(|| "-".to_owned(), |n| HumanCount(n).to_string()),
-                note.to_owned(),
-            ]);
+            let size = HumanBytes(i.bytes).to_string();
+            let note = match (i.valid, i.is_unused(), i.unique) {
+                (false, ..) => "not valid: `openwa db reindex`",
+                (true, true, _) => "unused",
+                (true, false, true) => "unique",
+                (true, false, false) => "",
+            }
+            .to_owned();
+            if counted {
+                let uses = i.scans.map_or_else(|| "-".to_owned(), |n| HumanCount(n).to_string());
+                table.row([i.table.clone(), i.name.clone(), size, uses, note]);
+            } else {
+                table.row([i.table.clone(), i.name.clone(), size, note]);
+            }
         }
         out.table(&table)?;
+        let bytes = HumanBytes(indexes.iter().map(|i| i.bytes).sum());
+        out.line(style(format!("{} indexes, {bytes}", indexes.len())).dim())?;
         Ok(Exit::Done)
     }
 }
+
+const UNCOUNTED: &[Column] =
+    &[Column::Left("TABLE"), Column::Left("INDEX"), Column::Right("SIZE"), Column::Left("")];
+const COUNTED: &[Column] = &[
+    Column::Left("TABLE"),
+    Column::Left("INDEX"),
+    Column::Right("SIZE"),
+    Column::Right("USES"),
+    Column::Left(""),
+];
 
 impl Reindex {
     pub fn run(&self, options: &Options, out: &mut Output) -> Result<Exit> {

@@ -82,13 +82,14 @@ impl Column {
 }
 
 /// A cell on one line, without anything that a terminal would obey: what strangers write is shown here.
-fn plain(cell: &str) -> String {
+pub fn plain(cell: &str) -> String {
     cell.chars()
         .map(|c| match c {
             '\n' => '⏎',
             '\t' | '\r' => ' ',
             // Marks that turn the direction of the text, and so would reorder the line.
-            '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => ' ',
+            '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => ' ',
+            '\u{2028}' | '\u{2029}' => '⏎',
             c if c.is_control() => '·',
             c => c,
         })

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::Conn;
 use crate::entity::{ColumnDef, ColumnKind, Table};
 use crate::error::Result;
+use crate::value::Value;
 
 /// The SQL that one engine speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,6 +167,82 @@ impl Dialect {
         (!self.is_sqlite()).then(|| format!("VACUUM FULL in_this_schema.{}", table.name))
     }
 
+    /// A query for the bytes that a vacuum would give back; `None`: the engine does not tell.
+    pub(crate) const fn free_bytes(self) -> Option<&'static str> {
+        match self {
+            Dialect::Sqlite => {
+                Some("SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size")
+            }
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres { .. } => None,
+        }
+    }
+
+    /// Whether the rows of a table are numbered as they come.
+    pub(crate) fn numbers_rows(self, conn: &dyn Conn, table: &str) -> Result<bool> {
+        let sql = "SELECT count(*) FROM pragma_table_list(?1) WHERE schema = 'main' AND wr = 0";
+        Ok(self.is_sqlite() && conn.integer(sql, &[Value::Text(table)])? > 0)
+    }
+
+    /// A query for about how many rows a large table has, without reading it. Where they are numbered the oldest go first,
+    /// so the numbers tell; else there is what the server noted, or a count that goes on for a while.
+    pub(crate) fn about_rows(self, table: &str, numbered: bool) -> String {
+        match self {
+            Dialect::Sqlite if numbered => {
+                format!("SELECT (SELECT max(rowid) FROM {table}) - (SELECT min(rowid) FROM {table}) + 1")
+            }
+            Dialect::Sqlite => format!("SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT 200000) AS some"),
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres { .. } => format!(
+                "SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_catalog.pg_class c
+                   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                   LEFT JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid
+                   LEFT JOIN pg_catalog.pg_class p ON p.oid = i.inhparent
+                  WHERE n.nspname = this_schema AND c.relkind = 'r' AND coalesce(p.relname, c.relname) = '{table}'"
+            ),
+        }
+    }
+
+    /// A query for one column of a sample of a table's rows, a few thousand pages of them; `None`: rows are numbered, so that
+    /// single ones can be picked.
+    pub(crate) fn sample(self, table: &str, column: &str) -> Option<String> {
+        if self.is_sqlite() {
+            return None;
+        }
+        // Rows of one page were stored one after another, so a few of many pages tell more than many of a few.
+        Some(format!(
+            "SELECT {column} FROM {table} TABLESAMPLE SYSTEM (least(100, 300000.0 / greatest(1, (
+                SELECT sum(c.relpages) FROM pg_catalog.pg_class c
+                  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                  LEFT JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid
+                  LEFT JOIN pg_catalog.pg_class p ON p.oid = i.inhparent
+                 WHERE n.nspname = this_schema AND c.relkind = 'r' AND coalesce(p.relname, c.relname) = '{table}'))))
+              REPEATABLE (1)"
+        ))
+    }
+
+    /// The SQL for the day of a time, as `YYYY-MM-DD`.
+    pub(crate) fn day_of(self, time: &str) -> String {
+        if self.is_sqlite() {
+            format!("substr({time}, 1, 10)")
+        } else {
+            format!("to_char({time} AT TIME ZONE 'UTC', 'YYYY-MM-DD')")
+        }
+    }
+
+    /// A query for the number of indexes that cannot be used.
+    pub(crate) const fn unusable_indexes(self) -> &'static str {
+        match self {
+            Dialect::Sqlite => "SELECT 0",
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres { .. } => {
+                "SELECT count(*) FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+                   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                  WHERE n.nspname = this_schema AND NOT i.indisvalid"
+            }
+        }
+    }
+
     /// A query for the engine's name and version.
     pub(crate) const fn version(self) -> &'static str {
         match self {
@@ -174,33 +251,6 @@ impl Dialect {
             Dialect::Postgres { .. } => {
                 "SELECT 'PostgreSQL ' || split_part(current_setting('server_version'), ' ', 1)"
             }
-        }
-    }
-
-    /// Queries whose every row tells something that is wrong with the database.
-    pub(crate) const fn checks(self) -> &'static [&'static str] {
-        match self {
-            Dialect::Sqlite => &[
-                "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
-                "SELECT 'row ' || coalesce(rowid, '?') || ' of ' || \"table\" || ' belongs to a row of ' || parent
-                        || ' that does not exist' FROM pragma_foreign_key_check",
-            ],
-            #[cfg(feature = "postgres")]
-            Dialect::Postgres { .. } => &[
-                "SELECT 'message ' || m.id || ' cannot be found by its WhatsApp id' FROM messages m
-                   LEFT JOIN message_ids i ON i.session_id = m.session_id AND i.wa_message_id = m.wa_message_id
-                  WHERE m.wa_message_id IS NOT NULL
-                    AND (i.message_id, i.created_at) IS DISTINCT FROM (m.id, m.created_at) LIMIT 100",
-                "SELECT 'the id ' || i.wa_message_id || ' names message ' || i.message_id || ', which does not exist'
-                   FROM message_ids i LEFT JOIN messages m ON m.id = i.message_id AND m.created_at = i.created_at
-                  WHERE m.id IS NULL LIMIT 100",
-                "SELECT 'message ' || m.id || ' belongs to a session that does not exist' FROM messages m
-                   LEFT JOIN sessions s ON s.id = m.session_id WHERE s.id IS NULL LIMIT 100",
-                "SELECT 'index ' || c.relname || ' is invalid; run REINDEX' FROM pg_catalog.pg_index i
-                   JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-                   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-                  WHERE n.nspname = this_schema AND NOT i.indisvalid",
-            ],
         }
     }
 
@@ -224,6 +274,26 @@ impl Dialect {
                   WHERE n.nspname = this_schema"
             }
         }
+    }
+
+    /// The SQL for the id that the parameter gives as text.
+    pub(crate) fn id_from_text(self, parameter: &str) -> String {
+        if self.is_sqlite() {
+            parameter.to_owned()
+        } else {
+            format!("CAST(CAST({parameter} AS TEXT) AS UUID)")
+        }
+    }
+
+    /// The statement that mends an index. It runs outside a transaction. What a broken-off rebuild has left beside the
+    /// index that it was to replace goes, as the server's documentation says.
+    pub(crate) fn mend_index(self, index: &str) -> String {
+        let ending = index.trim_end_matches(|c: char| c.is_ascii_digit());
+        if !self.is_sqlite() && (ending.ends_with("_ccnew") || ending.ends_with("_ccold")) {
+            let quoted = index.replace('"', "\"\"");
+            return format!("DROP INDEX CONCURRENTLY IF EXISTS in_this_schema.\"{quoted}\"");
+        }
+        self.reindex(index)
     }
 
     /// The statement that rebuilds an index. It runs outside a transaction.

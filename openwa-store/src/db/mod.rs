@@ -19,7 +19,7 @@ pub(crate) use bulk::Bulk;
 pub(crate) use dialect::lists;
 pub(crate) use dialect::{Dialect, Taken, insert_messages};
 #[cfg(feature = "postgres")]
-pub(crate) use postgres::{Connector, Postgres, Prepare, Setup, quoted};
+pub(crate) use postgres::{Connector, FIRST_MONTH, Postgres, Prepare, Setup, quoted};
 pub(crate) use queue::Limits;
 pub(crate) use seals::{Ring, SealState, Seals};
 pub use sqlite::{Durability, Trace};
@@ -275,6 +275,26 @@ impl Database {
         either!(self, engine => engine.read(f))
     }
 
+    /// Runs a read that may take minutes, with no time-out. `go_on` is asked now and then whether it shall; a server's
+    /// statement is not interrupted by that.
+    pub(crate) fn long_read<T: Send>(
+        &self,
+        f: impl FnOnce(&dyn Conn) -> Result<T> + Send,
+        go_on: &mut dyn FnMut() -> Flow,
+    ) -> Result<T> {
+        self.usable()?;
+        match &self.engine {
+            Engine::Sqlite(engine) => engine.long_read(f, go_on),
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(engine) => {
+                if go_on().is_break() {
+                    return Err(Error::new(Kind::Cancelled, "stopped on request"));
+                }
+                engine.alone(f)
+            }
+        }
+    }
+
     /// Runs a read that sees one moment of the database, however long it takes and whoever writes meanwhile.
     pub(crate) fn snapshot<T>(&self, f: impl FnOnce(&dyn Conn) -> Result<T>) -> Result<T> {
         self.usable()?;
@@ -351,6 +371,15 @@ impl Database {
         match &self.engine {
             Engine::Sqlite(_) => None,
             Engine::Postgres(engine) => Some(engine),
+        }
+    }
+
+    /// Connections that are open to a server, and the most there may be; `None`: there is no server.
+    pub(crate) fn connections(&self) -> Option<(u64, u64)> {
+        match &self.engine {
+            Engine::Sqlite(_) => None,
+            #[cfg(feature = "postgres")]
+            Engine::Postgres(engine) => Some(engine.connections()),
         }
     }
 

@@ -6,3 +6,5 @@ mod old;
 pub(crate) mod partitions;
 pub(crate) mod retention;
 pub(crate) mod secrets;
+mod space;
+pub(crate) mod vacuum;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::db::Conn;
+use crate::db::{Conn, FIRST_MONTH};
 use crate::error::{Kind, Result};
 use crate::store::PartitionInfo;
 use crate::time::Timestamp;
@@ -97,7 +97,13 @@ fn partition(name: &str) -> Option<Partition> {
     Some(Partition { name: name.to_owned(), since, until: since.months_later(1) })
 }
 
-fn make(conn: &dyn Conn, month: Timestamp) -> Result<bool> {
+/// The times whose months get a table of their own: from WhatsApp's first month to the last one that is made ahead.
+pub(crate) fn span(now: Timestamp) -> (Timestamp, Timestamp) {
+    (FIRST_MONTH, now.months_later(AHEAD + 1))
+}
+
+/// Makes one month's table, and moves the rows there that wait for it. False: it is there.
+pub(crate) fn make(conn: &dyn Conn, month: Timestamp) -> Result<bool> {
     retried(conn, |conn| {
         let made = conn.first("SELECT create_messages_partition(?1)", &[Value::Time(month)], |row| {
             Ok(bool::read(row.get(0)).unwrap_or(false))

@@ -9,6 +9,7 @@ use super::delete;
 use super::old::{Old, Plan, plan};
 #[cfg(feature = "postgres")]
 use super::partitions;
+use super::space::{self, Pace};
 use crate::entity::Database;
 use crate::error::Result;
 use crate::json::Json;
@@ -68,14 +69,6 @@ impl RetentionReport {
 /// Hears after each transaction which table is being cleaned and how many of its rows are gone.
 pub type RetentionProgress<'a> = &'a mut dyn FnMut(&'static str, u64) -> ControlFlow<()>;
 
-/// How long one transaction should take: a writer that comes just behind it waits that long, plus its own commit.
-const SLICE: Duration = Duration::from_millis(8);
-/// How long a run waits for the disk before its next transaction.
-const PATIENCE: Duration = Duration::from_millis(250);
-/// Rows of the first transaction; later ones follow from how long it took.
-const FIRST_ROWS: u64 = 100;
-/// The most rows of one transaction.
-const MOST_ROWS: u64 = 5000;
 /// The guard against a jumped clock takes shorter windows for this long, or a gateway that was off for a long
 /// weekend would need a person to clean its 24-hour tables.
 const GUARDED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -130,9 +123,10 @@ impl Store {
         if !options.force {
             self.guard_clock(&plan, now)?;
         }
-        let before = self.size()?;
+        let before = space::bytes(self)?;
         self.note_cutoffs(plan.cutoffs)?;
-        let mut run = Run { store: self, rows: FIRST_ROWS, report: RetentionReport::default(), progress };
+        let mut run =
+            Run { store: self, pace: Pace::default(), report: RetentionReport::default(), progress };
         self.make_partitions()?;
         #[cfg(feature = "postgres")]
         run.drop_months(plan.all_before)?;
@@ -145,7 +139,7 @@ impl Store {
             run.give_back()?;
         }
         let mut report = run.report;
-        report.bytes_freed = before.saturating_sub(self.size()?);
+        report.bytes_freed = before.saturating_sub(space::bytes(self)?);
         self.audit_run(&report, now)?;
         Ok(report)
     }
@@ -158,7 +152,10 @@ impl Store {
 
     /// Refuses a clock that would delete more than the windows allow.
     fn guard_clock(&self, plan: &Plan, now: Timestamp) -> Result<()> {
-        let last = self.last_retention()?;
+        let last = match self.last_retention()? {
+            None => self.made_at()?,
+            last => last,
+        };
         for (old, window) in &plan.old {
             let sql = format!("SELECT max({}) FROM {} WHERE {}", old.time, old.table, old.filter);
             let newest = self.database(old.database).read(|conn| {
@@ -172,16 +169,19 @@ impl Store {
         Ok(())
     }
 
-    /// When retention last ran; before the first run, when the database was made.
-    fn last_retention(&self) -> Result<Option<Timestamp>> {
+    /// When retention last ran.
+    pub(crate) fn last_retention(&self) -> Result<Option<Timestamp>> {
         self.database(Database::Main).read(|conn| {
             let request = PageRequest { limit: Some(1), after: None };
             let last = logs::audited(conn, &AuditFilter::Action(ACTION.into()), &request)?;
-            match last.items.first() {
-                Some(run) => Ok(Some(run.created_at)),
-                None => Ok(schema::status(conn, Database::Main)?.first().and_then(|step| step.applied_at)),
-            }
+            Ok(last.items.first().map(|run| run.created_at))
         })
+    }
+
+    /// When the store was made, which stands for a last run that never was.
+    fn made_at(&self) -> Result<Option<Timestamp>> {
+        let steps = self.database(Database::Main).read(|conn| schema::status(conn, Database::Main))?;
+        Ok(steps.first().and_then(|step| step.applied_at))
     }
 
     /// Notes from where on each session's messages are kept, so that history sync does not bring back what goes.
@@ -197,14 +197,6 @@ impl Store {
             Ok(())
         })
         .wait()
-    }
-
-    fn size(&self) -> Result<u64> {
-        let mut bytes = 0;
-        for which in [Database::Main, Database::Data] {
-            bytes += self.database(which).read(|conn| conn.integer(conn.dialect().bytes(), &[]))?;
-        }
-        Ok(u64::try_from(bytes).unwrap_or(0))
     }
 
     fn audit_run(&self, report: &RetentionReport, now: Timestamp) -> Result<()> {
@@ -225,8 +217,7 @@ impl Store {
 /// A run under way.
 struct Run<'a, 'b> {
     store: &'a Store,
-    /// Rows of the next transaction.
-    rows: u64,
+    pace: Pace,
     report: RetentionReport,
     progress: Option<RetentionProgress<'b>>,
 }
@@ -236,10 +227,10 @@ impl Run<'_, '_> {
     fn clean(&mut self, old: &Old<'static>) -> Result<ControlFlow<()>> {
         let mut so_far = delete::Progress::default();
         loop {
-            self.let_the_disk_catch_up(old.database)?;
-            let (limit, start) = (self.rows, Instant::now());
-            let done = delete::some(self.store, old, limit, &mut so_far)?;
-            self.pace(start.elapsed());
+            space::let_the_disk_catch_up(self.store, old.database);
+            let start = Instant::now();
+            let done = delete::some(self.store, old, self.pace.next(), &mut so_far)?;
+            self.pace.took(start.elapsed());
             self.report.add(old.table, done.rows);
             if self.tell(old.table).is_break() {
                 return Ok(ControlFlow::Break(()));
@@ -271,23 +262,6 @@ impl Run<'_, '_> {
         Ok(())
     }
 
-    /// Waits a little while the log grows faster than the disk takes it, but never for ever: a reader that stays
-    /// open may hold the log.
-    fn let_the_disk_catch_up(&self, which: Database) -> Result<()> {
-        let start = Instant::now();
-        while self.store.database(which).is_behind() && start.elapsed() < PATIENCE {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        Ok(())
-    }
-
-    /// Chooses the size of the next transaction by how long this one took.
-    fn pace(&mut self, took: Duration) {
-        let wanted = self.rows as f64 * SLICE.as_secs_f64() / took.as_secs_f64().max(1e-6);
-        // At most double: one quick transaction proves little.
-        self.rows = (wanted as u64).clamp(10, self.rows * 2).min(MOST_ROWS);
-    }
-
     fn tell(&mut self, table: &'static str) -> ControlFlow<()> {
         let gone = self.report.tables.iter().find(|(t, _)| *t == table).map_or(0, |(_, n)| *n);
         let flow = self.progress.as_mut().map_or(ControlFlow::Continue(()), |tell| tell(table, gone));
@@ -295,30 +269,12 @@ impl Run<'_, '_> {
         flow
     }
 
-    /// Gives free pages back to the file system, a few at a time.
     fn give_back(&mut self) -> Result<()> {
         for which in [Database::Main, Database::Data] {
-            if !self.store.database(which).dialect().gives_pages_back() {
-                continue;
-            }
-            let mut pages = FIRST_ROWS;
-            loop {
-                self.let_the_disk_catch_up(which)?;
-                let (start, this) = (Instant::now(), pages);
-                let left = self.store.write_to(which, "retention.run", move |conn, _| {
-                    // Every step of this statement gives one page back.
-                    conn.all(&format!("PRAGMA incremental_vacuum({this})"), &[], |_| Ok(()))?;
-                    conn.integer("PRAGMA freelist_count", &[])
-                });
-                let left = left.wait()?;
-                if left == 0 {
-                    break;
-                }
-                let wanted = pages as f64 * SLICE.as_secs_f64() / start.elapsed().as_secs_f64().max(1e-6);
-                pages = (wanted as u64).clamp(10, pages * 2).min(MOST_ROWS);
-                if self.tell("free pages").is_break() {
-                    return Ok(());
-                }
+            let flow =
+                space::give_back(self.store, which, "retention.run", &mut |_, _| self.tell("free pages"))?;
+            if flow.is_break() {
+                break;
             }
         }
         Ok(())

@@ -246,6 +246,50 @@ fn settle(job: &mut BatchJob, counts: Counts, now: Timestamp) {
     }
 }
 
+/// Writes a recount of its messages into a job, and ends it if every message has its result. False: it was right.
+pub(crate) fn recount(conn: &dyn Conn, job: Uuid, now: Timestamp) -> Result<bool> {
+    let mut job = locked(conn, job)?;
+    let sql = "SELECT status, count(*) FROM batch_job_messages WHERE batch_job_id = ?1 GROUP BY status";
+    let mut counted = Counts::default();
+    for (status, n) in conn.all(sql, &[Value::Uuid(job.id)], |row| {
+        Ok((BatchMessageStatus::read(row.get(0)), i64::read(row.get(1)).unwrap_or(0)))
+    })? {
+        counted.total += n;
+        match status {
+            Some(BatchMessageStatus::Sent) => counted.sent += n,
+            Some(BatchMessageStatus::Failed) => counted.failed += n,
+            Some(BatchMessageStatus::Cancelled) => counted.cancelled += n,
+            _ => {}
+        }
+    }
+    if counted == counts(&job) {
+        return Ok(false);
+    }
+    let (status, ended) = (job.status, job.completed_at);
+    job.total_messages = counted.total;
+    settle(&mut job, counted, now);
+    if counted.total == 0 {
+        // Its messages are gone; that they were sent nobody knows.
+        (job.status, job.completed_at) = (status, ended);
+    }
+    // Only what was counted: the session of a damaged row may be gone.
+    conn.execute(
+        "UPDATE batch_jobs SET total_messages = ?2, sent_count = ?3, failed_count = ?4, cancelled_count = ?5,
+                status = ?6, completed_at = ?7, updated_at = ?8 WHERE id = ?1",
+        &[
+            Value::Uuid(job.id),
+            Value::Int(job.total_messages),
+            Value::Int(job.sent_count),
+            Value::Int(job.failed_count),
+            Value::Int(job.cancelled_count),
+            job.status.bind(),
+            job.completed_at.bind(),
+            job.updated_at.bind(),
+        ],
+    )?;
+    Ok(true)
+}
+
 /// Ends a job: what is pending is withdrawn, what is being sent still gets its result.
 pub(crate) fn end(
     conn: &dyn Conn,

@@ -119,7 +119,7 @@ pub(crate) fn react(
 }
 
 /// Keeps a change until its message comes. `None`: it has come just now.
-fn wait(
+pub(crate) fn wait(
     conn: &dyn Conn,
     cx: &Context<'_>,
     session: Uuid,

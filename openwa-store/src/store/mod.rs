@@ -31,7 +31,7 @@ pub use messages::{Messages, Scan};
 pub use secrets::{SecretsState, SecretsStatus};
 pub use sessions::Sessions;
 pub use storage::{IndexInfo, PartitionInfo};
-pub use upkeep::{CheckReport, DatabaseStatus, Status};
+pub use upkeep::{DatabaseStatus, Status};
 pub use webhooks::Webhooks;
 
 use std::sync::Arc;

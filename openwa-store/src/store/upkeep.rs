@@ -1,11 +1,14 @@
 //! What a store tells about itself, and checks.
 
 use super::Store;
-use crate::db::Conn;
+use crate::check::{self, CheckReport, RepairOptions, RepairReport};
+use crate::db::{Conn, Sqlite};
 use crate::entity::{self, Database};
 use crate::error::Result;
+use crate::overview::{self, Overview, OverviewOptions};
 use crate::record::shape;
 use crate::schema::{self, Applied};
+use crate::transfer::OnProgress;
 use crate::value::Value;
 
 shape! { output:
@@ -40,17 +43,9 @@ pub struct DatabaseStatus {
 }
 }
 
-shape! { output:
-/// What a check found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CheckReport {
-    /// Everything that is wrong, for people; empty: nothing is.
-    pub problems: Vec<String>,
-}
-}
-
 impl Store {
-    /// Sizes, schema versions and row counts. Counting reads the smallest index of every table once.
+    /// Sizes, schema versions and row counts. Counting reads the smallest index of every table once; of a large store
+    /// [`overview`](Self::overview) tells nearly the same at once.
     ///
     /// # Errors
     /// Those of the database.
@@ -58,6 +53,16 @@ impl Store {
         let databases = [Database::Main, Database::Data];
         let databases = databases.into_iter().map(|d| self.database_status(d)).collect::<Result<_>>()?;
         Ok(Status { version: env!("CARGO_PKG_VERSION"), databases })
+    }
+
+    /// The store on one screen: what needs attention, sizes, sessions by state, messages per day, growth, deliveries to
+    /// webhooks, keys that expire. Nothing large is counted, so that it takes milliseconds also with ten million messages;
+    /// estimates are marked as such.
+    ///
+    /// # Errors
+    /// Those of the databases.
+    pub fn overview(&self, options: &OverviewOptions) -> Result<Overview> {
+        overview::overview(self, options).map_err(|e| e.during("overview"))
     }
 
     fn database_status(&self, which: Database) -> Result<DatabaseStatus> {
@@ -73,33 +78,36 @@ impl Store {
             Ok((rows, schema::status(conn, which)?, version.unwrap_or_default(), bytes))
         };
         let (rows, steps, engine, bytes) = database.read(read).map_err(|e| e.during("status"))?;
-        let log = database.as_sqlite().and_then(|sqlite| sqlite.file().path.clone()).and_then(|path| {
-            let log = format!("{}-wal", path.display());
-            std::fs::metadata(log).ok()
-        });
         Ok(DatabaseStatus {
             database: which,
             path: database.shown(),
             engine,
             bytes: u64::try_from(bytes).unwrap_or(0),
-            wal_bytes: log.map_or(0, |m| m.len()),
+            wal_bytes: database.as_sqlite().map_or(0, Sqlite::log_bytes),
             steps,
             rows,
         })
     }
 
-    /// Checks both databases: pages and indexes, foreign keys, and the counters of bulk jobs against a recount.
+    /// Checks both databases: pages and indexes (on SQLite), indexes that cannot be used, rows whose parent does not
+    /// exist, counters of bulk jobs against a recount, ids of messages against messages, values that cannot be read, rows
+    /// in the wrong place. It reads everything once, in constant memory, and holds nobody up; on a store that others
+    /// write to, each question is answered of one moment.
     ///
     /// # Errors
     /// Those of the database; what is wrong *in* it is in the report.
     pub fn check(&self) -> Result<CheckReport> {
-        let mut report = CheckReport::default();
-        for which in [Database::Main, Database::Data] {
-            self.database(which)
-                .read(|conn| check_database(conn, which, &mut report))
-                .map_err(|e| e.during("check"))?;
-        }
-        Ok(report)
+        check::check(self, None).map(CheckReport::new).map_err(|e| e.during("check"))
+    }
+
+    /// Checks, repairs what can be repaired without losing anything, and checks again. What is not certain, such as which
+    /// of two rows is right, is reported and left. A file with damaged pages is not written to at all. With `dry_run`
+    /// nothing is changed. The progress tells which table is being looked at, and rows where they are read one by one.
+    ///
+    /// # Errors
+    /// `Cancelled` when the callback stops it (what is repaired stays), those of the database.
+    pub fn repair(&self, options: &RepairOptions, progress: OnProgress<'_>) -> Result<RepairReport> {
+        check::repair(self, options, progress).map_err(|e| e.during("repair"))
     }
 }
 
@@ -110,20 +118,4 @@ fn text(v: Value<'_>) -> String {
         Value::Uuid(id) => id.to_string(),
         _ => String::new(),
     }
-}
-
-/// Where the counters of a bulk job and its messages disagree.
-const COUNTERS: &str = "SELECT 'the counters of bulk job ' || j.batch_id || ' are not what its messages say'
-   FROM batch_jobs j WHERE (total_messages, sent_count, failed_count, cancelled_count) <> (
-        SELECT count(*), count(*) FILTER (WHERE m.status = 'sent'), count(*) FILTER (WHERE m.status = 'failed'),
-               count(*) FILTER (WHERE m.status = 'cancelled')
-          FROM batch_job_messages m WHERE m.batch_job_id = j.id)";
-
-fn check_database(conn: &dyn Conn, which: Database, report: &mut CheckReport) -> Result<()> {
-    let counters = (which == Database::Data).then_some(COUNTERS);
-    for sql in conn.dialect().checks().iter().copied().chain(counters) {
-        let found = conn.all(sql, &[], |row| Ok(text(row.get(0))))?;
-        report.problems.extend(found.iter().map(|problem| format!("{}: {problem}", which.name())));
-    }
-    Ok(())
 }

@@ -4,17 +4,19 @@
 //! * `saver crash DIR ROUND`: writes from 8 threads until it is killed.
 //! * `saver compete DIR NAME OTHER SECONDS`: mixed work from 8 threads beside another process.
 //! * `saver fill DIR`: writes until there is no space, then until there is again.
+//! * `saver vacuum DIR steps|full ROUND`: gives space back while another thread writes.
 //!
 //! Every acknowledged write is one line, written after the acknowledgement. Any error it does not expect ends it.
 
 #![allow(clippy::unwrap_used, reason = "a test program fails by a panic")]
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use openwa_store::{
     ApiKeyUpdate, Ask, AuthEntry, Kind, MessageFilter, NewApiKey, NewBatch, NewBatchMessage, NewMessage,
-    NewSession, PageRequest, Store,
+    NewSession, PageRequest, Store, VacuumOptions,
 };
 use openwa_tests::conformance::{ALICE, BOB, in_threads, incoming};
 use openwa_tests::process::PATIENCE;
@@ -29,6 +31,7 @@ fn main() {
         ["crash", _, round] => crash(&store, round),
         ["compete", _, name, other, seconds] => compete(&store, name, other, seconds.parse().unwrap()),
         ["fill", _] => fill(&store),
+        ["vacuum", _, how, round] => vacuum(&store, how == "full", round),
         _ => panic!("unknown arguments {args:?}"),
     }
     store.close().unwrap();
@@ -137,6 +140,34 @@ fn keys(store: &Store, session: Uuid, id: &str) {
     }
     let entry = AuthEntry { category: "pre-key".into(), key_id: id.into(), value: Some(vec![7; 64]) };
     store.auth().set(session, vec![entry]).wait().unwrap();
+}
+
+/// Fillers are rows that the next round deletes, so that it has something to give back.
+fn vacuum(store: &Store, full: bool, round: &str) {
+    let session = session(store);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for i in 0.. {
+                if done.load(Ordering::Acquire) {
+                    return;
+                }
+                // On a disk that is full the other thread tells.
+                let id = format!("round-{round}-{i}");
+                if store.messages().save(session, message(&id)).wait().is_ok() {
+                    say(&id);
+                }
+                let filler = |n: i32| message(&format!("filler-{round}-{i}-{n}"));
+                let _ = store.messages().save_many(session, (0..20).map(filler).collect()).wait();
+            }
+        });
+        say("begun");
+        match store.vacuum(&VacuumOptions { full }, None) {
+            Ok(_) => say("done"),
+            Err(e) => say(&format!("error {} {}", e.kind().name(), e.operation().unwrap_or_default())),
+        }
+        done.store(true, Ordering::Release);
+    });
 }
 
 fn fill(store: &Store) {

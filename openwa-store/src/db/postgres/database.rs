@@ -80,6 +80,11 @@ impl Postgres {
         self.core.is_partitioned()
     }
 
+    /// Connections that are open, and the most there may be.
+    pub(crate) fn connections(&self) -> (u64, u64) {
+        (self.core.pool.open().into(), self.core.options.max_connections.max(1).into())
+    }
+
     /// Looks again which months have a partition.
     pub(crate) fn forget_months(&self) {
         self.core.months.forget();

@@ -29,6 +29,7 @@ pub(crate) use connect::Connector;
 use pool::{Mark, Pool};
 pub(crate) use ready::Prepare;
 use ready::Readiness;
+pub(crate) use room::FIRST_MONTH;
 use room::Months;
 use text::Texts;
 

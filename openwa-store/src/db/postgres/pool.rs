@@ -157,6 +157,11 @@ impl Pool {
         }
     }
 
+    /// Connections that exist or are being made.
+    pub(super) fn open(&self) -> u32 {
+        lock(&self.state).open
+    }
+
     /// Gives a connection back that is in order.
     pub(super) fn put_back(&self, link: Link) {
         let mut state = lock(&self.state);

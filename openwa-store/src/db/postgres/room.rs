@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 use crate::value::Value;
 
 /// WhatsApp's first month. A row that claims to be older has a broken clock and needs no table of its own.
-const FIRST: Timestamp = match Timestamp::from_secs(1_230_768_000) {
+pub(crate) const FIRST_MONTH: Timestamp = match Timestamp::from_secs(1_230_768_000) {
     Some(t) => t,
     None => Timestamp::EPOCH,
 };
@@ -41,7 +41,7 @@ impl PgConn {
             return Ok(());
         }
         let mut wanted: BTreeSet<Timestamp> = times.map(Timestamp::month).collect();
-        wanted.retain(|month| *month >= FIRST && *month <= until);
+        wanted.retain(|month| *month >= FIRST_MONTH && *month <= until);
         {
             let known = lock(&core.months.0);
             wanted.retain(|month| !known.contains(month));

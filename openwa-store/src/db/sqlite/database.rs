@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 const IDLE_READERS: usize = 4;
 
 pub(crate) struct Sqlite {
-    file: SqliteFile,
-    writer: Writer,
+    pub(super) file: SqliteFile,
+    pub(super) writer: Writer,
     idle: Mutex<Vec<SqliteConn>>,
     /// Work that is under way, for a database in memory.
     turns: Turns,
@@ -112,6 +112,17 @@ impl Sqlite {
 
     pub(in crate::db) fn seals(&self) -> &Arc<Seals> {
         &self.file.seals
+    }
+
+    /// Bytes of the write-ahead log.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        let log = self.file.path.as_ref().map(|path| format!("{}-wal", path.display()));
+        log.and_then(|log| std::fs::metadata(log).ok()).map_or(0, |m| m.len())
+    }
+
+    /// Bytes left on the disk; `None`: it does not tell, or there is none.
+    pub(crate) fn disk_free(&self) -> Option<u64> {
+        fs4::available_space(self.file.path.as_deref()?).ok()
     }
 
     pub(in crate::db) fn shown(&self) -> String {

@@ -3,6 +3,7 @@
 mod bulk;
 mod checkpoint;
 mod database;
+mod long;
 mod writer;
 
 pub(crate) use database::Sqlite;
@@ -175,6 +176,13 @@ impl SqliteFile {
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(false)
+    }
+
+    /// Opens the connection that writes the file anew. The copy is as large as the database, so it goes to a file.
+    pub(crate) fn open_rebuilder(&self) -> Result<SqliteConn> {
+        let conn = self.open_reader()?;
+        conn.batch("PRAGMA query_only=OFF; PRAGMA synchronous=FULL; PRAGMA temp_store=FILE")?;
+        Ok(conn)
     }
 
     fn open(&self, flags: OpenFlags) -> Result<SqliteConn> {

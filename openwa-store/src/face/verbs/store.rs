@@ -1,14 +1,17 @@
 use uuid::Uuid;
 
 use super::verbs;
+use crate::check::{CheckReport, RepairOptions, RepairReport};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::face::inputs::RetentionOptions;
 use crate::json::Json;
 use crate::maintenance::retention::RetentionReport;
+use crate::maintenance::vacuum::{VacuumOptions, VacuumReport};
+use crate::overview::{Overview, OverviewOptions};
 use crate::repo::ingest::Ingested;
 use crate::seal::StoreKey;
-use crate::store::{CheckReport, IndexInfo, PartitionInfo, SecretsStatus, Status, Store};
+use crate::store::{IndexInfo, PartitionInfo, SecretsStatus, Status, Store};
 use crate::takeover::{OpenwaExportReport, TakeoverOptions, TakeoverProgress, TakeoverReport};
 use crate::time::Timestamp;
 use crate::transfer::{
@@ -29,7 +32,15 @@ verbs! { "store"(store, progress);
 
     read status() -> Status { store.status() }
 
+    read overview("What to show." options: OverviewOptions) -> Overview { store.overview(&options) }
+
     read check() -> CheckReport { store.check() }
+
+    long repair("What may be done." options: RepairOptions) -> RepairReport {
+        store.repair(&options, Some(progress))
+    }
+
+    long vacuum("How." options: VacuumOptions) -> VacuumReport { store.vacuum(&options, Some(progress)) }
 
     long export_file("The file." path: String, "What to export." options: ExportOptions) -> ExportReport {
         store.export_file(path, &options, Some(progress))
