@@ -36,6 +36,9 @@ pub use engine::{ContactChange, Engine};
 pub use error::{Error, Kind, Result};
 pub use json::Json;
 pub use maintenance::retention::{RetentionOptions, RetentionProgress, RetentionReport};
+pub use maintenance::scheduler::{
+    Job, MaintenanceJob, MaintenanceOptions, MaintenanceOutcome, MaintenanceRun,
+};
 pub use policy::message::NewMessage;
 pub use repo::auth::{AuthEntry, AuthValue};
 pub use repo::batches::{BatchResult, NewBatch, NewBatchMessage};
@@ -60,7 +63,7 @@ pub use takeover::{
     TakeoverProblem, TakeoverProgress, TakeoverReport, TakeoverSource, TakeoverTable, TakeoverWritten,
 };
 pub use text::Text;
-pub use time::{Clock, ManualClock, SystemClock, Timestamp};
+pub use time::{Clock, ManualClock, SystemClock, Timestamp, Wake};
 pub use transfer::{
     Difference, Differing, ExportOptions, ExportReport, ImportOptions, ImportReport, ImportedTable,
     MAX_DIFFERENCES, MAX_ROW_BYTES, MigrateOptions, MigrateReport, MigratedTable, Missing, Mode, OnProgress,

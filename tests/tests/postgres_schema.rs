@@ -9,8 +9,9 @@ use openwa_store::{Config, Store, migrations};
 use openwa_tests::cluster::Sql;
 use openwa_tests::postgres::{Place, Way};
 
-/// Tables that only PostgreSQL has, for what SQLite does with an index.
-const BESIDE: [&str; 4] = ["message_ids", "messages_ahead", "openwa_migrations", "openwa_writers"];
+/// Tables of the library itself, and those that only PostgreSQL has, for what SQLite does with an index.
+const BESIDE: [&str; 5] =
+    ["message_ids", "messages_ahead", "openwa_maintenance", "openwa_migrations", "openwa_writers"];
 
 const LAYOUTS: [Way; 2] = [Way::Partitioned, Way::Plain];
 

@@ -2,6 +2,9 @@
 
 mod delete;
 mod old;
+mod optimize;
 #[cfg(feature = "postgres")]
 pub(crate) mod partitions;
 pub(crate) mod retention;
+pub(crate) mod scheduler;
+mod space;

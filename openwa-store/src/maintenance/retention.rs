@@ -9,6 +9,7 @@ use super::delete;
 use super::old::{Old, Plan, plan};
 #[cfg(feature = "postgres")]
 use super::partitions;
+use super::space;
 use crate::entity::Database;
 use crate::error::Result;
 use crate::json::Json;
@@ -68,19 +69,50 @@ impl RetentionReport {
 /// Hears after each transaction which table is being cleaned and how many of its rows are gone.
 pub type RetentionProgress<'a> = &'a mut dyn FnMut(&'static str, u64) -> ControlFlow<()>;
 
-/// How long one transaction should take: a writer that comes just behind it waits that long, plus its own commit.
-const SLICE: Duration = Duration::from_millis(8);
-/// How long a run waits for the disk before its next transaction.
-const PATIENCE: Duration = Duration::from_millis(250);
 /// Rows of the first transaction; later ones follow from how long it took.
 const FIRST_ROWS: u64 = 100;
-/// The most rows of one transaction.
-const MOST_ROWS: u64 = 5000;
 /// The guard against a jumped clock takes shorter windows for this long, or a gateway that was off for a long
 /// weekend would need a person to clean its 24-hour tables.
 const GUARDED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The action under which a run is audited; the last one tells when retention last ran.
 const ACTION: &str = "retention.run";
+
+/// Which rows a run is about. The two databases need not be cleaned by the same process: any number of hosts may share
+/// Data, and each has a Main of its own.
+pub(super) struct Scope {
+    databases: &'static [Database],
+    /// Only this table; `None`: all.
+    table: Option<&'static str>,
+}
+
+/// The lock that says who runs.
+pub(super) const TURN: &str = "retention";
+
+const EVERYTHING: Scope = Scope { databases: &[Database::Data, Database::Main], table: None };
+
+impl Scope {
+    /// All that grows old in one database.
+    pub(super) const fn of(which: Database) -> Self {
+        let databases: &[Database] = match which {
+            Database::Data => &[Database::Data],
+            Database::Main => &[Database::Main],
+        };
+        Scope { databases, table: None }
+    }
+
+    /// Idempotency keys, of which many come and soon go.
+    pub(super) const IDEMPOTENCY: Self =
+        Scope { databases: &[Database::Data], table: Some("webhook_idempotency") };
+
+    fn has(&self, old: &Old<'_>) -> bool {
+        self.databases.contains(&old.database) && self.table.is_none_or(|table| table == old.table)
+    }
+
+    /// Whether messages are among it.
+    fn has_messages(&self) -> bool {
+        self.databases.contains(&Database::Data) && self.table.is_none()
+    }
+}
 
 impl Store {
     /// Counts what [`run_retention`](Self::run_retention) would delete, and deletes nothing.
@@ -88,7 +120,8 @@ impl Store {
     /// # Errors
     /// `InvalidArgument` for a session whose settings have a window that makes no sense, and those of the database.
     pub fn retention_preview(&self, options: &RetentionOptions) -> Result<RetentionReport> {
-        let (plan, _) = self.retention_plan(options).map_err(|e| e.during("retention.preview"))?;
+        let (plan, _) =
+            self.retention_plan(&EVERYTHING, options).map_err(|e| e.during("retention.preview"))?;
         let mut report = RetentionReport::default();
         let mut seen_twice = 0;
         for (old, _) in &plan.old {
@@ -115,45 +148,71 @@ impl Store {
         options: &RetentionOptions,
         progress: Option<RetentionProgress<'_>>,
     ) -> Result<RetentionReport> {
-        self.retention(options, progress).map_err(|e| e.during("retention.run"))
+        let turn = self.database(Database::Data).turn(TURN).map_err(|e| e.during("retention.run"))?;
+        if turn.is_none() {
+            return Ok(RetentionReport { already_running: true, ..RetentionReport::default() });
+        }
+        self.retention(&EVERYTHING, options, progress)
     }
 
-    fn retention(
+    /// A run whose turn the caller has.
+    pub(super) fn retention(
         &self,
+        scope: &Scope,
         options: &RetentionOptions,
         progress: Option<RetentionProgress<'_>>,
     ) -> Result<RetentionReport> {
-        let Some(_turn) = self.database(Database::Data).turn("retention")? else {
-            return Ok(RetentionReport { already_running: true, ..RetentionReport::default() });
-        };
-        let (plan, now) = self.retention_plan(options)?;
+        self.clean_up(scope, options, progress).map_err(|e| e.during("retention.run"))
+    }
+
+    fn clean_up(
+        &self,
+        scope: &Scope,
+        options: &RetentionOptions,
+        progress: Option<RetentionProgress<'_>>,
+    ) -> Result<RetentionReport> {
+        let (plan, now) = self.retention_plan(scope, options)?;
         if !options.force {
             self.guard_clock(&plan, now)?;
         }
-        let before = self.size()?;
-        self.note_cutoffs(plan.cutoffs)?;
+        let before = self.size(scope)?;
         let mut run = Run { store: self, rows: FIRST_ROWS, report: RetentionReport::default(), progress };
-        self.make_partitions()?;
-        #[cfg(feature = "postgres")]
-        run.drop_months(plan.all_before)?;
+        if scope.has_messages() {
+            self.note_cutoffs(plan.cutoffs)?;
+            self.make_partitions()?;
+            #[cfg(feature = "postgres")]
+            run.drop_months(plan.all_before)?;
+        }
         for (old, _) in &plan.old {
             if run.report.stopped || run.clean(old)?.is_break() {
                 break;
             }
         }
-        if !run.report.stopped {
-            run.give_back()?;
+        for which in scope.databases {
+            if run.report.stopped
+                || space::give_back(self, *which, &mut || run.tell("free pages"))?.is_break()
+            {
+                break;
+            }
         }
         let mut report = run.report;
-        report.bytes_freed = before.saturating_sub(self.size()?);
-        self.audit_run(&report, now)?;
+        report.bytes_freed = before.saturating_sub(self.size(scope)?);
+        if scope.table.is_none() {
+            self.audit_run(&report, now)?;
+        }
         Ok(report)
     }
 
-    fn retention_plan(&self, options: &RetentionOptions) -> Result<(Plan, Timestamp)> {
+    fn retention_plan(&self, scope: &Scope, options: &RetentionOptions) -> Result<(Plan, Timestamp)> {
         let now = options.now.unwrap_or_else(|| self.env().now());
-        let all = self.database(Database::Data).read(sessions::all)?;
-        Ok((plan(&options.windows, &all, now)?, now))
+        let sessions = if scope.has_messages() {
+            self.database(Database::Data).read(sessions::all)?
+        } else {
+            Vec::new()
+        };
+        let mut plan = plan(&options.windows, &sessions, now)?;
+        plan.old.retain(|(old, _)| scope.has(old));
+        Ok((plan, now))
     }
 
     /// Refuses a clock that would delete more than the windows allow.
@@ -199,10 +258,10 @@ impl Store {
         .wait()
     }
 
-    fn size(&self) -> Result<u64> {
+    fn size(&self, scope: &Scope) -> Result<u64> {
         let mut bytes = 0;
-        for which in [Database::Main, Database::Data] {
-            bytes += self.database(which).read(|conn| conn.integer(conn.dialect().bytes(), &[]))?;
+        for which in scope.databases {
+            bytes += self.database(*which).read(|conn| conn.integer(conn.dialect().bytes(), &[]))?;
         }
         Ok(u64::try_from(bytes).unwrap_or(0))
     }
@@ -236,10 +295,10 @@ impl Run<'_, '_> {
     fn clean(&mut self, old: &Old<'static>) -> Result<ControlFlow<()>> {
         let mut so_far = delete::Progress::default();
         loop {
-            self.let_the_disk_catch_up(old.database)?;
+            space::let_the_disk_catch_up(self.store, old.database);
             let (limit, start) = (self.rows, Instant::now());
             let done = delete::some(self.store, old, limit, &mut so_far)?;
-            self.pace(start.elapsed());
+            self.rows = space::pace(limit, start.elapsed());
             self.report.add(old.table, done.rows);
             if self.tell(old.table).is_break() {
                 return Ok(ControlFlow::Break(()));
@@ -271,56 +330,10 @@ impl Run<'_, '_> {
         Ok(())
     }
 
-    /// Waits a little while the log grows faster than the disk takes it, but never for ever: a reader that stays
-    /// open may hold the log.
-    fn let_the_disk_catch_up(&self, which: Database) -> Result<()> {
-        let start = Instant::now();
-        while self.store.database(which).is_behind() && start.elapsed() < PATIENCE {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        Ok(())
-    }
-
-    /// Chooses the size of the next transaction by how long this one took.
-    fn pace(&mut self, took: Duration) {
-        let wanted = self.rows as f64 * SLICE.as_secs_f64() / took.as_secs_f64().max(1e-6);
-        // At most double: one quick transaction proves little.
-        self.rows = (wanted as u64).clamp(10, self.rows * 2).min(MOST_ROWS);
-    }
-
     fn tell(&mut self, table: &'static str) -> ControlFlow<()> {
         let gone = self.report.tables.iter().find(|(t, _)| *t == table).map_or(0, |(_, n)| *n);
         let flow = self.progress.as_mut().map_or(ControlFlow::Continue(()), |tell| tell(table, gone));
         self.report.stopped |= flow.is_break();
         flow
-    }
-
-    /// Gives free pages back to the file system, a few at a time.
-    fn give_back(&mut self) -> Result<()> {
-        for which in [Database::Main, Database::Data] {
-            if !self.store.database(which).dialect().gives_pages_back() {
-                continue;
-            }
-            let mut pages = FIRST_ROWS;
-            loop {
-                self.let_the_disk_catch_up(which)?;
-                let (start, this) = (Instant::now(), pages);
-                let left = self.store.write_to(which, "retention.run", move |conn, _| {
-                    // Every step of this statement gives one page back.
-                    conn.all(&format!("PRAGMA incremental_vacuum({this})"), &[], |_| Ok(()))?;
-                    conn.integer("PRAGMA freelist_count", &[])
-                });
-                let left = left.wait()?;
-                if left == 0 {
-                    break;
-                }
-                let wanted = pages as f64 * SLICE.as_secs_f64() / start.elapsed().as_secs_f64().max(1e-6);
-                pages = (wanted as u64).clamp(10, pages * 2).min(MOST_ROWS);
-                if self.tell("free pages").is_break() {
-                    return Ok(());
-                }
-            }
-        }
-        Ok(())
     }
 }

@@ -41,6 +41,7 @@ use crate::config::{Config, DataDatabase};
 use crate::db::{Conn, Database, Limits, Pending, Sharable, Sqlite, SqliteFile};
 use crate::entity;
 use crate::error::{Error, Result};
+use crate::maintenance::scheduler::Keeper;
 use crate::repo::Ids;
 use crate::repo::messages::Context;
 use crate::schema::{self, Layout};
@@ -71,6 +72,8 @@ use crate::time::Timestamp;
 /// ```
 #[derive(Clone)]
 pub struct Store {
+    /// Before the rest: when the last user goes, maintenance ends first. `None` in its own thread.
+    keeper: Option<Arc<Keeper>>,
     inner: Arc<Inner>,
 }
 
@@ -160,7 +163,8 @@ impl Store {
             DataDatabase::Postgres(options) => postgres::open(&env, options)?,
         };
         let authorizer = Authorizer::new(Arc::clone(&main), Arc::clone(&env));
-        Ok(Store { inner: Arc::new(Inner { main, data, env, authorizer }) })
+        let keeper = Some(Arc::new(Keeper::new()));
+        Ok(Store { keeper, inner: Arc::new(Inner { main, data, env, authorizer }) })
     }
 
     /// Ends the store: what was submitted is written, then the files are closed. A second call does nothing, and
@@ -169,6 +173,9 @@ impl Store {
     /// # Errors
     /// What the last writes failed with.
     pub fn close(&self) -> Result<()> {
+        if let Some(keeper) = &self.keeper {
+            keeper.stop();
+        }
         let used = self.inner.authorizer.flush();
         self.inner.main.close()?;
         self.inner.data.close()?;
@@ -230,6 +237,21 @@ impl Store {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.inner.env.config
+    }
+
+    /// The thread of maintenance; `None` in the thread itself.
+    pub(crate) fn keeper(&self) -> Option<&Keeper> {
+        self.keeper.as_deref()
+    }
+
+    /// The same store for a thread that shall end with its last user.
+    pub(crate) fn without_keeper(&self) -> Self {
+        Store { keeper: None, inner: Arc::clone(&self.inner) }
+    }
+
+    /// Writes how often keys were used since the last time.
+    pub(crate) fn write_usage(&self) -> Result<()> {
+        self.inner.authorizer.flush()
     }
 
     pub(crate) fn env(&self) -> &Arc<Env> {

@@ -68,6 +68,7 @@ impl Core {
             "messages_ahead",
             "openwa_writers",
             "openwa_migrations",
+            "openwa_maintenance",
             "create_messages_partition",
         ]);
         Ok(Arc::new(Core {
