@@ -9,6 +9,7 @@ mod exit;
 mod init;
 mod json;
 mod keys;
+mod maintenance;
 mod messages;
 mod meter;
 mod migrate;
@@ -55,6 +56,8 @@ enum Command {
     Keys(keys::Keys),
     #[command(subcommand)]
     Retention(retention::Retention),
+    #[command(subcommand)]
+    Maintenance(maintenance::Maintenance),
     Export(transfer::Export),
     Import(transfer::Import),
     Takeover(takeover::Takeover),
@@ -75,6 +78,7 @@ impl Command {
             Command::Messages(c) => c.run(options, out),
             Command::Keys(c) => c.run(options, out),
             Command::Retention(c) => c.run(options, out),
+            Command::Maintenance(c) => c.run(options, out),
             Command::Export(c) => c.run(options, out),
             Command::Import(c) => c.run(options, out),
             Command::Takeover(c) => c.run(options, out),
