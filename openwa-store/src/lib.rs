@@ -56,7 +56,7 @@ pub use schema::Applied;
 pub use store::migrations;
 pub use store::{
     ApiKeys, Ask, Audit, Auth, Authorization, Batches, CheckReport, Contacts, CreatedKey, DatabaseStatus,
-    IndexInfo, Messages, PartitionInfo, Scan, Sessions, Status, Store, Webhooks,
+    IndexInfo, LogBuffer, Messages, PartitionInfo, Scan, Sessions, Status, Store, Webhooks,
 };
 pub use takeover::{
     MAX_PROBLEMS, OnTakeover, OpenwaExportReport, OpenwaTable, TakeoverOptions, TakeoverPhase,

@@ -10,6 +10,7 @@ mod authorizer;
 mod batches;
 mod contacts;
 mod events;
+mod logbook;
 mod messages;
 pub mod migrations;
 #[cfg(feature = "postgres")]
@@ -26,6 +27,7 @@ pub use audit::Audit;
 pub use auth::Auth;
 pub use batches::Batches;
 pub use contacts::Contacts;
+pub use logbook::LogBuffer;
 pub use messages::{Messages, Scan};
 pub use sessions::Sessions;
 pub use storage::{IndexInfo, PartitionInfo};
@@ -36,6 +38,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use authorizer::Authorizer;
+use logbook::Logbook;
 
 use crate::config::{Config, DataDatabase};
 use crate::db::{Conn, Database, Limits, Pending, Sharable, Sqlite, SqliteFile};
@@ -82,11 +85,13 @@ struct Inner {
     data: Arc<Database>,
     env: Arc<Env>,
     authorizer: Authorizer,
+    logbook: Logbook,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         // Nobody is left to hear of an error. The databases close themselves.
+        let _ = self.logbook.close();
         let _ = self.authorizer.flush();
     }
 }
@@ -164,7 +169,8 @@ impl Store {
         };
         let authorizer = Authorizer::new(Arc::clone(&main), Arc::clone(&env));
         let keeper = Some(Arc::new(Keeper::new()));
-        Ok(Store { keeper, inner: Arc::new(Inner { main, data, env, authorizer }) })
+        let logbook = Logbook::new(&main, &data);
+        Ok(Store { keeper, inner: Arc::new(Inner { main, data, env, authorizer, logbook }) })
     }
 
     /// Ends the store: what was submitted is written, then the files are closed. A second call does nothing, and
@@ -176,9 +182,11 @@ impl Store {
         if let Some(keeper) = &self.keeper {
             keeper.stop();
         }
+        let logged = self.inner.logbook.close();
         let used = self.inner.authorizer.flush();
         self.inner.main.close()?;
         self.inner.data.close()?;
+        logged?;
         match used {
             Err(e) if e.kind() != crate::Kind::Closed => Err(e),
             _ => Ok(()),

@@ -74,11 +74,24 @@ impl Webhooks<'_> {
         })
     }
 
+    /// Logs an attempt without waiting: the row is written within a second, together with others, and before the log is
+    /// read or the store closed. While the database cannot be reached rows wait, up to 10,000 or 16 MB; beyond that the
+    /// oldest are lost and counted, see [`Store::log_buffer`]. A row whose webhook is deleted by then goes with it.
+    ///
+    /// # Errors
+    /// `InvalidArgument` naming the column, `Closed`. None of the database.
+    pub fn log_later(&self, webhook: Uuid, delivery: NewDelivery) -> Result<()> {
+        let env = self.0.env();
+        let row = webhooks::delivery_row(&env.ids, webhook, &delivery, env.now());
+        row.and_then(|row| self.0.log_delivery_later(row)).map_err(|e| e.during("webhooks.log_later"))
+    }
+
     /// One page of a webhook's delivery log, newest first.
     ///
     /// # Errors
     /// `InvalidArgument` for a bad limit or cursor.
     pub fn logs(&self, webhook: Uuid, request: &PageRequest) -> Result<Page<WebhookLog>> {
+        self.0.settle_deliveries();
         self.0.data("webhooks.logs", |conn| logs::of_webhook(conn, webhook, request))
     }
 

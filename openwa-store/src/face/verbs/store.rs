@@ -8,7 +8,7 @@ use crate::json::Json;
 use crate::maintenance::retention::RetentionReport;
 use crate::maintenance::scheduler::{Job, MaintenanceJob, MaintenanceRun};
 use crate::repo::ingest::Ingested;
-use crate::store::{CheckReport, IndexInfo, PartitionInfo, Status, Store};
+use crate::store::{CheckReport, IndexInfo, LogBuffer, PartitionInfo, Status, Store};
 use crate::takeover::{OpenwaExportReport, TakeoverOptions, TakeoverProgress, TakeoverReport};
 use crate::time::Timestamp;
 use crate::transfer::{
@@ -100,4 +100,8 @@ verbs! { "store"(store, progress);
     }
 
     read maintenance() -> Vec<MaintenanceJob> { store.maintenance() }
+
+    read flush_logs() -> () { store.flush_logs() }
+
+    read log_buffer() -> LogBuffer { store.log_buffer() }
 }
