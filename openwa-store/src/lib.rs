@@ -21,6 +21,7 @@ pub mod entity;
 pub mod error;
 pub mod face;
 pub mod json;
+pub mod observe;
 pub mod policy;
 pub mod replay;
 pub mod takeover;

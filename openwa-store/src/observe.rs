@@ -51,10 +51,20 @@ const fn metric(
 
 /// Every metric.
 pub const METRICS: &[Metric] = &[
-    metric(OPERATIONS, "counter", &["operation", "outcome"], "Calls that ended, by how: `ok` or the kind of error."),
+    metric(
+        OPERATIONS,
+        "counter",
+        &["operation", "outcome"],
+        "Calls that ended, by how: `ok` or the kind of error.",
+    ),
     metric(QUEUE, "gauge", &["database"], "Writes that waited for a commit when the last group was taken."),
     metric(GROUP, "histogram", &["database"], "Writes that shared a commit."),
-    metric(COMMIT, "histogram", &["database"], "Seconds that a group took, from its beginning until it was durable."),
+    metric(
+        COMMIT,
+        "histogram",
+        &["database"],
+        "Seconds that a group took, from its beginning until it was durable.",
+    ),
     metric(SAVES, "counter", &["outcome"], "Messages that were saved, by what the save did."),
     metric(
         ATTEMPTS,
@@ -65,9 +75,19 @@ pub const METRICS: &[Metric] = &[
     metric(RETENTION, "counter", &["table"], "Rows that were deleted because of their age."),
     metric(RUNS, "counter", &["job", "outcome"], "Runs of maintenance: `done`, `stopped` or `failed`."),
     metric(RUN_TIME, "histogram", &["job"], "Seconds that a run of maintenance took."),
-    metric(UNAVAILABLE, "counter", &["database"], "Times at which a database went out of reach, until it came back."),
+    metric(
+        UNAVAILABLE,
+        "counter",
+        &["database"],
+        "Times at which a database went out of reach, until it came back.",
+    ),
     metric(LOG_WAITING, "gauge", &["log"], "Log rows that wait in memory, when some were written last."),
-    metric(LOG_DROPPED, "counter", &["log"], "Log rows that were lost: too many waited, or their webhook was gone."),
+    metric(
+        LOG_DROPPED,
+        "counter",
+        &["log"],
+        "Log rows that were lost: too many waited, or their webhook was gone.",
+    ),
 ];
 
 const OPERATIONS: &str = "openwa_operations_total";
@@ -257,7 +277,8 @@ mod tests {
         }
         text += "\n| name | kind | level | fields | what it tells |\n|---|---|---|---|---|\n";
         for t in TRACES {
-            text += &format!("| `{}` | {} | {} | {} | {} |\n", t.name, t.kind, t.level, list(t.fields), t.doc);
+            text +=
+                &format!("| `{}` | {} | {} | {} | {} |\n", t.name, t.kind, t.level, list(t.fields), t.doc);
         }
         text
     }

@@ -35,6 +35,7 @@ use queue::{Job, Queue};
 
 use crate::entity::Entity;
 use crate::error::{Error, Kind, Result};
+use crate::observe::{self, Reach};
 use crate::time::Timestamp;
 use crate::value::{Row, Value};
 
@@ -138,6 +139,7 @@ pub(crate) struct Database {
     engine: Engine,
     closed: AtomicBool,
     owner: u32,
+    reach: Arc<Reach>,
 }
 
 enum Engine {
@@ -159,16 +161,18 @@ macro_rules! either {
 
 impl Database {
     pub(crate) fn sqlite(engine: Sqlite) -> Arc<Self> {
-        Self::new(Engine::Sqlite(engine))
+        let which = engine.file().database;
+        Self::new(Engine::Sqlite(engine), which)
     }
 
     #[cfg(feature = "postgres")]
     pub(crate) fn postgres(engine: Postgres) -> Arc<Self> {
-        Self::new(Engine::Postgres(engine))
+        Self::new(Engine::Postgres(engine), crate::entity::Database::Data)
     }
 
-    fn new(engine: Engine) -> Arc<Self> {
-        Arc::new(Database { engine, closed: AtomicBool::new(false), owner: std::process::id() })
+    fn new(engine: Engine, which: crate::entity::Database) -> Arc<Self> {
+        let (closed, owner) = (AtomicBool::new(false), std::process::id());
+        Arc::new(Database { engine, closed, owner, reach: Arc::new(Reach::of(which)) })
     }
 
     /// Fails when the store is closed, or was opened by the parent of this process.
@@ -193,6 +197,12 @@ impl Database {
     pub(crate) fn read<T>(&self, f: impl FnMut(&dyn Conn) -> Result<T>) -> Result<T> {
         self.usable()?;
         either!(self, engine => engine.read(f))
+    }
+
+    /// Counts a read that has ended.
+    pub(crate) fn observe<T>(&self, operation: &'static str, out: Result<T>) -> Result<T> {
+        observe::operation(operation, &self.reach, &out);
+        out
     }
 
     /// Runs a read that sees one moment of the database, however long it takes and whoever writes meanwhile.

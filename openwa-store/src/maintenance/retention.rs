@@ -13,6 +13,7 @@ use super::space;
 use crate::entity::Database;
 use crate::error::Result;
 use crate::json::Json;
+use crate::observe;
 use crate::policy::retention::{self as rules, Windows};
 use crate::record::shape;
 use crate::repo::logs::{self, AuditFilter, NewAuditLog};
@@ -196,6 +197,7 @@ impl Store {
             }
         }
         let mut report = run.report;
+        report.tables.iter().for_each(|(table, rows)| observe::retired(table, *rows));
         report.bytes_freed = before.saturating_sub(self.size(scope)?);
         if scope.table.is_none() {
             self.audit_run(&report, now)?;

@@ -11,6 +11,7 @@ use super::Store;
 use crate::db::{Database, lock};
 use crate::entity::{ApiKeyLog, WebhookLog};
 use crate::error::{Error, Kind, Result};
+use crate::observe;
 use crate::record::shape;
 use crate::repo::logbook::Logged;
 
@@ -98,6 +99,10 @@ impl<T: Logged> Shelf<T> {
     }
 
     fn drop(&self, rows: u64) {
+        if rows == 0 {
+            return;
+        }
+        observe::log_dropped(T::TABLE.name, rows);
         self.dropped.fetch_add(rows, Ordering::Relaxed);
     }
 
@@ -118,7 +123,9 @@ impl<T: Logged> Shelf<T> {
                 batch
             };
             left = left.saturating_sub(batch.len().max(1));
-            self.write(batch)?;
+            let written = self.write(batch);
+            observe::log_waiting(T::TABLE.name, self.waiting());
+            written?;
         }
         Ok(())
     }

@@ -283,7 +283,8 @@ impl Store {
         operation: &'static str,
         f: impl FnMut(&dyn Conn) -> Result<T>,
     ) -> Result<T> {
-        self.inner.data.read(f).map_err(|e| e.during(operation))
+        let out = self.inner.data.read(f).map_err(|e| e.during(operation));
+        self.inner.data.observe(operation, out)
     }
 
     /// A read of the Main database.
@@ -292,7 +293,8 @@ impl Store {
         operation: &'static str,
         f: impl FnMut(&dyn Conn) -> Result<T>,
     ) -> Result<T> {
-        self.inner.main.read(f).map_err(|e| e.during(operation))
+        let out = self.inner.main.read(f).map_err(|e| e.during(operation));
+        self.inner.main.observe(operation, out)
     }
 
     /// A write to the Data database.

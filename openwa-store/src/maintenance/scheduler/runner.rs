@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::MaintenanceRun;
 use super::jobs::{Plan, Task};
@@ -17,6 +17,7 @@ use super::slots::{self, Ended, Slot};
 use crate::db::lock;
 use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
+use crate::observe;
 use crate::policy::schedule::{Due, Schedule};
 use crate::store::Store;
 use crate::time::Timestamp;
@@ -214,13 +215,19 @@ impl Runner {
         let mut tell = |done| {
             if self.signal.is_stopped() { ControlFlow::Break(()) } else { tell(task, done) }
         };
+        let (_span, start) = (observe::maintaining(task.job.name(), task.database), Instant::now());
         let done = catch_unwind(AssertUnwindSafe(|| task.perform(&self.store, &self.plan, &mut tell)))
             .unwrap_or_else(|_| Err(Error::new(Kind::Internal, "the job panicked")));
-        match done {
-            Ok(ControlFlow::Continue(())) => Ended::Done,
-            Ok(ControlFlow::Break(())) => Ended::Stopped,
-            Err(e) => Ended::Failed { error: told(&e), retryable: e.retryable() },
-        }
+        let failed = done.as_ref().err().map(Error::kind);
+        let (ended, outcome) = match done {
+            Ok(ControlFlow::Continue(())) => (Ended::Done, MaintenanceOutcome::Done),
+            Ok(ControlFlow::Break(())) => (Ended::Stopped, MaintenanceOutcome::Stopped),
+            Err(e) => {
+                (Ended::Failed { error: told(&e), retryable: e.retryable() }, MaintenanceOutcome::Failed)
+            }
+        };
+        observe::maintained(task.job.name(), outcome.name(), failed, start.elapsed());
+        ended
     }
 }
 
