@@ -19,6 +19,7 @@ const SMALL: [&str; 10] = [
     "api_keys",
     "ip_whitelist",
     "openwa_migrations",
+    "openwa_maintenance",
     "sqlite_schema",
     "CONSTANT",
     "chats",

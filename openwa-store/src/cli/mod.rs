@@ -10,6 +10,7 @@ mod exit;
 mod init;
 mod json;
 mod keys;
+mod maintenance;
 mod messages;
 mod meter;
 mod migrate;
@@ -60,6 +61,8 @@ enum Command {
     Retention(retention::Retention),
     #[command(subcommand)]
     Secrets(secrets::Secrets),
+    #[command(subcommand)]
+    Maintenance(maintenance::Maintenance),
     Export(transfer::Export),
     Import(transfer::Import),
     Takeover(takeover::Takeover),
@@ -81,6 +84,7 @@ impl Command {
             Command::Keys(c) => c.run(options, out),
             Command::Retention(c) => c.run(options, out),
             Command::Secrets(c) => c.run(options, out),
+            Command::Maintenance(c) => c.run(options, out),
             Command::Export(c) => c.run(options, out),
             Command::Import(c) => c.run(options, out),
             Command::Takeover(c) => c.run(options, out),

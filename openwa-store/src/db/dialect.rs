@@ -296,6 +296,29 @@ impl Dialect {
         self.reindex(index)
     }
 
+    /// The statements that renew what the planner knows about the tables, as far as the engine does not by itself.
+    pub(crate) fn renew_statistics(self, conn: &dyn Conn) -> Result<Vec<String>> {
+        match self {
+            // All tables, whether or not this connection has asked about them. It reads a sample of each index.
+            Dialect::Sqlite => Ok(vec!["PRAGMA optimize=0x10002".to_owned()]),
+            // The server never looks at a partitioned table as a whole, and at no table where its autovacuum is off.
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres { .. } => {
+                let sql = "SELECT c.relname FROM pg_catalog.pg_class c
+                             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                             LEFT JOIN pg_catalog.pg_stat_user_tables s ON s.relid = c.oid
+                            WHERE n.nspname = this_schema AND NOT c.relispartition
+                              AND (c.relkind = 'p' OR (c.relkind = 'r' AND s.n_live_tup > 0
+                                   AND s.last_analyze IS NULL AND s.last_autoanalyze IS NULL))
+                            ORDER BY c.relname";
+                conn.all(sql, &[], |row| {
+                    let name = if let Value::Text(name) = row.get(0) { name } else { "" };
+                    Ok(format!("ANALYZE in_this_schema.\"{}\"", name.replace('"', "\"\"")))
+                })
+            }
+        }
+    }
+
     /// The statement that rebuilds an index. It runs outside a transaction.
     pub(crate) fn reindex(self, index: &str) -> String {
         let quoted = index.replace('"', "\"\"");

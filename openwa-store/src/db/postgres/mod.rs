@@ -77,6 +77,7 @@ impl Core {
             "openwa_writers",
             "openwa_migrations",
             "openwa_seal",
+            "openwa_maintenance",
             "create_messages_partition",
         ]);
         Ok(Arc::new(Core {

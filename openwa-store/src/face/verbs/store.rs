@@ -4,14 +4,15 @@ use super::verbs;
 use crate::check::{CheckReport, RepairOptions, RepairReport};
 use crate::config::Config;
 use crate::engine::Engine;
-use crate::face::inputs::RetentionOptions;
+use crate::face::inputs::{MaintenanceOptions, RetentionOptions};
 use crate::json::Json;
 use crate::maintenance::retention::RetentionReport;
+use crate::maintenance::scheduler::{Job, MaintenanceJob, MaintenanceRun};
 use crate::maintenance::vacuum::{VacuumOptions, VacuumReport};
 use crate::overview::{Overview, OverviewOptions};
 use crate::repo::ingest::Ingested;
 use crate::seal::StoreKey;
-use crate::store::{IndexInfo, PartitionInfo, SecretsStatus, Status, Store};
+use crate::store::{IndexInfo, LogBuffer, PartitionInfo, SecretsStatus, Status, Store};
 use crate::takeover::{OpenwaExportReport, TakeoverOptions, TakeoverProgress, TakeoverReport};
 use crate::time::Timestamp;
 use crate::transfer::{
@@ -112,4 +113,22 @@ verbs! { "store"(store, progress);
         let mut tell = |table, rows| progress(Progress { table, rows, total: None });
         store.run_retention(&options.into(), Some(&mut tell))
     }
+    read start_maintenance("When the jobs run, and what they go by." options: MaintenanceOptions) -> () {
+        store.start_maintenance(&options.into())
+    }
+
+    read stop_maintenance() -> () { store.stop_maintenance() }
+
+    long run_maintenance(
+        "When the jobs run, and what they go by." options: MaintenanceOptions,
+        "Only this job, due or not; default all that are due." job: Option<Job>,
+    ) -> Vec<MaintenanceRun> {
+        store.run_maintenance(&options.into(), job, Some(progress))
+    }
+
+    read maintenance() -> Vec<MaintenanceJob> { store.maintenance() }
+
+    read flush_logs() -> () { store.flush_logs() }
+
+    read log_buffer() -> LogBuffer { store.log_buffer() }
 }
