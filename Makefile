@@ -19,7 +19,7 @@ help:
 # All that the library needs is Rust; Cargo fetches the rest, and SQLite and zstd are built in.
 setup:
 	@command -v $(CARGO) >/dev/null || { \
-	  echo "Rust 1.90 or newer is missing: install it with rustup, then open a new shell."; exit 1; }
+	  echo "Rust 1.91 or newer is missing: install it with rustup, then open a new shell."; exit 1; }
 	@command -v cc >/dev/null || { \
 	  echo "A C compiler is missing. On Debian or Ubuntu: sudo apt-get install build-essential"; exit 1; }
 

@@ -5,7 +5,8 @@
 
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "cli")]
+mod backup;
+#[cfg(feature = "cli-slim")]
 pub mod cli;
 mod config;
 mod db;
@@ -28,6 +29,11 @@ pub mod text;
 pub mod time;
 pub mod transfer;
 
+pub use backup::{
+    Backup, BackupOptions, BackupPhase, BackupProgress, BackupPrune, BackupRepo, BackupReport, BackupVerify, Form,
+    KeepRules, OnBackup, Password, RestoreOptions, RestoreReport, VerifyOptions, backups, prune_backups,
+    restore_backup, verify_backups,
+};
 pub use config::{Config, DataDatabase, Opening};
 #[cfg(feature = "postgres")]
 pub use config::{Postgres, Tls};

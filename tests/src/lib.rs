@@ -3,6 +3,7 @@
 // A test, and whatever only tests call, may panic: that is how it fails.
 #![allow(clippy::unwrap_used)]
 
+pub mod backups;
 pub mod bouncer;
 pub mod c_interface;
 pub mod cluster;

@@ -19,9 +19,13 @@ pub(crate) use dialect::lists;
 pub(crate) use dialect::{Dialect, Taken, insert_messages};
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{Connector, Postgres, Prepare, Setup, quoted};
+#[cfg(all(feature = "backup", feature = "postgres"))]
+pub(crate) use postgres::{Output, Programs, reason, run};
 pub(crate) use queue::Limits;
 pub use sqlite::{Durability, Trace};
 pub(crate) use sqlite::{Sqlite, SqliteConn, SqliteFile};
+#[cfg(feature = "backup")]
+pub(crate) use sqlite::{Frozen, turn_in_folder};
 pub(crate) use ticket::Sharable;
 pub use ticket::{Pending, Ticket, Writing};
 

@@ -27,6 +27,8 @@ pub use auth::Auth;
 pub use batches::Batches;
 pub use contacts::Contacts;
 pub use messages::{Messages, Scan};
+#[cfg(all(feature = "backup", feature = "postgres"))]
+pub(crate) use postgres::on_server;
 pub use sessions::Sessions;
 pub use storage::{IndexInfo, PartitionInfo};
 pub use upkeep::{CheckReport, DatabaseStatus, Status};

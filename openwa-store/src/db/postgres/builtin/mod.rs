@@ -11,7 +11,6 @@ mod answer;
 mod cluster;
 mod container;
 mod home;
-mod programs;
 #[cfg(test)]
 mod tests;
 
@@ -24,8 +23,7 @@ use answer::Login;
 use cluster::Cluster;
 use container::Container;
 use home::Home;
-use programs::Programs;
-
+use super::programs::Programs;
 use crate::error::Result;
 
 /// What the server must be like.
