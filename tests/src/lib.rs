@@ -13,4 +13,5 @@ pub mod openwa;
 pub mod postgres;
 pub mod process;
 pub mod raw;
+pub mod s3;
 pub mod server;

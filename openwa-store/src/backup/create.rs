@@ -42,7 +42,7 @@ pub(super) fn create(store: &Store, options: &BackupOptions, progress: OnBackup<
     // The repository first: a wrong password shall not cost a copy of the databases.
     let (repository, lock) = Repository::open_or_make(&options.repo, chunks(store)?)?;
     let staging = Staging::new(&folder_for_copies(store, options))?;
-    let manifest = sources::copy(store, &staging, &mut teller)?;
+    let manifest = sources::copy(store, &staging, options.pg_dump.as_deref(), &mut teller)?;
     let (snapshot, verified) = write(&repository, &lock, &staging, &manifest, options, name, &mut teller)?;
     let backup = manifest.backup(&snapshot)?;
     drop(staging);

@@ -59,34 +59,22 @@ fn without<T>() -> Result<T> {
     Err(Error::new(crate::error::Kind::Unsupported, "this build has no backups; it needs the feature `backup`"))
 }
 
-impl Store {
-    /// Writes a backup of the store while it is in use: Main and Data as of one moment each, a few microseconds apart.
-    /// The repository is made if it is missing. What is in it already is not written again, so a backup every hour costs
-    /// about what changed. It counts only when everything new was read back from the repository.
-    ///
-    /// It needs room for a copy of the databases beside Main, or in `temp_dir`; no writer waits for it.
-    ///
-    /// # Errors
-    /// `PermissionDenied` for a wrong password or wrong credentials, `NotFound` for a missing bucket, `Unavailable` when
-    /// the storage does not answer, `Busy` while another backup of this store or prune of this repository runs, `Corrupt`
-    /// when the database or the repository is damaged, `DiskFull`, `SchemaTooNew` for a repository of a newer version,
-    /// `Cancelled`, `Unsupported` in a build without the feature. Earlier backups are left as they are.
-    pub fn backup(&self, options: &BackupOptions, progress: OnBackup<'_>) -> Result<BackupReport> {
-        #[cfg(feature = "backup")]
-        let done = create::create(self, options, progress);
-        #[cfg(not(feature = "backup"))]
-        let done = {
-            let _ = (options, progress);
-            without()
-        };
-        done.map_err(|e: Error| e.during("backup.create"))
-    }
+/// Makes a backup; see [`Store::backup`].
+pub(crate) fn create(store: &Store, options: &BackupOptions, progress: OnBackup<'_>) -> Result<BackupReport> {
+    #[cfg(feature = "backup")]
+    let done = create::create(store, options, progress);
+    #[cfg(not(feature = "backup"))]
+    let done = {
+        let _ = (store, options, progress);
+        without()
+    };
+    done.map_err(|e: Error| e.during("backup.create"))
 }
 
-/// The backups in a repository, the oldest first. Backups that other programs made in it are left out.
+/// As [`Store::backups`], without an open store.
 ///
 /// # Errors
-/// `NotFound` when there is no repository; as [`Store::backup`].
+/// As that.
 pub fn backups(repo: &BackupRepo) -> Result<Vec<Backup>> {
     #[cfg(feature = "backup")]
     let done = repository::Repository::open(repo).and_then(|repository| repository.backups());
@@ -98,10 +86,10 @@ pub fn backups(repo: &BackupRepo) -> Result<Vec<Backup>> {
     done.map_err(|e: Error| e.during("backup.list"))
 }
 
-/// Reads backups back whole and compares them with their manifests: every byte of every file.
+/// As [`Store::verify_backups`], without an open store.
 ///
 /// # Errors
-/// `NotFound` when there is no such backup; as [`Store::backup`]. What is wrong *in* backups is in the report.
+/// As that.
 pub fn verify_backups(options: &VerifyOptions, progress: OnBackup<'_>) -> Result<BackupVerify> {
     #[cfg(feature = "backup")]
     let done = verify::verify(options, progress);
@@ -113,11 +101,10 @@ pub fn verify_backups(options: &VerifyOptions, progress: OnBackup<'_>) -> Result
     done.map_err(|e: Error| e.during("backup.verify"))
 }
 
-/// Forgets the backups that no rule keeps, and gives back the space that only they used: first it is marked, and a
-/// prune at least 23 hours later removes it, so that a backup which is being written elsewhere loses nothing.
+/// As [`Store::prune_backups`], without an open store.
 ///
 /// # Errors
-/// `Busy` while another process writes to the repository; as [`Store::backup`].
+/// As that.
 pub fn prune_backups(repo: &BackupRepo, keep: &KeepRules) -> Result<BackupPrune> {
     #[cfg(feature = "backup")]
     let done = prune::prune(repo, keep);
@@ -129,17 +116,10 @@ pub fn prune_backups(repo: &BackupRepo, keep: &KeepRules) -> Result<BackupPrune>
     done.map_err(|e: Error| e.during("backup.prune"))
 }
 
-/// Restores a backup to where `target` says, which no process may have open: files into a new place or, with
-/// `replace`, in place of those that are there, which are set aside under another name; PostgreSQL into a schema
-/// without tables. Everything is verified before it takes its place: checksums, integrity, references, row counts.
-///
-/// Engines' credentials move on with every message. Restored ones that were used since break the account, so a restore
-/// refuses to replace newer credentials by older ones unless it is told to.
+/// As [`Store::restore_backup`], without an open store.
 ///
 /// # Errors
-/// `Conflict` when there is a store already, when credentials there are newer, or when the schema has tables; `Busy`
-/// while a process has the store open; `Corrupt` for a damaged backup; `SchemaTooNew`; `DiskFull`; as
-/// [`Store::backup`]. The target is left as it was.
+/// As that.
 pub fn restore_backup(
     target: &Config,
     options: &RestoreOptions,

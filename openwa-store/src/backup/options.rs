@@ -91,6 +91,9 @@ pub struct BackupOptions {
     pub keep: KeepRules,
     /// Folder for the copies of the databases while they are written; default that of the Main database.
     pub temp_dir: Option<String>,
+    /// The program `pg_dump`, or `none`: Data on PostgreSQL is then written as a document; default one of at least the
+    /// server's version, where there is one.
+    pub pg_dump: Option<String>,
     /// Reads back the whole backup, not only what is new in the repository. On S3 that costs a download of everything.
     pub read_all: bool,
 }

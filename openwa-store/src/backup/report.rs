@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::record::shape;
 use crate::time::Timestamp;
+use crate::transfer::Progress;
 use crate::value::names;
 
 names! {
@@ -41,6 +42,12 @@ pub struct BackupProgress {
     pub bytes: u64,
     /// All bytes, where that is known.
     pub total: Option<u64>,
+}
+
+impl From<BackupProgress> for Progress {
+    fn from(at: BackupProgress) -> Self {
+        Progress { table: at.phase.name(), rows: at.bytes, total: at.total }
+    }
 }
 
 /// Hears of the progress; `Break` stops the operation, and nothing has happened.

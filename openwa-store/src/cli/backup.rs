@@ -129,6 +129,10 @@ pub struct Create {
     #[arg(long, value_name = "DIR")]
     temp_dir: Option<String>,
 
+    /// The program for a dump of PostgreSQL, or none: a document instead [default: one that fits the server]
+    #[arg(long, value_name = "PROGRAM")]
+    pg_dump: Option<String>,
+
     /// Read back the whole backup, not only what is new in the repository
     #[arg(long)]
     read_all: bool,
@@ -230,6 +234,7 @@ impl Create {
             prune: self.prune || self.keep.is_given(),
             keep: self.keep.rules(self.name.as_deref()),
             temp_dir: self.temp_dir.clone(),
+            pg_dump: self.pg_dump.clone(),
             read_all: self.read_all,
         };
         let report = metered("backup", |tell| store.backup(&how, Some(tell)))?;

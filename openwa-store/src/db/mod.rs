@@ -20,7 +20,7 @@ pub(crate) use dialect::{Dialect, Taken, insert_messages};
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{Connector, Postgres, Prepare, Setup, quoted};
 #[cfg(all(feature = "backup", feature = "postgres"))]
-pub(crate) use postgres::{Output, Programs, reason, run};
+pub(crate) use postgres::{Output, Programs, reason, run, version};
 pub(crate) use queue::Limits;
 pub use sqlite::{Durability, Trace};
 pub(crate) use sqlite::{Sqlite, SqliteConn, SqliteFile};

@@ -55,7 +55,12 @@ pub fn open_options() -> &'static Shape {
 /// # Errors
 /// `InvalidArgument` naming the option, `Unsupported` for an engine that this build lacks.
 pub fn config(options: Record) -> Result<Config> {
-    let options = OpenOptions::from_value(options.into(), "options")?;
+    OpenOptions::from_value(options.into(), "options")?.config()
+}
+
+impl OpenOptions {
+    pub(super) fn config(self) -> Result<Config> {
+    let options = self;
     let mut config = match options.dir {
         Some(dir) if options.from_env => Config::from_env(dir)?,
         Some(dir) => Config::new(dir),
@@ -82,6 +87,7 @@ pub fn config(options: Record) -> Result<Config> {
     config.queue = options.queue.map_or(config.queue, |n| n as usize);
     config.group = options.group.map_or(config.group, |n| n as usize);
     Ok(config)
+    }
 }
 
 /// Opens a store; see [`open_options`] and [`Store::open_with`].

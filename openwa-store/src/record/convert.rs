@@ -227,6 +227,7 @@ impl<T: Described> Described for Option<T> {
     const TYPE: Type = T::TYPE;
     const NULLABLE: bool = true;
     const EMPTIES: bool = T::NULLABLE;
+    const SECRET: bool = T::SECRET;
 }
 
 impl<T: IntoValue> IntoValue for Option<T> {

@@ -7,6 +7,7 @@ mod api_keys;
 mod audit;
 mod auth;
 mod authorizer;
+mod backup;
 mod batches;
 mod contacts;
 mod events;

@@ -3,27 +3,36 @@
 //! * `keeper backup DIR REPO`: says the id of the backup.
 //! * `keeper restore DIR REPO`: in place of what is there; says the id of the backup.
 //!
-//! The password is `password`. Any error ends it.
+//! The password is `password`. An error is told as `error KIND: …` and ends it.
 
 #![allow(clippy::unwrap_used, reason = "a test program fails by a panic")]
 
-use openwa_store::{BackupOptions, Config, RestoreOptions, Store, restore_backup};
+use openwa_store::{BackupOptions, Config, RestoreOptions, Result, Store, restore_backup};
 use openwa_tests::backups::repo;
 
-fn main() {
+fn main() -> std::process::ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    match args[..] {
-        ["backup", dir, place] => {
-            let store = Store::open(dir).unwrap();
-            let options = BackupOptions { repo: repo(place), ..Default::default() };
-            println!("{}", store.backup(&options, None).unwrap().backup.id);
-            store.close().unwrap();
-        }
-        ["restore", dir, place] => {
-            let options = RestoreOptions { repo: repo(place), replace: true, ..Default::default() };
-            println!("{}", restore_backup(&Config::new(dir), &options, None).unwrap().backup.id);
-        }
+    let done = match args[..] {
+        ["backup", dir, place] => backup(dir, place),
+        ["restore", dir, place] => restore(dir, place),
         _ => panic!("unknown arguments {args:?}"),
+    };
+    match done {
+        Ok(ref id) => println!("{id}"),
+        Err(ref e) => println!("error {}: {e}", e.kind().name()),
     }
+    std::process::ExitCode::from(u8::from(done.is_err()))
+}
+
+fn backup(dir: &str, place: &str) -> Result<String> {
+    let store = Store::open(dir)?;
+    let report = store.backup(&BackupOptions { repo: repo(place), ..Default::default() }, None);
+    store.close()?;
+    report.map(|report| report.backup.id)
+}
+
+fn restore(dir: &str, place: &str) -> Result<String> {
+    let options = RestoreOptions { repo: repo(place), replace: true, ..Default::default() };
+    restore_backup(&Config::new(dir), &options, None).map(|report| report.backup.id)
 }

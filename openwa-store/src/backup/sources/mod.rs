@@ -60,7 +60,12 @@ pub(super) fn describe(conn: &dyn Conn, which: Database) -> Result<Described> {
 }
 
 /// Copies both databases into the folder, and writes the manifest beside them.
-pub(super) fn copy(store: &Store, staging: &Staging, to: &mut Teller<'_>) -> Result<Manifest> {
+pub(super) fn copy(
+    store: &Store,
+    staging: &Staging,
+    pg_dump: Option<&str>,
+    to: &mut Teller<'_>,
+) -> Result<Manifest> {
     let main = sqlite(store, Database::Main)?.ok_or_else(|| Error::new(Kind::Internal, "Main is no SQLite file"))?;
     let (main_copy, data_copy) = match sqlite(store, Database::Data)? {
         Some(data) => {
@@ -77,9 +82,9 @@ pub(super) fn copy(store: &Store, staging: &Staging, to: &mut Teller<'_>) -> Res
             (from_sqlite(Database::Main, main, staging, to)?, data)
         }
         #[cfg(feature = "postgres")]
-        None => postgres::copy(store, main, staging, to)?,
+        None => postgres::copy(store, main, staging, pg_dump, to)?,
         #[cfg(not(feature = "postgres"))]
-        None => return Err(Error::new(Kind::Internal, "Data is no SQLite file")),
+        None => return Err(Error::new(Kind::Internal, format!("Data is no SQLite file ({pg_dump:?})"))),
     };
     let credentials_at = data_copy.1;
     let content = |copied: Copied| {

@@ -1,6 +1,6 @@
 //! Data on a PostgreSQL server into a file: by `pg_dump` where there is one for the server, else as a document.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::backup::manifest::Copied;
 use crate::backup::report::{BackupPhase, Form};
 use crate::backup::staging::Staging;
 use crate::config::Postgres as Server;
-use crate::db::{Conn, Programs, Sqlite, reason};
+use crate::db::{Conn, Programs, Sqlite, reason, version};
 use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
 use crate::store::Store;
@@ -20,13 +20,23 @@ use crate::value::Value;
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Main and Data. The snapshot of the server is taken right behind that of Main.
-pub(super) fn copy(store: &Store, main: &Sqlite, staging: &Staging, to: &mut Teller<'_>) -> Result<(Copy, Copy)> {
+pub(super) fn copy(
+    store: &Store,
+    main: &Sqlite,
+    staging: &Staging,
+    pg_dump: Option<&str>,
+    to: &mut Teller<'_>,
+) -> Result<(Copy, Copy)> {
     let data = store.database(Database::Data);
     let postgres = data.as_postgres().ok_or_else(|| Error::new(Kind::Internal, "Data is on no server"))?;
     let server = postgres.server();
     // Asked before, so that the transaction with the snapshot begins right behind that of Main.
     let major = data.read(major)?;
-    let program = Programs::new(None).at_least("pg_dump", major);
+    let program = match pg_dump {
+        Some("none") => None,
+        Some(path) => Some(fitting(path.into(), major)?),
+        None => Programs::new(None).at_least("pg_dump", major),
+    };
     let at = store.env().now();
     let main = (main.freeze()?, at);
     let Some(program) = program else {
@@ -66,6 +76,18 @@ pub(super) fn copy(store: &Store, main: &Sqlite, staging: &Staging, to: &mut Tel
         Ok((copied, found.credentials_at))
     })?;
     Ok((from_sqlite(Database::Main, main, staging, to)?, data))
+}
+
+/// Fails when the program is older than the server, whose tables it could not read.
+fn fitting(program: PathBuf, major: u32) -> Result<PathBuf> {
+    let refuse = |kind, text: String| Err(Error::new(kind, text).with("pg_dump", program.display()));
+    match version(&program) {
+        Some(found) if found >= major => Ok(program),
+        Some(found) => {
+            refuse(Kind::Unsupported, format!("pg_dump is of version {found}, the server of {major}; give a newer one, or `none`"))
+        }
+        None => refuse(Kind::NotFound, "this is no program that tells its version".to_owned()),
+    }
 }
 
 fn major(conn: &dyn Conn) -> Result<u32> {

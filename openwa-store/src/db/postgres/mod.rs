@@ -19,7 +19,7 @@ mod writer;
 
 pub(crate) use database::{Postgres, Setup};
 #[cfg(feature = "backup")]
-pub(crate) use programs::{Output, Programs, reason, run};
+pub(crate) use programs::{Output, Programs, reason, run, version};
 pub(crate) use text::quoted;
 
 use std::sync::Arc;

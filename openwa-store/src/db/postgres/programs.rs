@@ -133,7 +133,7 @@ impl Programs {
 }
 
 /// The major version that a program says it has: `postgres (PostgreSQL) 15.18 (Debian …)`, `… 19devel`.
-fn version(program: &Path) -> Option<u32> {
+pub(crate) fn version(program: &Path) -> Option<u32> {
     let said = run(Command::new(program).arg("--version"), Duration::from_secs(10)).ok()?.out;
     let number = said.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
     let digits = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
