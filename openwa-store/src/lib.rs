@@ -30,9 +30,9 @@ pub mod time;
 pub mod transfer;
 
 pub use backup::{
-    Backup, BackupOptions, BackupPhase, BackupProgress, BackupPrune, BackupRepo, BackupReport, BackupVerify, Form,
-    KeepRules, OnBackup, Password, RestoreOptions, RestoreReport, VerifyOptions, backups, prune_backups,
-    restore_backup, verify_backups,
+    Backup, BackupOptions, BackupPhase, BackupProgress, BackupPrune, BackupRepo, BackupReport, BackupVerify,
+    Form, KeepRules, OnBackup, Password, RestoreOptions, RestoreReport, VerifyOptions, backups,
+    prune_backups, restore_backup, verify_backups,
 };
 pub use config::{Config, DataDatabase, Opening};
 #[cfg(feature = "postgres")]

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use openwa_store::{Backup, BackupOptions, BackupRepo, Config, RestoreOptions, Store, backups, restore_backup};
+use openwa_store::{
+    Backup, BackupOptions, BackupRepo, Config, RestoreOptions, Store, backups, restore_backup,
+};
 
 /// The password of every repository.
 pub const PASSWORD: &str = "password";
@@ -65,25 +67,32 @@ impl Backups {
     }
 }
 
-/// Every file below a folder and its bytes.
-#[must_use]
-pub fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+/// Every file below a folder.
+fn paths(folder: &Path) -> Vec<PathBuf> {
     let mut out = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
-                _ => out.push((entry.path(), std::fs::read(entry.path()).unwrap())),
-            }
+            let to = if entry.path().is_dir() { &mut folders } else { &mut out };
+            to.push(entry.path());
         }
     }
     out.sort();
     out
 }
 
+/// Every file below a folder and its bytes.
+#[must_use]
+pub fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let read = |path: PathBuf| {
+        let bytes = std::fs::read(&path).unwrap();
+        (path, bytes)
+    };
+    paths(folder).into_iter().map(read).collect()
+}
+
 /// Bytes of all files below a folder.
 #[must_use]
 pub fn size(folder: &Path) -> u64 {
-    files(folder).iter().map(|(_, bytes)| bytes.len() as u64).sum()
+    paths(folder).iter().map(|path| std::fs::metadata(path).unwrap().len()).sum()
 }

@@ -54,7 +54,8 @@ fn python(name: &str) -> PathBuf {
 }
 
 fn script(text: &str, args: &[&str]) -> String {
-    let out = Command::new(python("python3")).arg("-c").arg(text).args(args).env("NO_PROXY", "*").output().unwrap();
+    let out =
+        Command::new(python("python3")).arg("-c").arg(text).args(args).env("NO_PROXY", "*").output().unwrap();
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     String::from_utf8(out.stdout).unwrap()
 }
@@ -130,7 +131,8 @@ impl Road {
     #[must_use]
     pub fn to(port: u16, bytes: u64) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let road = Road { port: listener.local_addr().unwrap().port(), left: Arc::new(AtomicU64::new(bytes)) };
+        let road =
+            Road { port: listener.local_addr().unwrap().port(), left: Arc::new(AtomicU64::new(bytes)) };
         let left = Arc::clone(&road.left);
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -139,7 +141,8 @@ impl Road {
                     continue;
                 }
                 let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { continue };
-                let (back, forth) = ((server.try_clone().unwrap(), client.try_clone().unwrap()), (client, server));
+                let (back, forth) =
+                    ((server.try_clone().unwrap(), client.try_clone().unwrap()), (client, server));
                 let left = Arc::clone(&left);
                 std::thread::spawn(move || carry(forth.0, forth.1, Some(&left)));
                 std::thread::spawn(move || carry(back.0, back.1, None));

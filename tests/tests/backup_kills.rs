@@ -34,7 +34,8 @@ fn run(args: &[&str]) -> Duration {
 
 fn nothing_left(at: &Backups) {
     let left = std::fs::read_dir(at.store()).unwrap().flatten().map(|e| e.file_name().into_string().unwrap());
-    let left: Vec<String> = left.filter(|name| name.starts_with(".openwa") || name.ends_with(".restoring")).collect();
+    let left: Vec<String> =
+        left.filter(|name| name.starts_with(".openwa") || name.ends_with(".restoring")).collect();
     assert_eq!(left, Vec::<String>::new());
 }
 

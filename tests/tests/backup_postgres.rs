@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use openwa_store::{
-    BackupOptions, Config, Form, Kind, MessageFilter, NewSession, PageRequest, Postgres, RestoreOptions, Store,
-    Uuid, compare, restore_backup,
+    BackupOptions, Config, Form, Kind, MessageFilter, NewSession, PageRequest, Postgres, RestoreOptions,
+    Store, Uuid, compare, restore_backup,
 };
 use openwa_tests::backups::Backups;
 use openwa_tests::conformance::{in_threads, incoming};
@@ -70,7 +70,11 @@ fn a_document_goes_into_any_engine_and_a_dump_only_where_it_came_from() {
         data: openwa_store::DataDatabase::Postgres(Postgres { schema: "other".into(), ..empty.postgres() }),
         ..Config::new(at.path("schema"))
     };
-    assert_eq!(restore(&at, &other).unwrap_err().kind(), Kind::InvalidArgument, "a dump keeps its schema's name");
+    assert_eq!(
+        restore(&at, &other).unwrap_err().kind(),
+        Kind::InvalidArgument,
+        "a dump keeps its schema's name"
+    );
     let old = store.backup(&options(&at, Some("/bin/true")), None).unwrap_err();
     assert_eq!(old.kind(), Kind::NotFound, "{old}");
 }

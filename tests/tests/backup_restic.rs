@@ -18,7 +18,10 @@ fn restic_lists_checks_and_restores_a_backup() {
     let backup = at.create(&store).unwrap();
     let restic = |args: &[&str]| {
         let mut command = Command::new(find("restic"));
-        command.args(["--repo", text(&at.path("repo")), "--no-cache"]).args(args).env("RESTIC_PASSWORD", PASSWORD);
+        command
+            .args(["--repo", text(&at.path("repo")), "--no-cache"])
+            .args(args)
+            .env("RESTIC_PASSWORD", PASSWORD);
         let out = command.output().unwrap();
         assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
         String::from_utf8(out.stdout).unwrap()

@@ -25,7 +25,8 @@ fn a_bucket_holds_backups_and_says_what_is_wrong() {
     let (at, s3) = (Backups::default(), S3::start());
     let source = full(Config::new(at.store()));
     source.close().unwrap();
-    let (dir, new, repo) = (text(&at.store()).to_owned(), text(&at.path("new")).to_owned(), s3.repo(s3.port()));
+    let (dir, new, repo) =
+        (text(&at.store()).to_owned(), text(&at.path("new")).to_owned(), s3.repo(s3.port()));
     let refused = |e: Result<String, String>, kind: &str, word: &str| {
         let said = e.unwrap_err();
         assert!(said.starts_with(&format!("error {kind}: ")) && said.contains(word), "{said}");

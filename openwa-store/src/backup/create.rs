@@ -7,7 +7,8 @@ use rustic_core::jiff::tz::TimeZone;
 use rustic_core::jiff::{Timestamp as Instant, Zoned};
 use rustic_core::repofile::SnapshotFile;
 use rustic_core::{
-    BackupOptions as Archiving, CheckOptions, FileType, IndexedFullStatus, PathList, ReadBackend, SnapshotOptions,
+    BackupOptions as Archiving, CheckOptions, FileType, IndexedFullStatus, PathList, ReadBackend,
+    SnapshotOptions,
 };
 use sha2::{Digest, Sha256};
 
@@ -37,7 +38,10 @@ pub(super) fn create(store: &Store, options: &BackupOptions, progress: OnBackup<
     }
     let rules = prune::Rules::of(&options.keep)?;
     let Some(_turn) = store.database(Database::Main).turn("backup")? else {
-        return Err(Error::new(Kind::Busy, "another process makes a backup of this store; one at a time is enough"));
+        return Err(Error::new(
+            Kind::Busy,
+            "another process makes a backup of this store; one at a time is enough",
+        ));
     };
     // The repository first: a wrong password shall not cost a copy of the databases.
     let (repository, lock) = Repository::open_or_make(&options.repo, chunks(store)?)?;
@@ -108,7 +112,8 @@ fn write(
     })?;
     lock.still_held()?;
     objects.let_go()?;
-    let there = repository.inner.get_snapshots(&[snapshot.id.to_hex().as_str()]).map_err(|e| objects.failure(&e))?;
+    let there =
+        repository.inner.get_snapshots(&[snapshot.id.to_hex().as_str()]).map_err(|e| objects.failure(&e))?;
     if there.iter().all(|there| there.tree != snapshot.tree) {
         return Err(Error::new(Kind::Corrupt, "the storage does not give back what was written to it"));
     }
@@ -156,7 +161,8 @@ fn read_back(
             return Err(Error::new(Kind::Corrupt, "the storage does not give back what was written to it"));
         }
     }
-    let results = repository.inner.check_with_trees(CheckOptions::default(), vec![snapshot.tree]).map_err(failed)?;
+    let results =
+        repository.inner.check_with_trees(CheckOptions::default(), vec![snapshot.tree]).map_err(failed)?;
     // The names of these types are the library's own.
     if let Some((_, problem)) = results.0.iter().find(|(level, _)| format!("{level:?}") == "Error") {
         let text = "the repository is damaged, so no backup can build on it; give another one, and keep this one for the \

@@ -18,27 +18,34 @@ pub(super) fn of_storage(e: &Storage, place: &str) -> Error {
             (Kind::NotFound, "the bucket does not exist; make it, or give another one")
         }
         Storage::NotFound { .. } => (Kind::NotFound, "a file of the repository is missing"),
-        Storage::PermissionDenied { .. } | Storage::Unauthenticated { .. } => {
-            (Kind::PermissionDenied, "the storage refuses the credentials; check AWS_ACCESS_KEY_ID, \
-             AWS_SECRET_ACCESS_KEY and what they are allowed to do in the bucket")
-        }
+        Storage::PermissionDenied { .. } | Storage::Unauthenticated { .. } => (
+            Kind::PermissionDenied,
+            "the storage refuses the credentials; check AWS_ACCESS_KEY_ID, \
+             AWS_SECRET_ACCESS_KEY and what they are allowed to do in the bucket",
+        ),
         _ => match io.map(io::Error::kind) {
             Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge) => {
-                (Kind::DiskFull, "no space for the repository: free some, then try again; earlier backups are whole")
+                (
+                    Kind::DiskFull,
+                    "no space for the repository: free some, then try again; earlier backups are whole",
+                )
             }
-            Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => {
-                (Kind::PermissionDenied, "the repository may not be read or written; check owner and mode of its folder")
-            }
+            Some(io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem) => (
+                Kind::PermissionDenied,
+                "the repository may not be read or written; check owner and mode of its folder",
+            ),
             Some(io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 (Kind::NotFound, "the folder of the repository is missing")
             }
-            _ if place.starts_with("s3:") && has(&["169.254.", "nstance metadata", "MetadataRequest"]) => {
-                (Kind::PermissionDenied, "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
-            }
-            _ if place.starts_with("s3:") => {
-                (Kind::Unavailable, "the storage does not answer, or not as it should; check the address, then try again: \
-                 what was written is not written again")
-            }
+            _ if place.starts_with("s3:") && has(&["169.254.", "nstance metadata", "MetadataRequest"]) => (
+                Kind::PermissionDenied,
+                "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            ),
+            _ if place.starts_with("s3:") => (
+                Kind::Unavailable,
+                "the storage does not answer, or not as it should; check the address, then try again: \
+                 what was written is not written again",
+            ),
             _ => (Kind::Io, "the repository cannot be read or written"),
         },
     };

@@ -107,7 +107,9 @@ impl Lease {
                                 put(objects, &path, PutMode::Overwrite).map_err(told)?;
                                 break;
                             }
-                            Err(Storage::Precondition { .. } | Storage::NotFound { .. }) => return Err(busy(objects)),
+                            Err(Storage::Precondition { .. } | Storage::NotFound { .. }) => {
+                                return Err(busy(objects));
+                            }
                             Err(e) => return Err(told(e)),
                         }
                     }
@@ -122,7 +124,9 @@ impl Lease {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let beating = {
             let (objects, lost, stop) = (Arc::clone(objects), Arc::clone(&lost), Arc::clone(&stop));
-            std::thread::Builder::new().name("openwa-backup-lock".to_owned()).spawn(move || beat(&objects, &lost, &stop))?
+            std::thread::Builder::new()
+                .name("openwa-backup-lock".to_owned())
+                .spawn(move || beat(&objects, &lost, &stop))?
         };
         Ok(Lease { objects: Arc::clone(objects), lost, stop, beating: Some(beating) })
     }

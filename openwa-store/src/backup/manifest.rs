@@ -84,7 +84,9 @@ impl Content {
     }
 
     pub(super) fn form(&self) -> Result<Form> {
-        self.form.parse().map_err(|_| too_new(&format!("Data is in a form that this library does not know: {}", self.form)))
+        self.form.parse().map_err(|_| {
+            too_new(&format!("Data is in a form that this library does not know: {}", self.form))
+        })
     }
 
     /// Fails when what was found in place of it has other rows.
@@ -124,7 +126,10 @@ impl Manifest {
         };
         let named = |e: Error| e.with("backup", snapshot.id.to_hex().as_str());
         if head.version > VERSION {
-            return Err(named(too_new(&format!("the backup has format {}, this library reads up to {VERSION}", head.version))));
+            return Err(named(too_new(&format!(
+                "the backup has format {}, this library reads up to {VERSION}",
+                head.version
+            ))));
         }
         let read = serde_json::from_str(text).map_err(|e| {
             named(Error::new(Kind::Corrupt, format!("the manifest of the backup cannot be read: {e}")))

@@ -41,22 +41,21 @@ mod watch;
 
 pub use options::{BackupOptions, BackupRepo, KeepRules, Password, RestoreOptions, VerifyOptions};
 pub use report::{
-    Backup, BackupPhase, BackupProgress, BackupPrune, BackupReport, BackupVerify, Form, OnBackup, RestoreReport,
+    Backup, BackupPhase, BackupProgress, BackupPrune, BackupReport, BackupVerify, Form, OnBackup,
+    RestoreReport,
 };
 
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::store::Store;
 
-/// The names of the environment that stand in for options.
-pub const REPO_VARIABLE: &str = "OPENWA_BACKUP_REPO";
-/// See [`REPO_VARIABLE`].
-pub const PASSWORD_VARIABLE: &str = "OPENWA_BACKUP_PASSWORD";
-
 /// What a build without the feature answers.
 #[cfg(not(feature = "backup"))]
 fn without<T>() -> Result<T> {
-    Err(Error::new(crate::error::Kind::Unsupported, "this build has no backups; it needs the feature `backup`"))
+    Err(Error::new(
+        crate::error::Kind::Unsupported,
+        "this build has no backups; it needs the feature `backup`",
+    ))
 }
 
 /// Makes a backup; see [`Store::backup`].

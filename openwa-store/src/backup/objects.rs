@@ -107,7 +107,9 @@ impl Objects {
             state.held.take()
         };
         match held {
-            Some((id, bytes)) => self.put(self.path(FileType::Snapshot, &id), vec![bytes]).map_err(|e| self.told(&e)),
+            Some((id, bytes)) => {
+                self.put(self.path(FileType::Snapshot, &id), vec![bytes]).map_err(|e| self.told(&e))
+            }
             None => Ok(()),
         }
     }
@@ -118,7 +120,10 @@ impl Objects {
     }
 
     /// Waits for work of the storage. It runs on threads of its own, so the caller may be on one of another runtime.
-    pub(super) fn wait<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    pub(super) fn wait<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
         let (answer, answered) = mpsc::sync_channel(1);
         self.runtime.as_ref()?.spawn(async move {
             // Nobody is left to hear when this fails.
@@ -132,7 +137,8 @@ impl Objects {
         &self,
         work: impl Future<Output = object_store::Result<T>> + Send + 'static,
     ) -> object_store::Result<T> {
-        let gone = || object_store::Error::Generic { store: "openwa", source: "the work was given up".into() };
+        let gone =
+            || object_store::Error::Generic { store: "openwa", source: "the work was given up".into() };
         if lock(&self.state).stopped {
             return Err(gone());
         }
@@ -279,7 +285,11 @@ impl ReadBackend for Objects {
         if tpe != FileType::Pack || length > BLOCK {
             let range = u64::from(offset)..u64::from(end);
             let bytes = self.get(self.path(tpe, id), Some(range)).map_err(|e| self.note(&e))?;
-            return if bytes.len() == length as usize { Ok(bytes) } else { Err(missing("a file is too short")) };
+            return if bytes.len() == length as usize {
+                Ok(bytes)
+            } else {
+                Err(missing("a file is too short"))
+            };
         }
         let (first, last) = (offset / BLOCK, end.saturating_sub(1).max(offset) / BLOCK);
         let mut out = Vec::with_capacity(length as usize);

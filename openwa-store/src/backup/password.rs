@@ -4,14 +4,20 @@ use std::process::{Command, Stdio};
 
 use rustic_core::Credentials;
 
-use super::{BackupRepo, PASSWORD_VARIABLE};
+use super::BackupRepo;
 use crate::error::{Error, Result};
+
+/// Holds the password when the options say nothing of it.
+const PASSWORD_VARIABLE: &str = "OPENWA_BACKUP_PASSWORD";
 
 /// From where the options say, or else from the environment.
 pub(super) fn of(repo: &BackupRepo) -> Result<Credentials> {
     let given = [repo.password.is_some(), repo.password_file.is_some(), repo.password_command.is_some()];
     if given.iter().filter(|given| **given).count() > 1 {
-        return Err(Error::invalid("password", "give the password in one way: itself, its file or its command"));
+        return Err(Error::invalid(
+            "password",
+            "give the password in one way: itself, its file or its command",
+        ));
     }
     let (password, from) = if let Some(password) = &repo.password {
         (password.0.clone(), "password")
@@ -25,7 +31,9 @@ pub(super) fn of(repo: &BackupRepo) -> Result<Credentials> {
     };
     if password.is_empty() {
         let text = match from {
-            "password" => format!("the repository needs a password; set {PASSWORD_VARIABLE}, or name a file of it"),
+            "password" => {
+                format!("the repository needs a password; set {PASSWORD_VARIABLE}, or name a file of it")
+            }
             from => format!("{from} gives an empty password"),
         };
         return Err(Error::invalid(from, text));
@@ -39,7 +47,9 @@ fn first_line(text: &str) -> String {
 
 fn printed(command: &str) -> Result<String> {
     let (shell, flag) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
-    let failed = |why: String| Error::invalid("password_command", format!("the command for the password failed: {why}"));
+    let failed = |why: String| {
+        Error::invalid("password_command", format!("the command for the password failed: {why}"))
+    };
     let out = Command::new(shell)
         .args([flag, command])
         .stdin(Stdio::null())

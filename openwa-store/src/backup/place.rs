@@ -13,9 +13,11 @@ use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
-use super::{BackupRepo, REPO_VARIABLE, failure};
+use super::{BackupRepo, failure};
 use crate::error::{Error, Kind, Result};
 
+/// Says where the repository is when the options do not.
+const REPO_VARIABLE: &str = "OPENWA_BACKUP_REPO";
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long a server may be silent within an answer.
@@ -38,7 +40,10 @@ impl Place {
         let variable = || std::env::var(REPO_VARIABLE).ok();
         let text = repo.repo.clone().or_else(variable).filter(|text| !text.is_empty());
         let text = text.ok_or_else(|| {
-            Error::invalid("repo", format!("no repository is given; name a folder or s3:…, or set {REPO_VARIABLE}"))
+            Error::invalid(
+                "repo",
+                format!("no repository is given; name a folder or s3:…, or set {REPO_VARIABLE}"),
+            )
         })?;
         Self::parse(&text)
     }
@@ -50,8 +55,12 @@ impl Place {
         };
         let Some(rest) = text.strip_prefix("s3:") else {
             let other = text.split_once(':').map(|(scheme, _)| scheme);
-            if let Some(scheme) = other.filter(|s| ["sftp", "rest", "rclone", "b2", "azure", "gs", "swift"].contains(s)) {
-                return Err(wrong(&format!("a repository at {scheme}: cannot be written; it may be a folder or on S3")));
+            if let Some(scheme) =
+                other.filter(|s| ["sftp", "rest", "rclone", "b2", "azure", "gs", "swift"].contains(s))
+            {
+                return Err(wrong(&format!(
+                    "a repository at {scheme}: cannot be written; it may be a folder or on S3"
+                )));
             }
             return Ok(Place::Folder(text.strip_prefix("local:").unwrap_or(text).into()));
         };
@@ -59,7 +68,8 @@ impl Place {
             (None, path.to_owned())
         } else {
             let with_scheme = if rest.contains("://") { rest.to_owned() } else { format!("https://{rest}") };
-            let url = Url::parse(&with_scheme).map_err(|e| wrong(&format!("the address cannot be read ({e})")))?;
+            let url =
+                Url::parse(&with_scheme).map_err(|e| wrong(&format!("the address cannot be read ({e})")))?;
             if !url.username().is_empty() || url.password().is_some() {
                 return Err(wrong("credentials do not belong into the address but into AWS_ACCESS_KEY_ID"));
             }
@@ -112,13 +122,18 @@ impl Place {
                 let mut builder = AmazonS3Builder::from_env()
                     .with_bucket_name(bucket)
                     .with_http_connector(Connector)
-                    .with_retry(RetryConfig { max_retries: 8, retry_timeout: PATIENCE, ..RetryConfig::default() });
+                    .with_retry(RetryConfig {
+                        max_retries: 8,
+                        retry_timeout: PATIENCE,
+                        ..RetryConfig::default()
+                    });
                 if let Some(server) = server {
                     builder = builder.with_endpoint(server).with_allow_http(server.starts_with("http://"));
                 }
                 let storage = builder.build().map_err(told)?;
-                let folder = Path::parse(folder)
-                    .map_err(|e| Error::invalid("repo", format!("the folder in the bucket cannot be used: {e}")))?;
+                let folder = Path::parse(folder).map_err(|e| {
+                    Error::invalid("repo", format!("the folder in the bucket cannot be used: {e}"))
+                })?;
                 Ok((Arc::new(storage), folder))
             }
         }
@@ -131,7 +146,10 @@ struct Connector;
 
 impl HttpConnector for Connector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
-        let failed = |e: Box<dyn std::error::Error + Send + Sync>| object_store::Error::Generic { store: "S3", source: e };
+        let failed = |e: Box<dyn std::error::Error + Send + Sync>| object_store::Error::Generic {
+            store: "S3",
+            source: e,
+        };
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -152,7 +170,8 @@ impl HttpConnector for Connector {
 
 /// What says that there is no repository.
 pub(super) fn nothing_at(place: &Place) -> Error {
-    Error::new(Kind::NotFound, "there is no repository; `openwa backup create` makes one").with("repo", place.shown())
+    Error::new(Kind::NotFound, "there is no repository; `openwa backup create` makes one")
+        .with("repo", place.shown())
 }
 
 #[cfg(test)]
@@ -169,14 +188,26 @@ mod tests {
         let read = |text: &str| Place::parse(text).unwrap();
         assert_eq!(read("/var/backups/openwa"), Place::Folder("/var/backups/openwa".into()));
         assert_eq!(read("local:b"), Place::Folder("b".into()));
-        assert_eq!(read("s3:https://s3.example.com/b/c/d/"), bucket(Some("https://s3.example.com"), "b", "c/d"));
+        assert_eq!(
+            read("s3:https://s3.example.com/b/c/d/"),
+            bucket(Some("https://s3.example.com"), "b", "c/d")
+        );
         assert_eq!(read("s3:http://[::1]:9000/b"), bucket(Some("http://[::1]:9000"), "b", ""));
         assert_eq!(read("s3:s3.amazonaws.com/b"), bucket(Some("https://s3.amazonaws.com"), "b", ""));
         assert_eq!(read("s3://b/c"), bucket(None, "b", "c"));
-        for text in ["/var/backups/openwa", "s3:https://s3.example.com/b/c/d", "s3://b/c", "s3:http://[::1]:9000/b"] {
+        for text in
+            ["/var/backups/openwa", "s3:https://s3.example.com/b/c/d", "s3://b/c", "s3:http://[::1]:9000/b"]
+        {
             assert_eq!(read(text).shown(), text);
         }
-        for bad in ["s3:", "s3://", "s3:https://host", "s3:https://key:secret@host/b", "sftp:host:/b", "s3:ftp://h/b"] {
+        for bad in [
+            "s3:",
+            "s3://",
+            "s3:https://host",
+            "s3:https://key:secret@host/b",
+            "sftp:host:/b",
+            "s3:ftp://h/b",
+        ] {
             let e = Place::parse(bad).unwrap_err();
             assert!(e.kind() == Kind::InvalidArgument && !e.to_string().contains("secret"), "{e}");
         }

@@ -32,7 +32,9 @@ impl Rules {
     pub(super) fn of(rules: &KeepRules) -> Result<Self> {
         let KeepRules { last, hourly, daily, weekly, monthly, yearly, name } = rules;
         let number = |n: &Option<u32>| {
-            let whole = n.map(|n| i32::try_from(n).map_err(|_| Error::invalid("keep", "that many backups are never kept")));
+            let whole = n.map(|n| {
+                i32::try_from(n).map_err(|_| Error::invalid("keep", "that many backups are never kept"))
+            });
             whole.transpose().map(|n| n.filter(|n| *n > 0))
         };
         let mut keep = KeepOptions::default();

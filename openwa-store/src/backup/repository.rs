@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rustic_core::repofile::SnapshotFile;
 use rustic_core::{
-    ConfigOptions, Credentials, FileType, IndexedFull, IndexedFullStatus, KeyOptions, OpenStatus, ReadBackend, RepositoryBackends,
-    RepositoryOptions, RusticResult, WriteBackend,
+    ConfigOptions, Credentials, FileType, IndexedFull, IndexedFullStatus, KeyOptions, OpenStatus,
+    ReadBackend, RepositoryBackends, RepositoryOptions, RusticResult, WriteBackend,
 };
 
 use super::lock::Lock;
@@ -108,7 +108,9 @@ impl Repository {
     ) -> Result<Self> {
         let version = inner.config().version;
         if version > NEWEST {
-            let text = format!("the repository has format {version}, this library reads up to {NEWEST}; use a newer one");
+            let text = format!(
+                "the repository has format {version}, this library reads up to {NEWEST}; use a newer one"
+            );
             return Err(Error::new(Kind::SchemaTooNew, text).with("repo", place.shown()));
         }
         Ok(Repository { objects, inner, counter, place })
@@ -116,7 +118,11 @@ impl Repository {
 
     /// The same repository once more, since what has its index is of another type.
     pub(super) fn again(&self) -> RusticResult<rustic_core::Repository<OpenStatus>> {
-        let repository = rustic_core::Repository::new_with_progress(&options(), &backends(&self.objects), self.counter.clone());
+        let repository = rustic_core::Repository::new_with_progress(
+            &options(),
+            &backends(&self.objects),
+            self.counter.clone(),
+        );
         repository?.open(&Credentials::Masterkey(self.inner.key()))
     }
 
@@ -156,10 +162,16 @@ impl Repository {
                 && name.is_none_or(|name| snapshot.label == name)
         });
         match (id, found.len()) {
-            (Some(id), 2..) => Err(Error::invalid("backup", format!("{id:?} is the beginning of several ids; give more of it"))),
+            (Some(id), 2..) => Err(Error::invalid(
+                "backup",
+                format!("{id:?} is the beginning of several ids; give more of it"),
+            )),
             (_, 0) => {
                 let of = name.map_or_else(String::new, |name| format!(" of a store {name:?}"));
-                let text = id.map_or_else(|| format!("there is no backup{of} yet"), |id| format!("there is no backup {id}{of}"));
+                let text = id.map_or_else(
+                    || format!("there is no backup{of} yet"),
+                    |id| format!("there is no backup {id}{of}"),
+                );
                 Err(Error::new(Kind::NotFound, text).with("repo", self.objects.shown()))
             }
             _ => found.pop().ok_or_else(|| Error::new(Kind::Internal, "the list of backups is empty")),

@@ -26,7 +26,9 @@ impl Staging {
     pub(super) fn new(parent: &Path) -> Result<Self> {
         let told = |e: Error| e.with("path", parent.display());
         let leftovers = std::fs::read_dir(parent).map_err(|e| told(e.into()))?;
-        for folder in leftovers.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
+        for folder in
+            leftovers.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX))
+        {
             remove_if_unused(&folder.path());
         }
         let mut random = [0; 8];

@@ -7,12 +7,12 @@ use rustic_core::repofile::SnapshotFile;
 use rustic_core::{IndexedFull, RusticResult};
 use sha2::{Digest, Sha256};
 
+use super::VerifyOptions;
 use super::manifest::{Content, Manifest};
 use super::report::{BackupPhase, BackupVerify, OnBackup};
 use super::repository::{Repository, node};
 use super::sources::Teller;
 use super::watch::watched;
-use super::VerifyOptions;
 use crate::error::{Error, Kind, Result};
 use crate::transfer::hex;
 
@@ -24,7 +24,8 @@ pub(super) fn verify(options: &VerifyOptions, progress: OnBackup<'_>) -> Result<
         None => repository.snapshots()?,
     };
     let (objects, done) = (&repository.objects, AtomicU64::new(0));
-    let total = chosen.iter().flat_map(|(_, manifest)| manifest.contents()).map(|content| content.bytes).sum();
+    let total =
+        chosen.iter().flat_map(|(_, manifest)| manifest.contents()).map(|content| content.bytes).sum();
     let mut report = BackupVerify::default();
     watched(objects, &mut teller, BackupPhase::Verify, &done, Some(total), || {
         let results = repository.inner.check(rustic_core::CheckOptions::default());

@@ -47,7 +47,8 @@ pub(super) fn watched<T: Send>(
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
-    let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    let said =
+        panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     let text = "the repository is damaged in a way that its library does not expect";
     Error::new(Kind::Corrupt, text).with("cause", said.unwrap_or("it says nothing"))
 }

@@ -13,8 +13,8 @@ use super::options::Options;
 use super::output::Output;
 use super::table::{Column, Table};
 use crate::{
-    Backup as Made, BackupOptions, BackupProgress, BackupPrune, BackupRepo, Json, KeepRules, RestoreOptions, Text,
-    VerifyOptions, backups, prune_backups, restore_backup, verify_backups,
+    Backup as Made, BackupOptions, BackupProgress, BackupPrune, BackupRepo, Json, KeepRules, RestoreOptions,
+    Text, VerifyOptions, backups, prune_backups, restore_backup, verify_backups,
 };
 
 /// Back the store up into an encrypted repository, and restore it
@@ -354,7 +354,9 @@ impl Restore {
             out.line(format_args!("What was there before is now {path}"))?;
         }
         if let Some(at) = report.credentials_at {
-            out.line(format_args!("Its credentials are of {at}; sessions that were used since have to be paired again."))?;
+            out.line(format_args!(
+                "Its credentials are of {at}; sessions that were used since have to be paired again."
+            ))?;
         }
         Ok(Exit::Done)
     }

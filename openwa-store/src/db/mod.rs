@@ -23,9 +23,9 @@ pub(crate) use postgres::{Connector, Postgres, Prepare, Setup, quoted};
 pub(crate) use postgres::{Output, Programs, reason, run, version};
 pub(crate) use queue::Limits;
 pub use sqlite::{Durability, Trace};
-pub(crate) use sqlite::{Sqlite, SqliteConn, SqliteFile};
 #[cfg(feature = "backup")]
 pub(crate) use sqlite::{Frozen, turn_in_folder};
+pub(crate) use sqlite::{Sqlite, SqliteConn, SqliteFile};
 pub(crate) use ticket::Sharable;
 pub use ticket::{Pending, Ticket, Writing};
 

@@ -53,8 +53,7 @@ fn credentials(path: &Path) -> Result<Credentials> {
         _ => String::new(),
     };
     let sql = "SELECT s.id, s.name, max(a.updated_at) FROM session_auth a JOIN sessions s ON s.id = a.session_id GROUP BY s.id";
-    let found = (&conn as &dyn Conn).all(sql, &[], |row| {
-        Ok((text(row.get(0)), text(row.get(1)), Timestamp::read(row.get(2))))
-    })?;
+    let found = (&conn as &dyn Conn)
+        .all(sql, &[], |row| Ok((text(row.get(0)), text(row.get(1)), Timestamp::read(row.get(2)))))?;
     Ok(found.into_iter().filter_map(|(id, name, at)| Some((id, (name, at?)))).collect())
 }

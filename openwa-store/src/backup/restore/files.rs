@@ -137,7 +137,7 @@ impl Places {
 
     /// A name beside it that nothing has.
     fn aside(&self, file: &Path) -> PathBuf {
-        let time: String = self.now.iso().as_str().chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+        let time: String = self.now.iso().as_str().chars().filter(char::is_ascii_alphanumeric).collect();
         let name = |n: u32| {
             let again = if n == 0 { String::new() } else { format!("-{n}") };
             let mut name = file.as_os_str().to_owned();
@@ -149,8 +149,10 @@ impl Places {
 
     /// The locks of the folders, each taken once.
     fn turns(&self) -> Vec<File> {
-        let mut folders: Vec<PathBuf> =
-            self.all().map(|place| fs::canonicalize(&place.folder).unwrap_or_else(|_| place.folder.clone())).collect();
+        let mut folders: Vec<PathBuf> = self
+            .all()
+            .map(|place| fs::canonicalize(&place.folder).unwrap_or_else(|_| place.folder.clone()))
+            .collect();
         folders.sort();
         folders.dedup();
         folders.iter().filter_map(|folder| turn_in_folder(&folder.join("any"))).collect()

@@ -10,8 +10,8 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
-use rustic_core::repofile::SnapshotFile;
 use rustic_core::IndexedFullStatus;
+use rustic_core::repofile::SnapshotFile;
 use sha2::{Digest, Sha256};
 
 use super::RestoreOptions;
@@ -31,11 +31,15 @@ use crate::transfer::{ImportOptions, Missing, Mode};
 use crate::value::Value;
 use files::{Place, Places};
 
-pub(super) fn restore(target: &Config, options: &RestoreOptions, progress: OnBackup<'_>) -> Result<RestoreReport> {
+pub(super) fn restore(
+    target: &Config,
+    options: &RestoreOptions,
+    progress: OnBackup<'_>,
+) -> Result<RestoreReport> {
     let mut teller = Teller(progress);
     let repository = Repository::open(&options.repo)?;
     let (snapshot, manifest) = repository.find(options.backup.as_deref(), options.name.as_deref())?;
-    let data = Data::of(target, &manifest)?;
+    refuse_other_engine(target, &manifest)?;
     let places = Places::of(target)?;
     places.refuse_taken(options.replace)?;
     #[cfg(feature = "postgres")]
@@ -53,8 +57,8 @@ pub(super) fn restore(target: &Config, options: &RestoreOptions, progress: OnBac
             credentials_at: manifest.credentials_at,
         })
     };
-    match data {
-        Data::File => {
+    match &target.data {
+        DataDatabase::Sqlite | DataDatabase::SqliteFile(_) => {
             let place = places.data().ok_or_else(|| Error::new(Kind::Internal, "Data has no file"))?;
             let mut file = Staged::new(place, &source, &manifest.data, &mut teller)?;
             if manifest.data.form()? == Form::Document {
@@ -63,12 +67,20 @@ pub(super) fn restore(target: &Config, options: &RestoreOptions, progress: OnBac
             teller.tell(BackupPhase::Check, 0, None)?;
             check_file(Database::Data, &file.path, &manifest.data)?;
             let judge = |old: &Path| {
-                if options.allow_old_credentials { Ok(()) } else { credentials::refuse_older(old, &file.path) }
+                if options.allow_old_credentials {
+                    Ok(())
+                } else {
+                    credentials::refuse_older(old, &file.path)
+                }
             };
-            report(places.take(&[(Database::Main, &main.path), (Database::Data, &file.path)], options.replace, judge)?)
+            report(places.take(
+                &[(Database::Main, &main.path), (Database::Data, &file.path)],
+                options.replace,
+                judge,
+            )?)
         }
         #[cfg(feature = "postgres")]
-        Data::Server(server) => {
+        DataDatabase::Postgres(server) => {
             let file = Staged::new(places.main(), &source, &manifest.data, &mut teller)?;
             teller.tell(BackupPhase::Check, 0, None)?;
             let filled = postgres::fill(target, server, &file.path, &manifest.data)?;
@@ -78,32 +90,18 @@ pub(super) fn restore(target: &Config, options: &RestoreOptions, progress: OnBac
     }
 }
 
-/// Where Data goes.
-enum Data<'a> {
-    File,
-    #[cfg(feature = "postgres")]
-    Server(&'a crate::config::Postgres),
-    #[cfg(not(feature = "postgres"))]
-    #[allow(dead_code, reason = "there is no server in this build")]
-    Nowhere(&'a ()),
-}
-
-impl<'a> Data<'a> {
-    /// Fails when the target has an engine that cannot take what is in the backup.
-    fn of(target: &'a Config, manifest: &Manifest) -> Result<Self> {
-        let refuse = |text: &str| Err(Error::invalid("data", text));
-        match (&target.data, manifest.data.form()?) {
-            (DataDatabase::Sqlite | DataDatabase::SqliteFile(_), Form::Sqlite | Form::Document) => Ok(Data::File),
-            (DataDatabase::Sqlite | DataDatabase::SqliteFile(_), Form::PgDump) => {
-                refuse("Data is a dump of PostgreSQL in this backup; restore it into PostgreSQL, then `openwa migrate`")
-            }
-            #[cfg(feature = "postgres")]
-            (DataDatabase::Postgres(server), Form::PgDump | Form::Document) => Ok(Data::Server(server)),
-            #[cfg(feature = "postgres")]
-            (DataDatabase::Postgres(_), Form::Sqlite) => {
-                refuse("Data is a SQLite file in this backup; restore it into a folder, then `openwa migrate`")
-            }
+/// Fails when the target has an engine that cannot take what is in the backup.
+fn refuse_other_engine(target: &Config, manifest: &Manifest) -> Result<()> {
+    let refuse = |text: &str| Err(Error::invalid("data", text));
+    match (&target.data, manifest.data.form()?) {
+        (DataDatabase::Sqlite | DataDatabase::SqliteFile(_), Form::PgDump) => refuse(
+            "Data is a dump of PostgreSQL in this backup; restore it into PostgreSQL, then `openwa migrate`",
+        ),
+        #[cfg(feature = "postgres")]
+        (DataDatabase::Postgres(_), Form::Sqlite) => {
+            refuse("Data is a SQLite file in this backup; restore it into a folder, then `openwa migrate`")
         }
+        _ => Ok(()),
     }
 }
 
@@ -137,7 +135,8 @@ impl Staged {
         watched(objects, teller, BackupPhase::Write, &done, Some(content.bytes), || {
             let to = BufWriter::with_capacity(1 << 20, file);
             let mut sink = Sink { to, hash: Sha256::new(), bytes: 0, done: &done };
-            dump(&source.indexed, source.snapshot, &content.file, &mut sink).map_err(|e| objects.failure(&e))?;
+            dump(&source.indexed, source.snapshot, &content.file, &mut sink)
+                .map_err(|e| objects.failure(&e))?;
             let mut to = sink.compare(content)?;
             to.flush()?;
             to.get_ref().sync_all()?;
@@ -152,7 +151,11 @@ impl Staged {
 fn imported(document: Staged) -> Result<Staged> {
     let at = |name: &str| document.folder.files().join(name);
     let path = at("data.sqlite");
-    let config = Config { main: Some(at("scratch.sqlite")), data: DataDatabase::SqliteFile(path.clone()), ..Config::new(at("")) };
+    let config = Config {
+        main: Some(at("scratch.sqlite")),
+        data: DataDatabase::SqliteFile(path.clone()),
+        ..Config::new(at(""))
+    };
     let store = Store::open_with(config)?;
     let how = ImportOptions { mode: Mode::Replace, missing: Missing::Keep, dry_run: false };
     store.import_file(&document.path, &how, None)?;

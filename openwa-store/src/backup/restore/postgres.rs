@@ -26,7 +26,8 @@ pub(super) fn refuse_taken(target: &Config, server: &Server) -> Result<()> {
 }
 
 fn is_empty(conn: &dyn Conn, server: &Server) -> Result<()> {
-    let tables = conn.first(conn.dialect().tables_and_ledgers(), &[], |row| Ok(row.get(0) != Value::Int(0)))?;
+    let tables =
+        conn.first(conn.dialect().tables_and_ledgers(), &[], |row| Ok(row.get(0) != Value::Int(0)))?;
     if tables != Some(true) {
         return Ok(());
     }
@@ -51,7 +52,12 @@ impl Filled<'_> {
 }
 
 /// Fills an empty schema with what is in the file, and checks it.
-pub(super) fn fill<'a>(target: &'a Config, server: &Server, file: &Path, content: &Content) -> Result<Filled<'a>> {
+pub(super) fn fill<'a>(
+    target: &'a Config,
+    server: &Server,
+    file: &Path,
+    content: &Content,
+) -> Result<Filled<'a>> {
     if content.step > schema::latest(Database::Data) {
         let text = format!(
             "the backup is of version {} of the schema, this library knows {}; use the newer one",
@@ -65,7 +71,8 @@ pub(super) fn fill<'a>(target: &'a Config, server: &Server, file: &Path, content
         Form::Document => import(target, file),
         _ => from_dump(target, server, file, content),
     };
-    let checked = done.and_then(|()| on_server(target, server, |conn, _| check(conn, Database::Data, content)));
+    let checked =
+        done.and_then(|()| on_server(target, server, |conn, _| check(conn, Database::Data, content)));
     match checked {
         Ok(()) => Ok(filled),
         // Somebody else's tables are not ours to drop.
@@ -87,12 +94,14 @@ fn import(target: &Config, file: &Path) -> Result<()> {
 
 fn from_dump(target: &Config, server: &Server, file: &Path, content: &Content) -> Result<()> {
     if let Some(schema) = content.schema.as_ref().filter(|schema| **schema != server.schema) {
-        let text = format!("the backup is of schema {schema}; restore it into one of this name (POSTGRES_SCHEMA)");
+        let text =
+            format!("the backup is of schema {schema}; restore it into one of this name (POSTGRES_SCHEMA)");
         return Err(Error::invalid("schema", text));
     }
     on_server(target, server, |conn, at| {
         is_empty(conn, at)?;
-        let major = content.engine.split(|c: char| !c.is_ascii_digit()).find_map(|n| n.parse().ok()).unwrap_or(0);
+        let major =
+            content.engine.split(|c: char| !c.is_ascii_digit()).find_map(|n| n.parse().ok()).unwrap_or(0);
         let program = Programs::new(None).at_least("pg_restore", major).ok_or_else(|| {
             let text = format!("the backup was made by pg_dump; to restore it, pg_restore of version {major} or newer is needed");
             Error::new(Kind::Unsupported, text)
@@ -104,7 +113,13 @@ fn from_dump(target: &Config, server: &Server, file: &Path, content: &Content) -
         std::fs::write(&list, listed.lines().filter(ours).collect::<Vec<_>>().join("\n"))?;
         let mut command = Command::new(&program);
         command
-            .args(["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--no-password"])
+            .args([
+                "--single-transaction",
+                "--exit-on-error",
+                "--no-owner",
+                "--no-privileges",
+                "--no-password",
+            ])
             .arg("--use-list")
             .arg(&list);
         reach(&mut command, at);

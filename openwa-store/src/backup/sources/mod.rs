@@ -66,7 +66,8 @@ pub(super) fn copy(
     pg_dump: Option<&str>,
     to: &mut Teller<'_>,
 ) -> Result<Manifest> {
-    let main = sqlite(store, Database::Main)?.ok_or_else(|| Error::new(Kind::Internal, "Main is no SQLite file"))?;
+    let main =
+        sqlite(store, Database::Main)?.ok_or_else(|| Error::new(Kind::Internal, "Main is no SQLite file"))?;
     let (main_copy, data_copy) = match sqlite(store, Database::Data)? {
         Some(data) => {
             // One behind the other, so that nothing lies between the two moments but a few microseconds.
@@ -151,7 +152,8 @@ fn sound(conn: &dyn Conn, which: Database) -> Result<()> {
     let text = |v: Value<'_>| if let Value::Text(s) = v { s.to_owned() } else { String::new() };
     match conn.first("PRAGMA quick_check(1)", &[], |row| Ok(text(row.get(0))))? {
         Some(said) if said != "ok" => {
-            let text = format!("the {} database is damaged, so there is no backup of it: {said}", which.name());
+            let text =
+                format!("the {} database is damaged, so there is no backup of it: {said}", which.name());
             Err(Error::new(Kind::Corrupt, text))
         }
         _ => Ok(()),

@@ -83,9 +83,10 @@ fn fitting(program: PathBuf, major: u32) -> Result<PathBuf> {
     let refuse = |kind, text: String| Err(Error::new(kind, text).with("pg_dump", program.display()));
     match version(&program) {
         Some(found) if found >= major => Ok(program),
-        Some(found) => {
-            refuse(Kind::Unsupported, format!("pg_dump is of version {found}, the server of {major}; give a newer one, or `none`"))
-        }
+        Some(found) => refuse(
+            Kind::Unsupported,
+            format!("pg_dump is of version {found}, the server of {major}; give a newer one, or `none`"),
+        ),
         None => refuse(Kind::NotFound, "this is no program that tells its version".to_owned()),
     }
 }
@@ -109,13 +110,24 @@ fn as_document(store: &Store, staging: &Staging, to: &mut Teller<'_>) -> Result<
         Some(&mut |_: Progress| {
             let bytes = std::fs::metadata(&path).map_or(0, |m| m.len());
             stopped = to.tell(BackupPhase::Copy, bytes, None);
-            if stopped.is_ok() { std::ops::ControlFlow::Continue(()) } else { std::ops::ControlFlow::Break(()) }
+            if stopped.is_ok() {
+                std::ops::ControlFlow::Continue(())
+            } else {
+                std::ops::ControlFlow::Break(())
+            }
         }),
     );
     stopped?;
     let rows = report?.tables;
-    let copied =
-        Copied { file, form: Form::Document, engine: found.engine, schema: None, at, steps: found.steps, rows };
+    let copied = Copied {
+        file,
+        form: Form::Document,
+        engine: found.engine,
+        schema: None,
+        at,
+        steps: found.steps,
+        rows,
+    };
     Ok((copied, found.credentials_at))
 }
 
@@ -159,7 +171,12 @@ struct Running {
 impl Running {
     fn start(mut command: Command) -> Result<Self> {
         let failed = |e: std::io::Error| Error::new(Kind::Io, format!("pg_dump cannot be run: {e}"));
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().map_err(failed)?;
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(failed)?;
         let err = child.stderr.take().map(|mut pipe| {
             std::thread::spawn(move || {
                 let mut bytes = Vec::new();

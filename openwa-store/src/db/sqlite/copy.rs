@@ -66,19 +66,25 @@ impl Frozen {
             let copying = Backup::new(&self.conn.conn, &mut to).map_err(|e| told(&e))?;
             let (mut steps, mut since) = (0, Instant::now());
             loop {
-                match copying.step(STEP).map_err(|e| told(&e))? {
+                let step = copying.step(STEP).map_err(|e| told(&e))?;
+                let (left, all) = (copying.progress().remaining, copying.progress().pagecount);
+                let pages = |n: i32| u64::try_from(n).unwrap_or(0);
+                each(pages(all - left), pages(all))?;
+                match step {
                     StepResult::Done => break,
                     StepResult::More => since = Instant::now(),
                     _ if since.elapsed() < PATIENCE => {}
-                    _ => return Err(Error::new(Kind::Busy, "another process holds the database for too long")),
+                    _ => {
+                        return Err(Error::new(
+                            Kind::Busy,
+                            "another process holds the database for too long",
+                        ));
+                    }
                 }
                 steps += 1;
                 if steps % STEPS_PER_SYNC == 0 {
                     disk.sync_data()?;
                 }
-                let (left, all) = (copying.progress().remaining, copying.progress().pagecount);
-                let pages = |n: i32| u64::try_from(n).unwrap_or(0);
-                each(pages(all - left), pages(all))?;
                 std::thread::sleep(PAUSE);
             }
         }

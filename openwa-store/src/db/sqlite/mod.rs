@@ -114,6 +114,7 @@ impl SqliteFile {
 
     /// Moves the log of a file that nobody else has open into the file, so that it is the whole database. `Busy`: somebody
     /// has it open.
+    #[cfg(feature = "backup")]
     pub(crate) fn make_whole(&self) -> Result<()> {
         let conn = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_EXRESCODE)?;
         conn.conn.busy_handler(None).map_err(|e| failure(&e))?;
@@ -161,18 +162,20 @@ impl SqliteFile {
     }
 
     /// Opens a file that nobody changes, not even by opening it: without locks, and without a log beside it.
+    #[cfg(feature = "backup")]
     pub(crate) fn open_still(&self) -> Result<SqliteConn> {
         let path = self.path.as_deref().ok_or_else(|| Error::new(Kind::Internal, "no file to open"))?;
         let whole = std::path::absolute(path)?;
-        let mut uri = url::Url::from_file_path(&whole)
-            .map_err(|()| Error::new(Kind::InvalidArgument, "the path cannot be used").with("path", self.shown()))?;
+        let mut uri = url::Url::from_file_path(&whole).map_err(|()| {
+            Error::new(Kind::InvalidArgument, "the path cannot be used").with("path", self.shown())
+        })?;
         uri.set_query(Some("immutable=1"));
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
             | OpenFlags::SQLITE_OPEN_URI
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_EXRESCODE;
-        let conn =
-            Connection::open_with_flags(uri.as_str(), flags).map_err(|e| failure(&e).with("path", self.shown()))?;
+        let conn = Connection::open_with_flags(uri.as_str(), flags)
+            .map_err(|e| failure(&e).with("path", self.shown()))?;
         conn.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
         Ok(SqliteConn { conn, file: self.clone() })
     }

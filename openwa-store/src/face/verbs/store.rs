@@ -2,8 +2,8 @@ use uuid::Uuid;
 
 use super::verbs;
 use crate::backup::{
-    Backup, BackupOptions, BackupPrune, BackupRepo, BackupReport, BackupVerify, KeepRules, RestoreOptions, RestoreReport,
-    VerifyOptions,
+    Backup, BackupOptions, BackupPrune, BackupRepo, BackupReport, BackupVerify, KeepRules, RestoreOptions,
+    RestoreReport, VerifyOptions,
 };
 use crate::config::Config;
 use crate::engine::Engine;
