@@ -28,7 +28,9 @@ fn restic_lists_checks_and_restores_a_backup() {
     };
     let listed: serde_json::Value = serde_json::from_str(&restic(&["snapshots", "--json"])).unwrap();
     assert_eq!(listed.as_array().unwrap().len(), 2);
-    assert_eq!((&listed[1]["id"], &listed[1]["tags"][0]), (&backup.id.into(), &"openwa".into()));
+    let ours =
+        listed.as_array().unwrap().iter().find(|snapshot| snapshot["id"] == backup.id.as_str()).unwrap();
+    assert_eq!((&ours["tags"][0], &ours["paths"][0]), (&"openwa".into(), &"/openwa".into()));
     assert!(restic(&["check", "--read-data"]).contains("no errors were found"));
     restic(&["restore", "latest", "--target", text(&at.path("there"))]);
     let again = Store::open(at.path("there").join("openwa")).unwrap();

@@ -145,7 +145,9 @@ impl Repository {
                 out.push((snapshot, manifest));
             }
         }
-        out.sort_by(|(a, of_a), (b, of_b)| (of_a.data.at, &a.time).cmp(&(of_b.data.at, &b.time)));
+        let made =
+            |snapshot: &SnapshotFile| snapshot.summary.as_ref().map(|summary| summary.backup_end.timestamp());
+        out.sort_by(|(a, of_a), (b, of_b)| (of_a.data.at, made(a)).cmp(&(of_b.data.at, made(b))));
         Ok(out)
     }
 
