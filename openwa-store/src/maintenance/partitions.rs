@@ -114,7 +114,8 @@ pub(crate) fn drop(conn: &dyn Conn, month: &Partition) -> Result<u64> {
         conn.batch("SET LOCAL lock_timeout = '200ms'")?;
         // Nothing may come into the month any more.
         conn.batch(&format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE"))?;
-        let rows = conn.integer(&format!("SELECT count(*) FROM {table}"), &[])?;
+        let without_id =
+            conn.integer(&format!("SELECT count(*) FROM {table} WHERE wa_message_id IS NULL"), &[])?;
         if conn.first("SELECT 1 FROM message_reactions LIMIT 1", &[], |_| Ok(()))?.is_some() {
             let sql = format!(
                 "DELETE FROM message_reactions r USING {table} m
@@ -128,13 +129,13 @@ pub(crate) fn drop(conn: &dyn Conn, month: &Partition) -> Result<u64> {
             );
             conn.execute(&sql, &[])?;
         }
-        conn.execute(
+        let with_id = conn.execute(
             "DELETE FROM message_ids WHERE created_at >= ?1 AND created_at < ?2",
             &[Value::Time(month.since), Value::Time(month.until)],
         )?;
         conn.execute("DELETE FROM messages_ahead WHERE month = ?1", &[Value::Time(month.since)])?;
         conn.batch(&format!("DROP TABLE {table}"))?;
-        Ok(u64::try_from(rows).unwrap_or(0))
+        Ok(with_id + u64::try_from(without_id).unwrap_or(0))
     })
 }
 

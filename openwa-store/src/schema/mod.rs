@@ -6,7 +6,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::db::{Conn, Dialect, SqliteFile};
+use crate::db::{Conn, Dialect, SqliteConn, SqliteFile};
 use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
 use crate::record::shape;
@@ -180,15 +180,17 @@ fn check(steps: &[Step], database: Database, entries: &[Entry]) -> Result<usize>
 }
 
 /// Refuses a file that is not this library's, or not of this version, before anything in it is changed: opening
-/// it for writing would already switch it to another journal mode.
-pub(crate) fn refuse_foreign(file: &SqliteFile) -> Result<()> {
-    let Some(path) = &file.path else { return Ok(()) };
+/// it for writing would already switch it to another journal mode. Gives the reading connection that looked, unless the
+/// file is new.
+pub(crate) fn refuse_foreign(file: &SqliteFile) -> Result<Option<SqliteConn>> {
+    let Some(path) = &file.path else { return Ok(None) };
     if std::fs::metadata(path).map_or(0, |m| m.len()) == 0 {
-        return Ok(());
+        return Ok(None);
     }
     let conn = file.open_reader()?;
     let steps = ladder(file.database, Dialect::Sqlite);
-    ledger(&conn)?.map_or(Ok(0), |entries| check(steps, file.database, &entries)).map(drop)
+    ledger(&conn)?.map_or(Ok(0), |entries| check(steps, file.database, &entries))?;
+    Ok(Some(conn))
 }
 
 /// Brings a database to `target` (the latest version if `None`), up or down, and says how many steps that took.

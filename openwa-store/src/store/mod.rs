@@ -330,15 +330,16 @@ fn open_sqlite(env: &Arc<Env>, which: entity::Database) -> Result<Arc<Database>>
     {
         std::fs::create_dir_all(folder).map_err(|e| at(e.into()))?;
     }
-    let conn = file
+    let (writer, reader) = file
         .among_other_openers(|| {
-            schema::refuse_foreign(&file)?;
-            let conn = file.open_writer()?;
-            schema::migrate(&conn, which, Layout::Plain, None, env.now())?;
-            Ok(conn)
+            // It stays open: if it were the only one and closed, SQLite would remove the log only to make it again.
+            let reader = schema::refuse_foreign(&file)?;
+            let writer = file.open_writer()?;
+            schema::migrate(&writer, which, Layout::Plain, None, env.now())?;
+            Ok((writer, reader))
         })
         .map_err(at)?;
-    Ok(Database::sqlite(Sqlite::new(file, conn, limits(config)).map_err(at)?))
+    Ok(Database::sqlite(Sqlite::new(file, writer, reader, limits(config)).map_err(at)?))
 }
 
 fn limits(config: &Config) -> Limits {

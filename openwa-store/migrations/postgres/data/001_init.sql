@@ -91,6 +91,8 @@ CREATE INDEX idx_messages_wa_timestamp ON messages (session_id, wa_timestamp, id
 -- Retention goes by created_at. A row is stored after it was sent, so the index above finds what is old enough;
 -- this one holds the rest, the few that claim to have been sent after they were stored.
 CREATE INDEX idx_messages_created_at ON messages (session_id, created_at) WHERE created_at < wa_timestamp;
+-- Messages without WhatsApp's id, which are few: with the rows of message_ids they say how many a dropped month held.
+CREATE INDEX idx_messages_without_id ON messages (created_at) WHERE wa_message_id IS NULL;
 -- Senders whose phone address is not known yet: small, and what a new LID-phone pair has to move.
 CREATE INDEX idx_messages_lid_sender ON messages (session_id, from_number) WHERE from_number LIKE '%@lid';
 CREATE INDEX idx_messages_lid_recipient ON messages (session_id, to_number) WHERE to_number LIKE '%@lid';

@@ -178,17 +178,25 @@ impl PgConn {
         link.map(|link| &link.client).ok_or_else(|| failure::lost("it is closed"))
     }
 
+    /// Waits for the server. `None`: the time is over.
+    fn wait<F: Future>(&self, future: F) -> Option<F::Output> {
+        match &self.link {
+            Some(link) => block_on(link.carry(future), self.deadline.get()),
+            None => block_on(future, self.deadline.get()),
+        }
+    }
+
     /// Waits for the server; notes what a failure means for the transaction.
     fn run<T>(
         &self,
         future: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
     ) -> Result<T> {
-        let Some(out) = block_on(future, self.deadline.get()) else { return Err(self.give_up()) };
+        let Some(out) = self.wait(future) else { return Err(self.give_up()) };
         out.map_err(|e| self.note(failure::failure(e)))
     }
 
     fn note(&self, e: Error) -> Error {
-        let closed = self.link.as_ref().is_none_or(|link| link.client.is_closed());
+        let closed = self.link.as_ref().is_none_or(Link::is_closed);
         let next = match self.stage.get() {
             _ if closed => Stage::Lost,
             Stage::Open | Stage::Wanted => Stage::Spoiled,
@@ -226,8 +234,7 @@ impl PgConn {
         }
         let begin = self.beginning();
         let begin = client.batch_execute(&begin);
-        let (began, sent) =
-            block_on(both(begin, statement), self.deadline.get()).ok_or_else(|| self.give_up())?;
+        let (began, sent) = self.wait(both(begin, statement)).ok_or_else(|| self.give_up())?;
         began.map_err(|e| self.note(failure::failure(e)))?;
         self.stage.set(Stage::Open);
         sent.map_err(|e| self.note(failure::failure(e)))
@@ -284,7 +291,7 @@ impl PgConn {
 
     fn next(&self, rows: &mut Pin<&mut RowStream>) -> Result<Option<PgRow>> {
         let next = poll_fn(|cx| rows.as_mut().poll_next(cx));
-        match block_on(next, self.deadline.get()) {
+        match self.wait(next) {
             None => Err(self.give_up()),
             Some(None) => Ok(None),
             Some(Some(row)) => row.map(|row| Some(PgRow(row))).map_err(|e| self.note(failure::failure(e))),

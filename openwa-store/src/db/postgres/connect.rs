@@ -1,5 +1,6 @@
 //! Making connections: address, encryption, time-outs, and what to tell when it fails.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,6 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use tokio::runtime::Handle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{CancelToken, Client, NoTls};
@@ -20,6 +20,9 @@ use crate::error::{Error, Kind, Result};
 
 /// How a silent peer is noticed: after this long without a word the system asks, every ten seconds, three times.
 const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// Carries a client's requests to the server and the answers back, and ends with the connection.
+pub(crate) type Line = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Makes connections to one server.
 pub(crate) struct Connector {
@@ -68,25 +71,18 @@ impl Connector {
         &self.shown
     }
 
-    /// Opens a connection and has it driven by the runtime `on`.
-    pub(crate) async fn connect(self: Arc<Self>, on: Handle) -> Result<Client> {
-        let drive = |client, connection| {
-            on.spawn(connection);
-            client
+    /// Opens a connection. Nothing moves on its line unless somebody polls it.
+    pub(crate) async fn connect(self: Arc<Self>) -> Result<(Client, Line)> {
+        let connected = match &self.tls {
+            None => self.config.connect(NoTls).await.map(|(client, connection)| {
+                let line: Line = Box::pin(async { drop(connection.await) });
+                (client, line)
+            }),
+            Some(tls) => self.config.connect(tls.clone()).await.map(|(client, connection)| {
+                let line: Line = Box::pin(async { drop(connection.await) });
+                (client, line)
+            }),
         };
-        let connected =
-            match &self.tls {
-                None => self.config.connect(NoTls).await.map(|(client, connection)| {
-                    drive(
-                        client,
-                        Box::pin(async { drop(connection.await) })
-                            as std::pin::Pin<Box<dyn Future<Output = ()> + Send>>,
-                    )
-                }),
-                Some(tls) => self.config.connect(tls.clone()).await.map(|(client, connection)| {
-                    drive(client, Box::pin(async { drop(connection.await) }) as _)
-                }),
-            };
         connected.map_err(|e| self.explain(e))
     }
 

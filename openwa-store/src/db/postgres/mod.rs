@@ -1,4 +1,5 @@
-//! PostgreSQL as an engine: a private runtime that drives a few connections, which blocking callers wait for.
+//! PostgreSQL as an engine: a few connections that blocking callers share. A private runtime makes them and watches their
+//! sockets; the bytes are sent and read by the thread that waits for the answer, which saves waking another one twice.
 
 #[cfg(unix)]
 mod builtin;

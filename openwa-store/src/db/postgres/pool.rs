@@ -1,14 +1,18 @@
 //! A small, bounded set of connections that this store's threads share.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use tokio_postgres::Client;
 use uuid::Uuid;
 
 use super::conn::PgConn;
+use super::connect::Line;
 use super::{Core, failure};
 use crate::db::lock;
 use crate::db::ticket::block_on;
@@ -26,6 +30,8 @@ pub(super) struct Pool {
 /// A connection, and how it marks its commits.
 pub(super) struct Link {
     pub(super) client: Client,
+    /// Driven by whoever waits for an answer: no other thread has to be woken to send a request. `None`: it has ended.
+    line: RefCell<Option<Line>>,
     /// Names the connection in `openwa_writers`.
     writer: Uuid,
     /// Transactions that it has begun to write.
@@ -41,6 +47,37 @@ pub(super) struct Mark {
 }
 
 impl Link {
+    fn new((client, line): (Client, Line)) -> Self {
+        let line = RefCell::new(Some(line));
+        Link { client, line, writer: Uuid::now_v7(), begun: Cell::new(0) }
+    }
+
+    /// Waits for an answer of the server.
+    pub(super) async fn carry<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            let out = future.as_mut().poll(cx);
+            if out.is_pending() {
+                self.drive(cx);
+            }
+            out
+        })
+        .await
+    }
+
+    fn drive(&self, cx: &mut Context<'_>) {
+        let mut line = self.line.borrow_mut();
+        if line.as_mut().is_some_and(|line| line.as_mut().poll(cx).is_ready()) {
+            *line = None;
+        }
+    }
+
+    /// Whether the connection has ended, as far as this machine has heard.
+    pub(super) fn is_closed(&self) -> bool {
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        self.client.is_closed()
+    }
+
     /// The mark of the next transaction.
     pub(super) fn next_mark(&self) -> Mark {
         self.begun.set(self.begun.get() + 1);
@@ -83,7 +120,7 @@ impl Pool {
                 return Err(Error::new(Kind::Closed, "the store is closed"));
             }
             while let Some(link) = state.idle.pop_back() {
-                if !link.client.is_closed() {
+                if !link.is_closed() {
                     return Ok(link);
                 }
                 state.open -= 1;
@@ -107,11 +144,11 @@ impl Pool {
         if made.is_err() {
             self.forget();
         }
-        made.map(|client| Link { client, writer: Uuid::now_v7(), begun: Cell::new(0) })
+        made.map(Link::new)
     }
 
-    fn connect(&self, core: &Arc<Core>, deadline: Instant) -> Result<Client> {
-        let task = core.handle.spawn(Arc::clone(&core.connector).connect(core.handle.clone()));
+    fn connect(&self, core: &Arc<Core>, deadline: Instant) -> Result<(Client, Line)> {
+        let task = core.handle.spawn(Arc::clone(&core.connector).connect());
         match block_on(task, Some(deadline)) {
             Some(Ok(made)) => made,
             Some(Err(e)) => Err(failure::lost(e)),
@@ -123,7 +160,7 @@ impl Pool {
     /// Gives a connection back that is in order.
     pub(super) fn put_back(&self, link: Link) {
         let mut state = lock(&self.state);
-        if state.closed || link.client.is_closed() {
+        if state.closed || link.is_closed() {
             state.open -= 1;
         } else {
             state.idle.push_back(link);

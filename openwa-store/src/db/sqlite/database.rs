@@ -36,10 +36,15 @@ impl Drop for Flag {
 }
 
 impl Sqlite {
-    /// Takes over a migrated connection as the writer's.
-    pub(crate) fn new(file: SqliteFile, conn: SqliteConn, limits: Limits) -> Result<Self> {
-        let writer = Writer::start(&file, conn, limits)?;
-        Ok(Sqlite { file, writer, idle: Mutex::default(), turns: Turns::default() })
+    /// Takes over a migrated connection as the writer's, and one that reads if there is one already.
+    pub(crate) fn new(
+        file: SqliteFile,
+        writer: SqliteConn,
+        reader: Option<SqliteConn>,
+        limits: Limits,
+    ) -> Result<Self> {
+        let writer = Writer::start(&file, writer, limits)?;
+        Ok(Sqlite { file, writer, idle: Mutex::new(reader.into_iter().collect()), turns: Turns::default() })
     }
 
     pub(in crate::db) fn read<T>(&self, mut f: impl FnMut(&dyn Conn) -> Result<T>) -> Result<T> {

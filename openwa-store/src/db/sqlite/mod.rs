@@ -137,8 +137,10 @@ impl SqliteFile {
             Durability::Normal => "NORMAL",
         };
         // `auto_vacuum` takes effect only while the file is empty, so it comes before the change to write-ahead
-        // logging, which writes the first page.
-        conn.batch("PRAGMA auto_vacuum=INCREMENTAL")?;
+        // logging, which writes the first page. Later it would be a write that changes nothing.
+        if (&conn as &dyn Conn).integer("SELECT page_count FROM pragma_page_count", &[])? == 0 {
+            conn.batch("PRAGMA auto_vacuum=INCREMENTAL")?;
+        }
         conn.use_wal()?;
         // A statement that deletes many rows journals every page it touches; in memory that costs a copy, in a
         // temporary file it cost a seventh of a retention run.

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use tokio::runtime::Handle;
 use tokio_postgres::{Client, SimpleQueryMessage};
 use url::Url;
 
@@ -160,7 +159,8 @@ fn speak(options: &Postgres, to: &SyncSender<Told>) -> Result<()> {
 }
 
 async fn connect(options: &Postgres) -> Result<Client> {
-    let client = Arc::new(Connector::new(options)?).connect(Handle::current()).await?;
+    let (client, line) = Arc::new(Connector::new(options)?).connect().await?;
+    tokio::spawn(line);
     client
         .batch_execute(
             "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0",
