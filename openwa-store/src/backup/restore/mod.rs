@@ -62,7 +62,7 @@ pub(super) fn restore(
             let place = places.data().ok_or_else(|| Error::new(Kind::Internal, "Data has no file"))?;
             let mut file = Staged::new(place, &source, &manifest.data, &mut teller)?;
             if manifest.data.form()? == Form::Document {
-                file = imported(file)?;
+                file = imported(target, file)?;
             }
             teller.tell(BackupPhase::Check, 0, None)?;
             check_file(Database::Data, &file.path, &manifest.data)?;
@@ -148,14 +148,11 @@ impl Staged {
 }
 
 /// A document as a SQLite file.
-fn imported(document: Staged) -> Result<Staged> {
+fn imported(target: &Config, document: Staged) -> Result<Staged> {
     let at = |name: &str| document.folder.files().join(name);
     let path = at("data.sqlite");
-    let config = Config {
-        main: Some(at("scratch.sqlite")),
-        data: DataDatabase::SqliteFile(path.clone()),
-        ..Config::new(at(""))
-    };
+    let data = DataDatabase::SqliteFile(path.clone());
+    let config = Config { main: Some(at("scratch.sqlite")), data, ..target.clone() };
     let store = Store::open_with(config)?;
     let how = ImportOptions { mode: Mode::Replace, missing: Missing::Keep, dry_run: false };
     store.import_file(&document.path, &how, None)?;
