@@ -6,9 +6,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use openwa_store::{Config, Store, VerifyOptions, compare, verify_backups};
+use openwa_store::{BackupOptions, Config, Store, VerifyOptions, compare, verify_backups};
 use openwa_tests::backups::Backups;
 use openwa_tests::full::full;
+use openwa_tests::postgres::{Place, Way};
 use openwa_tests::process::{program, setting, text};
 
 /// Runs the program and kills it after a part of the time that it needed once. Answers whether it came to its end.
@@ -62,6 +63,36 @@ fn a_killed_backup_is_none_and_the_next_one_is_whole() {
     }
     // The store never noticed.
     assert_eq!(Store::open(at.store()).unwrap().check().unwrap().problems, Vec::<String>::new());
+}
+
+#[test]
+fn a_killed_restore_into_a_server_is_completed_by_the_next() {
+    let (at, from) = (Backups::default(), Place::empty(Way::Partitioned));
+    let source = full(from.config(&at.path("source")));
+    let forms = [None, Some("none")].into_iter().cycle();
+    for (round, form) in (0..setting("OPENWA_BACKUP_KILLS", 6) / 3).zip(forms) {
+        let pg_dump = form.map(str::to_owned);
+        source.backup(&BackupOptions { repo: at.repo(), pg_dump, ..Default::default() }, None).unwrap();
+        let (to, dir) = (Place::empty(Way::Partitioned), at.path(&format!("new-{round}")));
+        let restore = || {
+            let mut command = Command::new(program("keeper"));
+            command.args(["restore", text(&dir), text(&at.path("repo"))]).envs(to.environment());
+            command.stderr(Stdio::null()).stdout(Stdio::piped());
+            command
+        };
+        let mut child = restore().spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(RandomState::new().hash_one(round) % 1500));
+        child.kill().unwrap();
+        if !child.wait().unwrap().success() {
+            let out = restore().output().unwrap();
+            // It may have come to its end without having told; then all of it is there.
+            let said = String::from_utf8_lossy(&out.stdout).into_owned();
+            assert!(out.status.success() || said.contains("CONFLICT"), "round {round}: {said}");
+        }
+        let there = Store::open_with(to.config(&dir)).unwrap();
+        assert_eq!(compare(&source, &there).unwrap(), [], "round {round}");
+        there.close().unwrap();
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ import type { OpenWAError } from '../error.js'
 import { Group, type Page } from '../group.js'
 import type { Handle } from '../native.js'
 import { callPure, query, verb, type LongOptions } from '../runtime.js'
-import { readApiKey, readApiKeyLog, readAuditLog, readAuthValue, readAuthorization, readBatchJob, readBatchJobMessage, readBegin, readChat, readCheckReport, readContact, readCreatedKey, readExportReport, readIdentity, readImportReport, readIndexInfo, readIngested, readIpWhitelistEntry, readMessage, readMessageReaction, readMigrateReport, readOpenwaExportReport, readPartitionInfo, readRetentionReport, readSaveResult, readSaved, readSession, readSessionAuth, readSessionLog, readStatus, readTakeoverReport, readTransition, readWebhook, readWebhookLog, writeApiKeyUpdate, writeAsk, writeAuditFilter, writeAuthEntry, writeBatchResult, writeContactChange, writeContactFilter, writeExportOptions, writeImportOptions, writeKeyRules, writeMessageFilter, writeMigrateOptions, writeNewApiKey, writeNewApiKeyLog, writeNewAuditLog, writeNewBatch, writeNewDelivery, writeNewMessage, writeNewSession, writeNewWebhook, writeNewWhitelistEntry, writePageRequest, writeRetentionOptions, writeRetryPolicy, writeSessionFilter, writeSessionUpdate, writeTakeoverOptions, writeWebhookUpdate } from './codec.js'
+import { readApiKey, readApiKeyLog, readAuditLog, readAuthValue, readAuthorization, readBackup, readBackupPrune, readBackupReport, readBackupVerify, readBatchJob, readBatchJobMessage, readBegin, readChat, readCheckReport, readContact, readCreatedKey, readExportReport, readIdentity, readImportReport, readIndexInfo, readIngested, readIpWhitelistEntry, readMessage, readMessageReaction, readMigrateReport, readOpenwaExportReport, readPartitionInfo, readRestoreReport, readRetentionReport, readSaveResult, readSaved, readSession, readSessionAuth, readSessionLog, readStatus, readTakeoverReport, readTransition, readWebhook, readWebhookLog, writeApiKeyUpdate, writeAsk, writeAuditFilter, writeAuthEntry, writeBackupOptions, writeBackupRepo, writeBatchResult, writeContactChange, writeContactFilter, writeExportOptions, writeImportOptions, writeKeepRules, writeKeyRules, writeMessageFilter, writeMigrateOptions, writeNewApiKey, writeNewApiKeyLog, writeNewAuditLog, writeNewBatch, writeNewDelivery, writeNewMessage, writeNewSession, writeNewWebhook, writeNewWhitelistEntry, writeOpenOptions, writePageRequest, writeRestoreOptions, writeRetentionOptions, writeRetryPolicy, writeSessionFilter, writeSessionUpdate, writeTakeoverOptions, writeVerifyOptions, writeWebhookUpdate } from './codec.js'
 import type * as t from './types.js'
 
 /* eslint-disable @typescript-eslint/no-explicit-any */
@@ -15,6 +15,11 @@ const storeStatus = verb<t.Status>('store.status', [], (v: any) => readStatus(v)
 const storeCheck = verb<t.CheckReport>('store.check', [], (v: any) => readCheckReport(v))
 const storeExportFile = verb<t.ExportReport>('store.export_file', [['path', text], ['options', writeExportOptions]], (v: any) => readExportReport(v))
 const storeImportFile = verb<t.ImportReport>('store.import_file', [['path', text], ['options', writeImportOptions]], (v: any) => readImportReport(v))
+const storeBackup = verb<t.BackupReport>('store.backup', [['options', writeBackupOptions]], (v: any) => readBackupReport(v))
+const storeBackups = verb<t.Backup[]>('store.backups', [['repo', writeBackupRepo]], (v: any) => v.map((v: any) => readBackup(v)))
+const storeVerifyBackups = verb<t.BackupVerify>('store.verify_backups', [['options', writeVerifyOptions]], (v: any) => readBackupVerify(v))
+const storePruneBackups = verb<t.BackupPrune>('store.prune_backups', [['repo', writeBackupRepo], ['keep', writeKeepRules]], (v: any) => readBackupPrune(v))
+const storeRestoreBackup = verb<t.RestoreReport>('store.restore_backup', [['target', writeOpenOptions], ['options', writeRestoreOptions]], (v: any) => readRestoreReport(v))
 const storeIndexes = verb<t.IndexInfo[]>('store.indexes', [], (v: any) => v.map((v: any) => readIndexInfo(v)))
 const storePartitions = verb<t.PartitionInfo[]>('store.partitions', [], (v: any) => v.map((v: any) => readPartitionInfo(v)))
 const storeMakePartitions = verb<number>('store.make_partitions', [], same)
@@ -916,6 +921,64 @@ export abstract class Groups extends Group {
    */
   importFile(path: string, options?: t.ImportOptions, control?: LongOptions): Promise<t.ImportReport> {
     return this.runLong(storeImportFile, [path, options], control)
+  }
+  /**
+   * Writes a backup of the store while it is in use: Main and Data as of one moment each, one behind the other.
+   * The repository is made if it is missing. What is in it already is not written again, so a backup every hour costs
+   * about what changed. It counts only when everything new was read back from the repository.
+   *
+   * It needs room for a copy of the databases beside Main, or in `tempDir`. Writers go on meanwhile.
+   *
+   * Errors: `PERMISSION_DENIED` for a wrong password or wrong credentials, `NOT_FOUND` for a missing bucket, `UNAVAILABLE` when
+   * the storage does not answer, `BUSY` while another process makes a backup of this store or writes to this repository,
+   * `CORRUPT` when a database or the repository is damaged, `DISK_FULL`, `SCHEMA_TOO_NEW` for a repository of a newer
+   * version, `CANCELLED`, `UNSUPPORTED` in a build without the feature. Earlier backups stay as they are.
+   */
+  backup(options?: t.BackupOptions, control?: LongOptions): Promise<t.BackupReport> {
+    return this.runLong(storeBackup, [options], control)
+  }
+  /**
+   * The backups in a repository, the oldest first; this store need not be one of them. What other programs put into it
+   * is left out.
+   *
+   * Errors: `NOT_FOUND` when there is no repository; those of `backup`.
+   */
+  backups(repo?: t.BackupRepo): Promise<t.Backup[]> {
+    return this.run(storeBackups, [repo])
+  }
+  /**
+   * Reads backups back whole and compares them with what was written: every byte of every file.
+   *
+   * Errors: `NOT_FOUND` when there is no such backup; those of `backup`. What is wrong *in* backups is in the
+   * report.
+   */
+  verifyBackups(options?: t.VerifyOptions, control?: LongOptions): Promise<t.BackupVerify> {
+    return this.runLong(storeVerifyBackups, [options], control)
+  }
+  /**
+   * Forgets the backups that no rule keeps, and gives back the space that only they used: it is marked first, and removed
+   * by a prune at least 23 hours later, so that a backup which is being written meanwhile loses nothing.
+   *
+   * Errors: `BUSY` while another process writes to the repository; those of `backup`.
+   */
+  pruneBackups(repo?: t.BackupRepo, keep?: t.KeepRules, control?: LongOptions): Promise<t.BackupPrune> {
+    return this.runLong(storePruneBackups, [repo, keep], control)
+  }
+  /**
+   * Restores a backup to where `target` says, which no process may have open: files into a new place or, with
+   * `replace`, in place of those that are there, which are set aside under another name; PostgreSQL into a schema
+   * without tables. Everything is verified before it takes its place: checksums, integrity, references, row counts.
+   * This store has no part in it and may be any, also one in memory.
+   *
+   * Engines' credentials move on with every message. Those of a backup that were used since break the account, so
+   * newer ones are not replaced unless that is allowed.
+   *
+   * Errors: `CONFLICT` when there is a store already, when its credentials are newer, or when the schema has tables; `BUSY`
+   * while a process has the store open; `CORRUPT` for a damaged backup; `SCHEMA_TOO_NEW`; `DISK_FULL`; those of
+   * `backup`. The target is left as it was.
+   */
+  restoreBackup(target?: t.OpenOptions, options?: t.RestoreOptions, control?: LongOptions): Promise<t.RestoreReport> {
+    return this.runLong(storeRestoreBackup, [target, options], control)
   }
   /**
    * Every index of both databases, the largest first.

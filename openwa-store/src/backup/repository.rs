@@ -147,7 +147,7 @@ impl Repository {
         }
         let made =
             |snapshot: &SnapshotFile| snapshot.summary.as_ref().map(|summary| summary.backup_end.timestamp());
-        out.sort_by(|(a, of_a), (b, of_b)| (of_a.data.at, made(a)).cmp(&(of_b.data.at, made(b))));
+        out.sort_by_cached_key(|(snapshot, manifest)| (manifest.data.at, made(snapshot)));
         Ok(out)
     }
 

@@ -3,7 +3,7 @@
 //! * `keeper backup DIR REPO`: says the id of the backup.
 //! * `keeper restore DIR REPO`: in place of what is there; says the id of the backup.
 //!
-//! The password is `password`. An error is told as `error KIND: …` and ends it.
+//! The password is `password`; where Data is the gateway's environment says. An error is told as `error KIND: …` and ends it.
 
 #![allow(clippy::unwrap_used, reason = "a test program fails by a panic")]
 
@@ -26,7 +26,7 @@ fn main() -> std::process::ExitCode {
 }
 
 fn backup(dir: &str, place: &str) -> Result<String> {
-    let store = Store::open(dir)?;
+    let store = Store::open_with(Config::from_env(dir)?)?;
     let report = store.backup(&BackupOptions { repo: repo(place), ..Default::default() }, None);
     store.close()?;
     report.map(|report| report.backup.id)
@@ -34,5 +34,5 @@ fn backup(dir: &str, place: &str) -> Result<String> {
 
 fn restore(dir: &str, place: &str) -> Result<String> {
     let options = RestoreOptions { repo: repo(place), replace: true, ..Default::default() };
-    restore_backup(&Config::new(dir), &options, None).map(|report| report.backup.id)
+    restore_backup(&Config::from_env(dir)?, &options, None).map(|report| report.backup.id)
 }

@@ -92,6 +92,24 @@ impl Places {
         self.all().try_for_each(Place::refuse_open)
     }
 
+    /// Marks the place of Main before something else than a file is put into its place; `what` says what.
+    pub(super) fn begin(&self, what: &str) -> Result<()> {
+        let mark = self.main.mark();
+        fs::write(&mark, what).map_err(|e| Error::from(e).with("path", mark.display()))?;
+        self.sync()
+    }
+
+    /// What a restore had begun that did not come to its end.
+    pub(super) fn begun(&self) -> Option<String> {
+        fs::read_to_string(self.main.mark()).ok()
+    }
+
+    /// Takes the mark away: nothing has happened.
+    pub(super) fn give_up(&self) {
+        // The error that brought us here is the one to report. With the mark the store does not open until the next restore.
+        let _ = fs::remove_file(self.main.mark());
+    }
+
     /// Puts the files into their places and answers where those are now that were there. `judge` sees the Data file that
     /// is there, of which nobody can change anything by then.
     pub(super) fn take(
@@ -109,7 +127,8 @@ impl Places {
         let named = |path: &Path, e: std::io::Error| Error::from(e).with("path", path.display());
         for place in self.all() {
             let mark = place.mark();
-            File::create(&mark).and_then(|file| file.sync_all()).map_err(|e| named(&mark, e))?;
+            let made = File::options().create(true).append(true).open(&mark);
+            made.and_then(|file| file.sync_all()).map_err(|e| named(&mark, e))?;
         }
         self.sync()?;
         let mut set_aside = Vec::new();

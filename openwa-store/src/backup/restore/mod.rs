@@ -44,7 +44,7 @@ pub(super) fn restore(
     places.refuse_taken(options.replace)?;
     #[cfg(feature = "postgres")]
     if let DataDatabase::Postgres(server) = &target.data {
-        postgres::refuse_taken(target, server)?;
+        postgres::refuse_taken(target, server, &places)?;
     }
     let source = Source { repository: &repository, indexed: repository.indexed()?, snapshot: &snapshot };
     let main = Staged::new(places.main(), &source, &manifest.main, &mut teller)?;
@@ -83,7 +83,7 @@ pub(super) fn restore(
         DataDatabase::Postgres(server) => {
             let file = Staged::new(places.main(), &source, &manifest.data, &mut teller)?;
             teller.tell(BackupPhase::Check, 0, None)?;
-            let filled = postgres::fill(target, server, &file.path, &manifest.data)?;
+            let filled = postgres::fill(target, server, &file.path, &manifest.data, &places)?;
             let taken = places.take(&[(Database::Main, &main.path)], options.replace, |_| Ok(()));
             report(taken.inspect_err(|_| filled.take_back())?)
         }

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::check;
+use super::files::Places;
 use crate::backup::manifest::Content;
 use crate::backup::report::Form;
 use crate::backup::sources::reach;
@@ -20,9 +21,17 @@ use crate::value::Value;
 /// How long filling a database may take.
 const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Fails when the schema has tables.
-pub(super) fn refuse_taken(target: &Config, server: &Server) -> Result<()> {
+/// Fails when the schema has tables, unless they are what a restore left that did not come to its end: those are dropped.
+pub(super) fn refuse_taken(target: &Config, server: &Server, places: &Places) -> Result<()> {
+    if places.begun() == Some(place(server)) {
+        migrations::migrate(target, Database::Data, Some(0))?;
+    }
     on_server(target, server, |conn, _| is_empty(conn, server))
+}
+
+/// Names the place of Data in the mark of a restore.
+fn place(server: &Server) -> String {
+    format!("{server:?}, schema {}", server.schema)
 }
 
 fn is_empty(conn: &dyn Conn, server: &Server) -> Result<()> {
@@ -41,13 +50,17 @@ fn is_empty(conn: &dyn Conn, server: &Server) -> Result<()> {
 /// What was filled, and how it is emptied again.
 pub(super) struct Filled<'a> {
     target: &'a Config,
+    places: &'a Places,
 }
 
 impl Filled<'_> {
     /// Drops the tables.
     pub(super) fn take_back(&self) {
         // The error that brought us here is the one to report.
-        let _ = migrations::migrate(self.target, Database::Data, Some(0));
+        let emptied = migrations::migrate(self.target, Database::Data, Some(0));
+        if emptied.is_ok() {
+            self.places.give_up();
+        }
     }
 }
 
@@ -57,6 +70,7 @@ pub(super) fn fill<'a>(
     server: &Server,
     file: &Path,
     content: &Content,
+    places: &'a Places,
 ) -> Result<Filled<'a>> {
     if content.step > schema::latest(Database::Data) {
         let text = format!(
@@ -66,7 +80,9 @@ pub(super) fn fill<'a>(
         );
         return Err(Error::new(Kind::SchemaTooNew, text));
     }
-    let filled = Filled { target };
+    let filled = Filled { target, places };
+    // A store without its keys is none, so it does not open until all of it is there.
+    places.begin(&place(server))?;
     let done = match content.form()? {
         Form::Document => import(target, file),
         _ => from_dump(target, server, file, content),
@@ -76,7 +92,10 @@ pub(super) fn fill<'a>(
     match checked {
         Ok(()) => Ok(filled),
         // Somebody else's tables are not ours to drop.
-        Err(e) if e.kind() == Kind::Conflict => Err(e),
+        Err(e) if e.kind() == Kind::Conflict => {
+            places.give_up();
+            Err(e)
+        }
         Err(e) => {
             filled.take_back();
             Err(e)
