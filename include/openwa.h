@@ -112,6 +112,16 @@
 #define OPENWA_ERR_INVALID_DATA 25
 
 /**
+ * The store is sealed and was opened without its store key; what needs no secret goes on.
+ */
+#define OPENWA_ERR_STORE_KEY_MISSING 26
+
+/**
+ * The store is sealed with another store key than the one that was given; the context names both.
+ */
+#define OPENWA_ERR_WRONG_STORE_KEY 27
+
+/**
  * The database cannot be reached at the moment.
  */
 #define OPENWA_ERR_UNAVAILABLE 40
@@ -939,104 +949,90 @@ int32_t openwa_store_import_file(const openwa_store *store,
                                  openwa_error **err);
 
 /**
- * Writes a backup of the store while it is in use: Main and Data as of one moment each, one behind the other.
- * The repository is made if it is missing. What is in it already is not written again, so a backup every hour
- * costs about what changed. It counts only when everything new was read back from the repository.
+ * How the secrets are kept, and whether this process can read them.
  *
- * It needs room for a copy of the databases beside Main, or in `temp_dir`. Writers go on meanwhile.
+ * - `out`: a `SecretsStatus`; free it with `openwa_record_free`.
  *
- * - `options`: Where to, and how: a `BackupOptions`, or NULL.
- * - `progress`: hears of the progress, with `user`; may be NULL.
- * - `out`: a `BackupReport`; free it with `openwa_record_free`.
- *
- * Errors: `OPENWA_ERR_PERMISSION_DENIED` for a wrong password or wrong credentials, `OPENWA_ERR_NOT_FOUND` for a
- * missing bucket, `OPENWA_ERR_UNAVAILABLE` when the storage does not answer, `OPENWA_ERR_BUSY` while another
- * process makes a backup of this store or writes to this repository, `OPENWA_ERR_CORRUPT` when a database or the
- * repository is damaged, `OPENWA_ERR_DISK_FULL`, `OPENWA_ERR_SCHEMA_TOO_NEW` for a repository of a newer
- * version, `OPENWA_ERR_CANCELLED`, `OPENWA_ERR_UNSUPPORTED` in a build without the feature. Earlier backups stay
- * as they are.
+ * Errors: those of the database.
  */
-int32_t openwa_store_backup(const openwa_store *store,
-                            const openwa_record *options,
-                            openwa_progress_fn progress,
-                            void *user,
-                            openwa_record **out,
-                            openwa_error **err);
-
-/**
- * The backups in a repository, the oldest first; this store need not be one of them. What other programs put
- * into it is left out.
- *
- * - `repo`: The repository: a `BackupRepo`, or NULL.
- * - `out`: a list of `Backup`; free it with `openwa_rows_free`.
- *
- * Errors: `OPENWA_ERR_NOT_FOUND` when there is no repository; those of `backup`.
- */
-int32_t openwa_store_backups(const openwa_store *store,
-                             const openwa_record *repo,
-                             openwa_rows **out,
-                             openwa_error **err);
-
-/**
- * Reads backups back whole and compares them with what was written: every byte of every file.
- *
- * - `options`: Which ones: a `VerifyOptions`, or NULL.
- * - `progress`: hears of the progress, with `user`; may be NULL.
- * - `out`: a `BackupVerify`; free it with `openwa_record_free`.
- *
- * Errors: `OPENWA_ERR_NOT_FOUND` when there is no such backup; those of `backup`. What is wrong *in* backups is
- * in the report.
- */
-int32_t openwa_store_verify_backups(const openwa_store *store,
-                                    const openwa_record *options,
-                                    openwa_progress_fn progress,
-                                    void *user,
+int32_t openwa_store_secrets_status(const openwa_store *store,
                                     openwa_record **out,
                                     openwa_error **err);
 
 /**
- * Forgets the backups that no rule keeps, and gives back the space that only they used: it is marked first, and
- * removed by a prune at least 23 hours later, so that a backup which is being written meanwhile loses nothing.
+ * Seals every secret that is in clear, and rids free space of what was: on SQLite the database is written anew,
+ * which takes about its size in disk space, and writers wait meanwhile; on PostgreSQL the tables with secrets
+ * are locked while they are. Opening with a key seals as well, but rids only small databases. Says how many rows
+ * were sealed. May be broken off and done again.
  *
- * - `repo`: The repository: a `BackupRepo`, or NULL.
- * - `keep`: What is kept: a `KeepRules`, or NULL.
  * - `progress`: hears of the progress, with `user`; may be NULL.
- * - `out`: a `BackupPrune`; free it with `openwa_record_free`.
+ * - `out`: the answer.
  *
- * Errors: `OPENWA_ERR_BUSY` while another process writes to the repository; those of `backup`.
+ * Errors: `OPENWA_ERR_STORE_KEY_MISSING` when the store was opened without a key, `OPENWA_ERR_WRONG_STORE_KEY`;
+ * `OPENWA_ERR_UNREADABLE` naming the first row that cannot be read, when all others are sealed;
+ * `OPENWA_ERR_BUSY` while another process is at it; `OPENWA_ERR_CANCELLED`; those of the database.
  */
-int32_t openwa_store_prune_backups(const openwa_store *store,
-                                   const openwa_record *repo,
-                                   const openwa_record *keep,
-                                   openwa_progress_fn progress,
-                                   void *user,
-                                   openwa_record **out,
-                                   openwa_error **err);
+int32_t openwa_store_seal_secrets(const openwa_store *store,
+                                  openwa_progress_fn progress,
+                                  void *user,
+                                  int64_t *out,
+                                  openwa_error **err);
 
 /**
- * Restores a backup to where `target` says, which no process may have open: files into a new place or, with
- * `replace`, in place of those that are there, which are set aside under another name; PostgreSQL into a schema
- * without tables. Everything is verified before it takes its place: checksums, integrity, references, row
- * counts. This store has no part in it and may be any, also one in memory.
+ * Opens every secret, so that they are in clear again: give the store no key then, or the next open seals them
+ * anew. Says how many rows were opened. May be broken off and done again.
  *
- * Engines' credentials move on with every message. Those of a backup that were used since break the account, so
- * newer ones are not replaced unless that is allowed.
- *
- * - `target`: Where to, as a store is opened there: an `OpenOptions`, or NULL.
- * - `options`: Which backup, and how: a `RestoreOptions`, or NULL.
  * - `progress`: hears of the progress, with `user`; may be NULL.
- * - `out`: a `RestoreReport`; free it with `openwa_record_free`.
+ * - `out`: the answer.
  *
- * Errors: `OPENWA_ERR_CONFLICT` when there is a store already, when its credentials are newer, or when the
- * schema has tables; `OPENWA_ERR_BUSY` while a process has the store open; `OPENWA_ERR_CORRUPT` for a damaged
- * backup; `OPENWA_ERR_SCHEMA_TOO_NEW`; `OPENWA_ERR_DISK_FULL`; those of `backup`. The target is left as it was.
+ * Errors: as `seal_secrets`.
  */
-int32_t openwa_store_restore_backup(const openwa_store *store,
-                                    const openwa_record *target,
-                                    const openwa_record *options,
+int32_t openwa_store_unseal_secrets(const openwa_store *store,
                                     openwa_progress_fn progress,
                                     void *user,
-                                    openwa_record **out,
+                                    int64_t *out,
+                                    openwa_error **err);
+
+/**
+ * Seals every secret with another key, while this and other processes go on: they learn of the new key by the
+ * old one. Says how many rows were sealed. A run that was broken off is finished by another one with the same
+ * key; until then the store opens with either.
+ *
+ * The old key goes on opening the store for 24 hours, so that gateways can be given the new one, and is then
+ * refused by the first open. With `retire` it is refused at once: processes that have not met the new key by
+ * then have to be opened anew. Calling it again with the same key and `retire` does that later.
+ *
+ * - `new_key`: The key that seals from now on: 64 hexadecimal digits, or 32 bytes in base64.
+ * - `retire`: Refuses the old key at once.
+ * - `progress`: hears of the progress, with `user`; may be NULL.
+ * - `out`: the answer.
+ *
+ * Errors: `OPENWA_ERR_CONFLICT` for a store that is not sealed; as `seal_secrets`.
+ */
+int32_t openwa_store_rotate_store_key(const openwa_store *store,
+                                      openwa_str new_key,
+                                      bool retire,
+                                      openwa_progress_fn progress,
+                                      void *user,
+                                      int64_t *out,
+                                      openwa_error **err);
+
+/**
+ * For a store whose key is lost: drops every secret that this process cannot open. Sessions lose their
+ * credentials and go back to `created`, to be paired anew; webhooks lose secret and headers and are switched
+ * off; what a takeover kept of sessions and webhooks is gone. Messages, contacts and everything else stay. Says
+ * how many rows lost something. Open the store without a key for it; afterwards it may be opened with a new one.
+ *
+ * - `progress`: hears of the progress, with `user`; may be NULL.
+ * - `out`: the answer.
+ *
+ * Errors: `OPENWA_ERR_CONFLICT` when this process has the key; `OPENWA_ERR_BUSY`, `OPENWA_ERR_CANCELLED`, those
+ * of the database.
+ */
+int32_t openwa_store_forget_secrets(const openwa_store *store,
+                                    openwa_progress_fn progress,
+                                    void *user,
+                                    int64_t *out,
                                     openwa_error **err);
 
 /**
@@ -2000,7 +1996,8 @@ int32_t openwa_batches_fail(const openwa_store *store,
  * - `session`: The session, a UUID as text.
  * - `entries`, `entries_len`: The keys; one without a value is deleted: `AuthEntry`.
  *
- * Errors: `OPENWA_ERR_NOT_FOUND` for the session, `OPENWA_ERR_INVALID_ARGUMENT`.
+ * Errors: `OPENWA_ERR_NOT_FOUND` for the session, `OPENWA_ERR_INVALID_ARGUMENT`, `OPENWA_ERR_STORE_KEY_MISSING`,
+ * `OPENWA_ERR_WRONG_STORE_KEY`.
  */
 int32_t openwa_auth_set(const openwa_store *store,
                         openwa_str session,

@@ -5,7 +5,7 @@ import type { OpenWAError } from '../error.js'
 import { Group, type Page } from '../group.js'
 import type { Handle } from '../native.js'
 import { callPure, query, verb, type LongOptions } from '../runtime.js'
-import { readApiKey, readApiKeyLog, readAuditLog, readAuthValue, readAuthorization, readBackup, readBackupPrune, readBackupReport, readBackupVerify, readBatchJob, readBatchJobMessage, readBegin, readChat, readCheckReport, readContact, readCreatedKey, readExportReport, readIdentity, readImportReport, readIndexInfo, readIngested, readIpWhitelistEntry, readMessage, readMessageReaction, readMigrateReport, readOpenwaExportReport, readPartitionInfo, readRestoreReport, readRetentionReport, readSaveResult, readSaved, readSession, readSessionAuth, readSessionLog, readStatus, readTakeoverReport, readTransition, readWebhook, readWebhookLog, writeApiKeyUpdate, writeAsk, writeAuditFilter, writeAuthEntry, writeBackupOptions, writeBackupRepo, writeBatchResult, writeContactChange, writeContactFilter, writeExportOptions, writeImportOptions, writeKeepRules, writeKeyRules, writeMessageFilter, writeMigrateOptions, writeNewApiKey, writeNewApiKeyLog, writeNewAuditLog, writeNewBatch, writeNewDelivery, writeNewMessage, writeNewSession, writeNewWebhook, writeNewWhitelistEntry, writeOpenOptions, writePageRequest, writeRestoreOptions, writeRetentionOptions, writeRetryPolicy, writeSessionFilter, writeSessionUpdate, writeTakeoverOptions, writeVerifyOptions, writeWebhookUpdate } from './codec.js'
+import { readApiKey, readApiKeyLog, readAuditLog, readAuthValue, readAuthorization, readBatchJob, readBatchJobMessage, readBegin, readChat, readCheckReport, readContact, readCreatedKey, readExportReport, readIdentity, readImportReport, readIndexInfo, readIngested, readIpWhitelistEntry, readMessage, readMessageReaction, readMigrateReport, readOpenwaExportReport, readPartitionInfo, readRetentionReport, readSaveResult, readSaved, readSecretsStatus, readSession, readSessionAuth, readSessionLog, readStatus, readTakeoverReport, readTransition, readWebhook, readWebhookLog, writeApiKeyUpdate, writeAsk, writeAuditFilter, writeAuthEntry, writeBatchResult, writeContactChange, writeContactFilter, writeExportOptions, writeImportOptions, writeKeyRules, writeMessageFilter, writeMigrateOptions, writeNewApiKey, writeNewApiKeyLog, writeNewAuditLog, writeNewBatch, writeNewDelivery, writeNewMessage, writeNewSession, writeNewWebhook, writeNewWhitelistEntry, writePageRequest, writeRetentionOptions, writeRetryPolicy, writeSessionFilter, writeSessionUpdate, writeTakeoverOptions, writeWebhookUpdate } from './codec.js'
 import type * as t from './types.js'
 
 /* eslint-disable @typescript-eslint/no-explicit-any */
@@ -15,11 +15,11 @@ const storeStatus = verb<t.Status>('store.status', [], (v: any) => readStatus(v)
 const storeCheck = verb<t.CheckReport>('store.check', [], (v: any) => readCheckReport(v))
 const storeExportFile = verb<t.ExportReport>('store.export_file', [['path', text], ['options', writeExportOptions]], (v: any) => readExportReport(v))
 const storeImportFile = verb<t.ImportReport>('store.import_file', [['path', text], ['options', writeImportOptions]], (v: any) => readImportReport(v))
-const storeBackup = verb<t.BackupReport>('store.backup', [['options', writeBackupOptions]], (v: any) => readBackupReport(v))
-const storeBackups = verb<t.Backup[]>('store.backups', [['repo', writeBackupRepo]], (v: any) => v.map((v: any) => readBackup(v)))
-const storeVerifyBackups = verb<t.BackupVerify>('store.verify_backups', [['options', writeVerifyOptions]], (v: any) => readBackupVerify(v))
-const storePruneBackups = verb<t.BackupPrune>('store.prune_backups', [['repo', writeBackupRepo], ['keep', writeKeepRules]], (v: any) => readBackupPrune(v))
-const storeRestoreBackup = verb<t.RestoreReport>('store.restore_backup', [['target', writeOpenOptions], ['options', writeRestoreOptions]], (v: any) => readRestoreReport(v))
+const storeSecretsStatus = verb<t.SecretsStatus>('store.secrets_status', [], (v: any) => readSecretsStatus(v))
+const storeSealSecrets = verb<number>('store.seal_secrets', [], same)
+const storeUnsealSecrets = verb<number>('store.unseal_secrets', [], same)
+const storeRotateStoreKey = verb<number>('store.rotate_store_key', [['newKey', text], ['retire', bool]], same)
+const storeForgetSecrets = verb<number>('store.forget_secrets', [], same)
 const storeIndexes = verb<t.IndexInfo[]>('store.indexes', [], (v: any) => v.map((v: any) => readIndexInfo(v)))
 const storePartitions = verb<t.PartitionInfo[]>('store.partitions', [], (v: any) => v.map((v: any) => readPartitionInfo(v)))
 const storeMakePartitions = verb<number>('store.make_partitions', [], same)
@@ -642,7 +642,7 @@ export class Auth extends Group {
   /**
    * Sets and deletes any number of keys in one commit: all of them or none.
    *
-   * Errors: `NOT_FOUND` for the session, `INVALID_ARGUMENT`.
+   * Errors: `NOT_FOUND` for the session, `INVALID_ARGUMENT`, `STORE_KEY_MISSING`, `WRONG_STORE_KEY`.
    */
   set(session: string, entries: t.AuthEntry[]): Promise<void> {
     return this.run(authSet, [session, entries])
@@ -923,62 +923,58 @@ export abstract class Groups extends Group {
     return this.runLong(storeImportFile, [path, options], control)
   }
   /**
-   * Writes a backup of the store while it is in use: Main and Data as of one moment each, one behind the other.
-   * The repository is made if it is missing. What is in it already is not written again, so a backup every hour costs
-   * about what changed. It counts only when everything new was read back from the repository.
+   * How the secrets are kept, and whether this process can read them.
    *
-   * It needs room for a copy of the databases beside Main, or in `tempDir`. Writers go on meanwhile.
-   *
-   * Errors: `PERMISSION_DENIED` for a wrong password or wrong credentials, `NOT_FOUND` for a missing bucket, `UNAVAILABLE` when
-   * the storage does not answer, `BUSY` while another process makes a backup of this store or writes to this repository,
-   * `CORRUPT` when a database or the repository is damaged, `DISK_FULL`, `SCHEMA_TOO_NEW` for a repository of a newer
-   * version, `CANCELLED`, `UNSUPPORTED` in a build without the feature. Earlier backups stay as they are.
+   * Errors: those of the database.
    */
-  backup(options?: t.BackupOptions, control?: LongOptions): Promise<t.BackupReport> {
-    return this.runLong(storeBackup, [options], control)
+  secretsStatus(): Promise<t.SecretsStatus> {
+    return this.run(storeSecretsStatus, [])
   }
   /**
-   * The backups in a repository, the oldest first; this store need not be one of them. What other programs put into it
-   * is left out.
+   * Seals every secret that is in clear, and rids free space of what was: on SQLite the database is written anew, which
+   * takes about its size in disk space, and writers wait meanwhile; on PostgreSQL the tables with secrets are locked
+   * while they are. Opening with a key seals as well, but rids only small databases. Says how many rows were sealed.
+   * May be broken off and done again.
    *
-   * Errors: `NOT_FOUND` when there is no repository; those of `backup`.
+   * Errors: `STORE_KEY_MISSING` when the store was opened without a key, `WRONG_STORE_KEY`; `UNREADABLE` naming the first row that
+   * cannot be read, when all others are sealed; `BUSY` while another process is at it; `CANCELLED`; those of the database.
    */
-  backups(repo?: t.BackupRepo): Promise<t.Backup[]> {
-    return this.run(storeBackups, [repo])
+  sealSecrets(control?: LongOptions): Promise<number> {
+    return this.runLong(storeSealSecrets, [], control)
   }
   /**
-   * Reads backups back whole and compares them with what was written: every byte of every file.
+   * Opens every secret, so that they are in clear again: give the store no key then, or the next open seals them anew.
+   * Says how many rows were opened. May be broken off and done again.
    *
-   * Errors: `NOT_FOUND` when there is no such backup; those of `backup`. What is wrong *in* backups is in the
-   * report.
+   * Errors: as `sealSecrets`.
    */
-  verifyBackups(options?: t.VerifyOptions, control?: LongOptions): Promise<t.BackupVerify> {
-    return this.runLong(storeVerifyBackups, [options], control)
+  unsealSecrets(control?: LongOptions): Promise<number> {
+    return this.runLong(storeUnsealSecrets, [], control)
   }
   /**
-   * Forgets the backups that no rule keeps, and gives back the space that only they used: it is marked first, and removed
-   * by a prune at least 23 hours later, so that a backup which is being written meanwhile loses nothing.
+   * Seals every secret with another key, while this and other processes go on: they learn of the new key by the old
+   * one. Says how many rows were sealed. A run that was broken off is finished by another one with the same key; until
+   * then the store opens with either.
    *
-   * Errors: `BUSY` while another process writes to the repository; those of `backup`.
+   * The old key goes on opening the store for 24 hours, so that gateways can be given the new one, and is then refused
+   * by the first open. With `retire` it is refused at once: processes that have not met the new key by then have to be
+   * opened anew. Calling it again with the same key and `retire` does that later.
+   *
+   * Errors: `CONFLICT` for a store that is not sealed; as `sealSecrets`.
    */
-  pruneBackups(repo?: t.BackupRepo, keep?: t.KeepRules, control?: LongOptions): Promise<t.BackupPrune> {
-    return this.runLong(storePruneBackups, [repo, keep], control)
+  rotateStoreKey(newKey: string, retire?: boolean, control?: LongOptions): Promise<number> {
+    return this.runLong(storeRotateStoreKey, [newKey, retire], control)
   }
   /**
-   * Restores a backup to where `target` says, which no process may have open: files into a new place or, with
-   * `replace`, in place of those that are there, which are set aside under another name; PostgreSQL into a schema
-   * without tables. Everything is verified before it takes its place: checksums, integrity, references, row counts.
-   * This store has no part in it and may be any, also one in memory.
+   * For a store whose key is lost: drops every secret that this process cannot open. Sessions lose their credentials
+   * and go back to `created`, to be paired anew; webhooks lose secret and headers and are switched off; what a takeover
+   * kept of sessions and webhooks is gone. Messages, contacts and everything else stay. Says how many rows lost
+   * something. Open the store without a key for it; afterwards it may be opened with a new one.
    *
-   * Engines' credentials move on with every message. Those of a backup that were used since break the account, so
-   * newer ones are not replaced unless that is allowed.
-   *
-   * Errors: `CONFLICT` when there is a store already, when its credentials are newer, or when the schema has tables; `BUSY`
-   * while a process has the store open; `CORRUPT` for a damaged backup; `SCHEMA_TOO_NEW`; `DISK_FULL`; those of
-   * `backup`. The target is left as it was.
+   * Errors: `CONFLICT` when this process has the key; `BUSY`, `CANCELLED`, those of the database.
    */
-  restoreBackup(target?: t.OpenOptions, options?: t.RestoreOptions, control?: LongOptions): Promise<t.RestoreReport> {
-    return this.runLong(storeRestoreBackup, [target, options], control)
+  forgetSecrets(control?: LongOptions): Promise<number> {
+    return this.runLong(storeForgetSecrets, [], control)
   }
   /**
    * Every index of both databases, the largest first.

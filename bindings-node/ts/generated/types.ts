@@ -19,6 +19,8 @@ export type ErrorCode =
   | 'UNREADABLE'
   | 'CORRUPT'
   | 'INVALID_DATA'
+  | 'STORE_KEY_MISSING'
+  | 'WRONG_STORE_KEY'
   | 'UNAVAILABLE'
   | 'BUSY'
   | 'QUEUE_FULL'
@@ -109,13 +111,15 @@ export type Mode = 'replace' | 'merge'
 export type Missing = 'keep' | 'clear'
 
 /**
- * In which form a database is in a backup.
+ * How the secrets of a store are kept.
  *
- * * `sqlite`: A SQLite file.
- * * `pgDump`: What `pgDump` wrote, in its custom format.
- * * `document`: A document as `export` writes it, where there was no `pgDump` for the server.
+ * * `clear`: In clear.
+ * * `sealing`: They are being sealed: new ones are, old ones may be in clear.
+ * * `sealed`: All of them are sealed.
+ * * `rotating`: The key is being changed: some are sealed with the old one.
+ * * `opening`: They are being opened, or those that nobody can open are being dropped.
  */
-export type Form = 'sqlite' | 'pg_dump' | 'document'
+export type SecretsState = 'clear' | 'sealing' | 'sealed' | 'rotating' | 'opening'
 
 /**
  * What a change of a message did.
@@ -452,148 +456,22 @@ export interface ImportedTable {
   removed: number
 }
 
-/** How to make a backup. */
-export interface BackupOptions {
-  /** Where to. */
-  repo?: BackupRepo
-  /** Name of the store, for a repository that several stores share; default `openwa`. */
-  name?: string | null
-  /** Afterwards forgets the backups that `keep` does not keep, and gives their space back. */
-  prune?: boolean
-  /** Which backups are kept. */
-  keep?: KeepRules
-  /** Folder for the copies of the databases while they are written; default that of the Main database. */
-  tempDir?: string | null
-  /** The program `pgDump`, or `none`: Data on PostgreSQL is then written as a document; default one of at least the server's version, where there is one. */
-  pgDump?: string | null
-  /** Reads back the whole backup, not only what is new in the repository. On S3 that costs a download of everything. */
-  readAll?: boolean
-}
-
-/** A repository of backups, and the password that opens it. A password that is lost cannot be had again, and the backups with it. */
-export interface BackupRepo {
-  /** Path of a folder, `s3:https://host/bucket/path` or `s3://bucket/path`; default what `OPENWA_BACKUP_REPO` says. For S3 the usual variables apply: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION` … */
-  repo?: string | null
-  /** The password; default what `OPENWA_BACKUP_PASSWORD` says. */
-  password?: string | null
-  /** A file whose first line is the password. */
-  passwordFile?: string | null
-  /** A command for the shell that prints the password. */
-  passwordCommand?: string | null
-}
-
-/** Which backups a prune keeps: the last one of each of so many hours, days, weeks, months and years that have one, in UTC. Without any number: 24 hourly and 7 daily ones. The newest backup is always kept. */
-export interface KeepRules {
-  /** The last backups, whenever they were made. */
-  last?: number | null
-  /** One per hour. */
-  hourly?: number | null
-  /** One per day. */
-  daily?: number | null
-  /** One per week, which begins on Monday. */
-  weekly?: number | null
-  /** One per month. */
-  monthly?: number | null
-  /** One per year. */
-  yearly?: number | null
-  /** Only backups of the store of this name; default of all, each store by itself. */
-  name?: string | null
-}
-
-/** What a backup did. */
-export interface BackupReport {
-  /** The new backup. */
-  backup: Backup
-  /** Rows per table. */
-  tables: TableRows[]
-  /** Bytes that were read back from the repository. */
-  verified: number
-  /** What the prune did, if one was asked for. */
-  prune: BackupPrune | null
-}
-
-/** A backup. */
-export interface Backup {
-  /** Its id in the repository. */
-  id: string
-  /** Name of the store. */
-  name: string
-  /** The machine that made it. */
-  host: string
-  /** The moment that it shows of Main. */
-  mainAt: Date
-  /** The moment that it shows of Data. */
-  dataAt: Date
-  /** Version of the library that made it. */
-  library: string
-  /** In which form Data is in it. */
-  dataForm: Form
-  /** Engine of Data, and its version. */
-  dataEngine: string
-  /** Rows of all tables. */
-  rows: number
-  /** Bytes of its files. */
-  bytes: number
-  /** Bytes that it added to the repository. */
-  added: number
-}
-
-/** What a prune did. */
-export interface BackupPrune {
-  /** Ids of the backups that are left, the oldest first. */
-  kept: string[]
-  /** Ids of those that are gone. */
-  forgotten: string[]
-  /** Bytes that the repository shrank by. */
-  freed: number
-  /** Bytes that a later prune will remove. */
-  marked: number
-}
-
-/** Which backups to verify. */
-export interface VerifyOptions {
-  /** Where they are. */
-  repo?: BackupRepo
-  /** Id of one, or the beginning of it; `latest`; default all. */
-  backup?: string | null
-}
-
-/** What a verification found. */
-export interface BackupVerify {
-  /** Ids of the backups that are whole. */
-  sound: string[]
-  /** Ids of those that are not. */
-  damaged: string[]
-  /** Bytes of their files that were read. */
-  bytes: number
-  /** Everything that is wrong, for people; empty: nothing is. */
-  problems: string[]
-}
-
-/** Which backup to restore, and how. */
-export interface RestoreOptions {
-  /** Where it is. */
-  repo?: BackupRepo
-  /** Its id, or the beginning of it; default the latest. */
-  backup?: string | null
-  /** Name of the store whose latest backup it is; default of any. */
-  name?: string | null
-  /** Takes the place of a store that is there, which is set aside under another name. */
-  replace?: boolean
-  /** Even if the store that is there has newer credentials. Their sessions will have to be paired again. */
-  allowOldCredentials?: boolean
-}
-
-/** What a restore did. */
-export interface RestoreReport {
-  /** What was restored. */
-  backup: Backup
-  /** Rows per table. */
-  tables: TableRows[]
-  /** Where what was there before is now. */
-  setAside: string[]
-  /** When the newest credentials in it last changed. Sessions that were used since have to be paired again. */
-  credentialsAt: Date | null
+/** How the secrets of a store are kept, and whether this process can read them. */
+export interface SecretsStatus {
+  /** How they are kept. */
+  state: SecretsState
+  /** The id of the key that they are written with; None: in clear. */
+  key: string | null
+  /** The id of the key before, which still opens the store. */
+  oldKey: string | null
+  /** Until when the old key opens the store; the first open after that takes its right. */
+  oldKeyUntil: Date | null
+  /** Since when the key holds. */
+  since: Date | null
+  /** Whether this process has the key. */
+  usable: boolean
+  /** Whether free space of the database holds no secret of a time when they were in clear; `sealSecrets` sees to it. */
+  clean: boolean
 }
 
 /** One index of a database. */
@@ -1548,6 +1426,8 @@ export interface OpenOptions {
   data?: string | null
   /** Keys the hash of API keys; default none. */
   apiKeyPepper?: string | null
+  /** Seals the secrets of the store: 64 hexadecimal digits, or 32 bytes in base64; default none. */
+  storeKey?: string | null
   /** Whether messages are kept; default true. When off, a save only tells new messages from repeated ones. */
   history?: boolean | null
   /** How much a commit promises; default `full`. */

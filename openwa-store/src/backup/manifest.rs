@@ -6,6 +6,7 @@ use rustic_core::repofile::SnapshotFile;
 use serde::{Deserialize, Serialize};
 
 use super::report::{Backup, Form};
+use super::sources::Known;
 use crate::entity::{self, Database, TABLES};
 use crate::error::{Error, Kind, Result};
 use crate::schema::Applied;
@@ -31,6 +32,9 @@ pub(super) struct Manifest {
     /// When the newest credential last changed.
     #[serde(with = "iso_or_null")]
     pub(super) credentials_at: Option<Timestamp>,
+    /// Whether the secrets in it are sealed.
+    #[serde(default)]
+    sealed: bool,
 }
 
 /// What is known of one database.
@@ -104,9 +108,10 @@ impl Content {
 }
 
 impl Manifest {
-    pub(super) fn new(main: Content, data: Content, credentials_at: Option<Timestamp>) -> Self {
+    pub(super) fn new(main: Content, data: Content, known: &Known) -> Self {
         let library = env!("CARGO_PKG_VERSION").to_owned();
-        Manifest { format: FORMAT.to_owned(), version: VERSION, library, main, data, credentials_at }
+        let Known { credentials_at, sealed } = *known;
+        Manifest { format: FORMAT.to_owned(), version: VERSION, library, main, data, credentials_at, sealed }
     }
 
     pub(super) fn text(&self) -> Result<String> {
@@ -163,6 +168,7 @@ impl Manifest {
             data_engine: self.data.engine.clone(),
             rows: self.contents().iter().flat_map(|content| content.rows.values()).sum(),
             bytes: self.contents().iter().map(|content| content.bytes).sum(),
+            sealed: self.sealed,
             added: snapshot.summary.as_ref().map_or(0, |summary| summary.data_added_packed),
         })
     }

@@ -77,6 +77,8 @@ pub struct Backup {
     pub rows: u64,
     /// Bytes of its files.
     pub bytes: u64,
+    /// Whether the secrets in it are sealed: a store that is restored from it opens with the store key only.
+    pub sealed: bool,
     /// Bytes that it added to the repository.
     pub added: u64,
 }

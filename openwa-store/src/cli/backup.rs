@@ -407,6 +407,7 @@ fn document(made: &Made) -> Json {
         .put("data_engine", text(&made.data_engine))
         .put("rows", json!(made.rows))
         .put("bytes", json!(made.bytes))
+        .put("sealed", json!(made.sealed))
         .put("added", json!(made.added))
         .done()
 }

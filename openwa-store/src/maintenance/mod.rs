@@ -5,3 +5,4 @@ mod old;
 #[cfg(feature = "postgres")]
 pub(crate) mod partitions;
 pub(crate) mod retention;
+pub(crate) mod secrets;

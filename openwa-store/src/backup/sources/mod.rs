@@ -38,6 +38,7 @@ pub(super) struct Described {
     pub(super) steps: Vec<Applied>,
     pub(super) rows: Vec<(&'static str, u64)>,
     pub(super) credentials_at: Option<Timestamp>,
+    pub(super) sealed: bool,
 }
 
 pub(super) fn describe(conn: &dyn Conn, which: Database) -> Result<Described> {
@@ -56,7 +57,12 @@ pub(super) fn describe(conn: &dyn Conn, which: Database) -> Result<Described> {
             conn.first(sql, &[], |row| Ok(Timestamp::read(row.get(0))))?.flatten()
         }
     };
-    Ok(Described { engine, steps, rows, credentials_at })
+    // A backup of an older version has no such table.
+    let knows_seals = steps.iter().any(|step| step.name == "003_openwa_seal" && step.applied_at.is_some());
+    let sealed = which == Database::Data
+        && knows_seals
+        && conn.integer("SELECT count(*) FROM openwa_seal WHERE key_id IS NOT NULL", &[])? > 0;
+    Ok(Described { engine, steps, rows, credentials_at, sealed })
 }
 
 /// Copies both databases into the folder, and writes the manifest beside them.
@@ -87,17 +93,30 @@ pub(super) fn copy(
         #[cfg(not(feature = "postgres"))]
         None => return Err(Error::new(Kind::Internal, format!("Data is no SQLite file ({pg_dump:?})"))),
     };
-    let credentials_at = data_copy.1;
+    let known = data_copy.1;
     let content = |copied: Copied| {
         let (bytes, sha256) = sum(&staging.files().join(copied.file))?;
         Ok::<_, Error>(Content::new(copied, bytes, sha256))
     };
-    let manifest = Manifest::new(content(main_copy.0)?, content(data_copy.0)?, credentials_at);
+    let manifest = Manifest::new(content(main_copy.0)?, content(data_copy.0)?, &known);
     std::fs::write(staging.files().join(super::manifest::FILE), manifest.text()?)?;
     Ok(manifest)
 }
 
-type Copy = (Copied, Option<Timestamp>);
+/// What a manifest tells beside the files.
+#[derive(Clone, Copy)]
+pub(super) struct Known {
+    pub(super) credentials_at: Option<Timestamp>,
+    pub(super) sealed: bool,
+}
+
+impl Described {
+    fn known(&self) -> Known {
+        Known { credentials_at: self.credentials_at, sealed: self.sealed }
+    }
+}
+
+type Copy = (Copied, Known);
 
 fn sqlite(store: &Store, which: Database) -> Result<Option<&Sqlite>> {
     let database = store.database(which);
@@ -128,6 +147,7 @@ fn from_sqlite(
     let conn = still(&path, which).open_still()?;
     sound(&conn, which)?;
     let found = describe(&conn, which)?;
+    let known = found.known();
     let copied = Copied {
         file,
         form: Form::Sqlite,
@@ -137,7 +157,7 @@ fn from_sqlite(
         steps: found.steps,
         rows: found.rows,
     };
-    Ok((copied, found.credentials_at))
+    Ok((copied, known))
 }
 
 /// A SQLite file that nobody uses.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::{Copy, Teller, describe, from_sqlite};
+use super::{Copy, Known, Teller, describe, from_sqlite};
 use crate::backup::manifest::Copied;
 use crate::backup::report::{BackupPhase, Form};
 use crate::backup::staging::Staging;
@@ -63,6 +63,7 @@ pub(super) fn copy(
         let running = Running::start(command)?;
         // The same moment as that of the dump: the transaction is the one that it takes its snapshot from.
         let found = describe(conn, Database::Data)?;
+        let known = found.known();
         running.wait(&path, to)?;
         let copied = Copied {
             file,
@@ -73,7 +74,7 @@ pub(super) fn copy(
             steps: found.steps,
             rows: found.rows,
         };
-        Ok((copied, found.credentials_at))
+        Ok((copied, known))
     })?;
     Ok((from_sqlite(Database::Main, main, staging, to)?, data))
 }
@@ -100,6 +101,7 @@ fn as_document(store: &Store, staging: &Staging, to: &mut Teller<'_>) -> Result<
     let file = "data.json";
     let (at, data) = (store.env().now(), store.database(Database::Data));
     let found = data.read(|conn| describe(conn, Database::Data))?;
+    let known = found.known();
     let path = staging.files().join(file);
     // Compressed it would be another file altogether after each change; the repository compresses it anyway.
     let options = ExportOptions::default();
@@ -128,7 +130,8 @@ fn as_document(store: &Store, staging: &Staging, to: &mut Teller<'_>) -> Result<
         steps: found.steps,
         rows,
     };
-    Ok((copied, found.credentials_at))
+    // An export has its secrets in clear; the repository is encrypted.
+    Ok((copied, Known { sealed: false, ..known }))
 }
 
 /// Tells one of the server's own programs where the server is. The password is not among its arguments, which everybody

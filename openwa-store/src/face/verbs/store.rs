@@ -12,7 +12,8 @@ use crate::face::open::OpenOptions;
 use crate::json::Json;
 use crate::maintenance::retention::RetentionReport;
 use crate::repo::ingest::Ingested;
-use crate::store::{CheckReport, IndexInfo, PartitionInfo, Status, Store};
+use crate::seal::StoreKey;
+use crate::store::{CheckReport, IndexInfo, PartitionInfo, SecretsStatus, Status, Store};
 use crate::takeover::{OpenwaExportReport, TakeoverOptions, TakeoverProgress, TakeoverReport};
 use crate::time::Timestamp;
 use crate::transfer::{
@@ -63,6 +64,21 @@ verbs! { "store"(store, progress);
     ) -> RestoreReport {
         store.restore_backup(&target.config()?, &options, Some(&mut |at| progress(at.into())))
     }
+
+    read secrets_status() -> SecretsStatus { store.secrets_status() }
+
+    long seal_secrets() -> u64 { store.seal_secrets(Some(progress)) }
+
+    long unseal_secrets() -> u64 { store.unseal_secrets(Some(progress)) }
+
+    long rotate_store_key(
+        "The key that seals from now on: 64 hexadecimal digits, or 32 bytes in base64." new_key: StoreKey,
+        "Refuses the old key at once." retire: bool,
+    ) -> u64 {
+        store.rotate_store_key(&new_key, retire, Some(progress))
+    }
+
+    long forget_secrets() -> u64 { store.forget_secrets(Some(progress)) }
 
     read indexes() -> Vec<IndexInfo> { store.indexes() }
 
