@@ -5,8 +5,9 @@
 
 #![forbid(unsafe_code)]
 
+mod backup;
 mod check;
-#[cfg(feature = "cli")]
+#[cfg(feature = "cli-slim")]
 pub mod cli;
 mod config;
 mod db;
@@ -32,6 +33,11 @@ pub mod text;
 pub mod time;
 pub mod transfer;
 
+pub use backup::{
+    Backup, BackupOptions, BackupPhase, BackupProgress, BackupPrune, BackupRepo, BackupReport, BackupVerify,
+    Form, KeepRules, OnBackup, Password, RestoreOptions, RestoreReport, VerifyOptions, backups,
+    prune_backups, restore_backup, verify_backups,
+};
 pub use check::{CheckReport, Finding, FindingKind, RepairOptions, RepairReport, Repaired};
 pub use config::{Config, DataDatabase, Opening};
 #[cfg(feature = "postgres")]

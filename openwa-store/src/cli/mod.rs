@@ -1,6 +1,7 @@
 //! `openwa`: a store of a WhatsApp gateway from the command line, as a function. The command calls it, and so does
 //! whoever wants to offer it under another name, such as the Python package.
 
+mod backup;
 mod chats;
 mod check;
 mod compare;
@@ -68,6 +69,8 @@ enum Command {
     Takeover(takeover::Takeover),
     Migrate(migrate::Migrate),
     #[command(subcommand)]
+    Backup(backup::Backup),
+    #[command(subcommand)]
     Db(db::Db),
     Completions(completions::Completions),
 }
@@ -89,6 +92,7 @@ impl Command {
             Command::Import(c) => c.run(options, out),
             Command::Takeover(c) => c.run(options, out),
             Command::Migrate(c) => c.run(options, out),
+            Command::Backup(c) => c.run(options, out),
             Command::Db(c) => c.run(options, out),
             Command::Completions(c) => c.run(out),
         }

@@ -254,6 +254,23 @@ impl Dialect {
         }
     }
 
+    /// Queries whose every row tells something that is wrong with a database that has just been filled.
+    #[cfg(feature = "backup")]
+    pub(crate) const fn checks(self) -> &'static [&'static str] {
+        match self {
+            Dialect::Sqlite => &[
+                "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
+                "SELECT 'row ' || coalesce(rowid, '?') || ' of ' || \"table\" || ' belongs to a row of ' || parent
+                        || ' that does not exist' FROM pragma_foreign_key_check",
+            ],
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres { .. } => &["SELECT 'message ' || m.id || ' cannot be found by its WhatsApp id' FROM messages m
+                   LEFT JOIN message_ids i ON i.session_id = m.session_id AND i.wa_message_id = m.wa_message_id
+                  WHERE m.wa_message_id IS NOT NULL
+                    AND (i.message_id, i.created_at) IS DISTINCT FROM (m.id, m.created_at) LIMIT 1"],
+        }
+    }
+
     /// A query for the indexes of the database: table, name, bytes, uses, whether unique, whether valid.
     pub(crate) const fn indexes(self) -> &'static str {
         match self {

@@ -20,9 +20,13 @@ pub(crate) use dialect::lists;
 pub(crate) use dialect::{Dialect, Taken, insert_messages};
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{Connector, FIRST_MONTH, Postgres, Prepare, Setup, quoted};
+#[cfg(all(feature = "backup", feature = "postgres"))]
+pub(crate) use postgres::{Output, Programs, reason, run, version};
 pub(crate) use queue::Limits;
 pub(crate) use seals::{Ring, SealState, Seals};
 pub use sqlite::{Durability, Trace};
+#[cfg(feature = "backup")]
+pub(crate) use sqlite::{Frozen, turn_in_folder};
 pub(crate) use sqlite::{Sqlite, SqliteConn, SqliteFile};
 pub(crate) use ticket::Sharable;
 pub use ticket::{Pending, Ticket, Writing};

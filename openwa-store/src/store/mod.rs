@@ -7,6 +7,7 @@ mod api_keys;
 mod audit;
 mod auth;
 mod authorizer;
+mod backup;
 mod batches;
 mod contacts;
 mod events;
@@ -30,6 +31,8 @@ pub use batches::Batches;
 pub use contacts::Contacts;
 pub use logbook::LogBuffer;
 pub use messages::{Messages, Scan};
+#[cfg(all(feature = "backup", feature = "postgres"))]
+pub(crate) use postgres::on_server;
 pub use secrets::{SecretsState, SecretsStatus};
 pub use sessions::Sessions;
 pub use storage::{IndexInfo, PartitionInfo};

@@ -1,10 +1,15 @@
 use uuid::Uuid;
 
 use super::verbs;
+use crate::backup::{
+    Backup, BackupOptions, BackupPrune, BackupRepo, BackupReport, BackupVerify, KeepRules, RestoreOptions,
+    RestoreReport, VerifyOptions,
+};
 use crate::check::{CheckReport, RepairOptions, RepairReport};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::face::inputs::{MaintenanceOptions, RetentionOptions};
+use crate::face::open::OpenOptions;
 use crate::json::Json;
 use crate::maintenance::retention::RetentionReport;
 use crate::maintenance::scheduler::{Job, MaintenanceJob, MaintenanceRun};
@@ -49,6 +54,27 @@ verbs! { "store"(store, progress);
 
     long import_file("The file." path: String, "How to import." options: ImportOptions) -> ImportReport {
         store.import_file(path, &options, Some(progress))
+    }
+
+    long backup("Where to, and how." options: BackupOptions) -> BackupReport {
+        store.backup(&options, Some(&mut |at| progress(at.into())))
+    }
+
+    read backups("The repository." repo: BackupRepo) -> Vec<Backup> { store.backups(&repo) }
+
+    long verify_backups("Which ones." options: VerifyOptions) -> BackupVerify {
+        store.verify_backups(&options, Some(&mut |at| progress(at.into())))
+    }
+
+    long prune_backups("The repository." repo: BackupRepo, "What is kept." keep: KeepRules) -> BackupPrune {
+        store.prune_backups(&repo, &keep)
+    }
+
+    long restore_backup(
+        "Where to, as a store is opened there." target: OpenOptions,
+        "Which backup, and how." options: RestoreOptions,
+    ) -> RestoreReport {
+        store.restore_backup(&target.config()?, &options, Some(&mut |at| progress(at.into())))
     }
 
     read secrets_status() -> SecretsStatus { store.secrets_status() }
