@@ -188,7 +188,7 @@ impl SqliteFile {
         let conn = Connection::open_with_flags(uri.as_str(), flags)
             .map_err(|e| failure(&e).with("path", self.shown()))?;
         conn.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
-        Ok(SqliteConn { conn, file: self.clone() })
+        Ok(SqliteConn { conn, file: self.clone(), held: RefCell::default() })
     }
 
     /// Opens the connection that moves pages from the log into the file, beside the writer.
