@@ -78,6 +78,7 @@ bench-python: setup
 
 crash: setup servers crash-node crash-python
 	OPENWA_CRASH_ROUNDS=200 OPENWA_STRESS_SECONDS=30 $(CARGO) test --release -p openwa-tests --test faults
+	OPENWA_SEAL_CRASHES=100 OPENWA_KEY_CHANGES=40 $(CARGO) test --release -p openwa-tests --test secrets
 	OPENWA_VACUUM_KILLS=100 $(CARGO) test --release -p openwa-tests --test vacuum
 	OPENWA_TAKEOVER_MB=1024 $(CARGO) test --release -p openwa-tests --test takeover_scale
 	OPENWA_SAME_MESSAGES=20000 OPENWA_SERVER_CRASHES=20 OPENWA_POOLED_OPERATIONS=2000 OPENWA_BUSY_MESSAGES=1000000 \

@@ -112,6 +112,16 @@
 #define OPENWA_ERR_INVALID_DATA 25
 
 /**
+ * The store is sealed and was opened without its store key; what needs no secret goes on.
+ */
+#define OPENWA_ERR_STORE_KEY_MISSING 26
+
+/**
+ * The store is sealed with another store key than the one that was given; the context names both.
+ */
+#define OPENWA_ERR_WRONG_STORE_KEY 27
+
+/**
  * The database cannot be reached at the moment.
  */
 #define OPENWA_ERR_UNAVAILABLE 40
@@ -999,6 +1009,93 @@ int32_t openwa_store_import_file(const openwa_store *store,
                                  void *user,
                                  openwa_record **out,
                                  openwa_error **err);
+
+/**
+ * How the secrets are kept, and whether this process can read them.
+ *
+ * - `out`: a `SecretsStatus`; free it with `openwa_record_free`.
+ *
+ * Errors: those of the database.
+ */
+int32_t openwa_store_secrets_status(const openwa_store *store,
+                                    openwa_record **out,
+                                    openwa_error **err);
+
+/**
+ * Seals every secret that is in clear, and rids free space of what was: on SQLite the database is written anew,
+ * which takes about its size in disk space, and writers wait meanwhile; on PostgreSQL the tables with secrets
+ * are locked while they are. Opening with a key seals as well, but rids only small databases. Says how many rows
+ * were sealed. May be broken off and done again.
+ *
+ * - `progress`: hears of the progress, with `user`; may be NULL.
+ * - `out`: the answer.
+ *
+ * Errors: `OPENWA_ERR_STORE_KEY_MISSING` when the store was opened without a key, `OPENWA_ERR_WRONG_STORE_KEY`;
+ * `OPENWA_ERR_UNREADABLE` naming the first row that cannot be read, when all others are sealed;
+ * `OPENWA_ERR_BUSY` while another process is at it; `OPENWA_ERR_CANCELLED`; those of the database.
+ */
+int32_t openwa_store_seal_secrets(const openwa_store *store,
+                                  openwa_progress_fn progress,
+                                  void *user,
+                                  int64_t *out,
+                                  openwa_error **err);
+
+/**
+ * Opens every secret, so that they are in clear again: give the store no key then, or the next open seals them
+ * anew. Says how many rows were opened. May be broken off and done again.
+ *
+ * - `progress`: hears of the progress, with `user`; may be NULL.
+ * - `out`: the answer.
+ *
+ * Errors: as `seal_secrets`.
+ */
+int32_t openwa_store_unseal_secrets(const openwa_store *store,
+                                    openwa_progress_fn progress,
+                                    void *user,
+                                    int64_t *out,
+                                    openwa_error **err);
+
+/**
+ * Seals every secret with another key, while this and other processes go on: they learn of the new key by the
+ * old one. Says how many rows were sealed. A run that was broken off is finished by another one with the same
+ * key; until then the store opens with either.
+ *
+ * The old key goes on opening the store for 24 hours, so that gateways can be given the new one, and is then
+ * refused by the first open. With `retire` it is refused at once: processes that have not met the new key by
+ * then have to be opened anew. Calling it again with the same key and `retire` does that later.
+ *
+ * - `new_key`: The key that seals from now on: 64 hexadecimal digits, or 32 bytes in base64.
+ * - `retire`: Refuses the old key at once.
+ * - `progress`: hears of the progress, with `user`; may be NULL.
+ * - `out`: the answer.
+ *
+ * Errors: `OPENWA_ERR_CONFLICT` for a store that is not sealed; as `seal_secrets`.
+ */
+int32_t openwa_store_rotate_store_key(const openwa_store *store,
+                                      openwa_str new_key,
+                                      bool retire,
+                                      openwa_progress_fn progress,
+                                      void *user,
+                                      int64_t *out,
+                                      openwa_error **err);
+
+/**
+ * For a store whose key is lost: drops every secret that this process cannot open. Sessions lose their
+ * credentials and go back to `created`, to be paired anew; webhooks lose secret and headers and are switched
+ * off; what a takeover kept of sessions and webhooks is gone. Messages, contacts and everything else stay. Says
+ * how many rows lost something. Open the store without a key for it; afterwards it may be opened with a new one.
+ *
+ * - `progress`: hears of the progress, with `user`; may be NULL.
+ * - `out`: the answer.
+ *
+ * Errors: `OPENWA_ERR_CONFLICT` when this process has the key; `OPENWA_ERR_BUSY`, `OPENWA_ERR_CANCELLED`, those
+ * of the database.
+ */
+int32_t openwa_store_forget_secrets(const openwa_store *store,
+                                    openwa_progress_fn progress,
+                                    void *user,
+                                    int64_t *out,
+                                    openwa_error **err);
 
 /**
  * Every index of both databases, the largest first.
@@ -1961,7 +2058,8 @@ int32_t openwa_batches_fail(const openwa_store *store,
  * - `session`: The session, a UUID as text.
  * - `entries`, `entries_len`: The keys; one without a value is deleted: `AuthEntry`.
  *
- * Errors: `OPENWA_ERR_NOT_FOUND` for the session, `OPENWA_ERR_INVALID_ARGUMENT`.
+ * Errors: `OPENWA_ERR_NOT_FOUND` for the session, `OPENWA_ERR_INVALID_ARGUMENT`, `OPENWA_ERR_STORE_KEY_MISSING`,
+ * `OPENWA_ERR_WRONG_STORE_KEY`.
  */
 int32_t openwa_auth_set(const openwa_store *store,
                         openwa_str session,

@@ -3,13 +3,16 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 type Job = Box<dyn FnOnce() + Send>;
 
 /// The most threads. Reads of SQLite seldom wait, so more would not help; those of a server that is slow may take all.
 const THREADS: usize = 8;
-/// How long a thread waits for more work.
+/// How long a thread looks out for more work before it sleeps. A host that awaits one page after the other has the next
+/// question ready by then, and waking a thread costs about as much as a page.
+const AWAKE: Duration = Duration::from_micros(100);
+/// How long a thread sleeps waiting for more work before it ends.
 const IDLE: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Default)]
@@ -59,6 +62,19 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits a moment for more work, without sleeping.
+    fn look_out(&self) -> MutexGuard<'_, State> {
+        let start = Instant::now();
+        loop {
+            let state = self.lock();
+            if !state.jobs.is_empty() || start.elapsed() >= AWAKE {
+                return state;
+            }
+            drop(state);
+            std::thread::yield_now();
+        }
+    }
+
     fn work(&self) {
         let mut state = self.lock();
         loop {
@@ -68,10 +84,16 @@ impl Shared {
                 state = self.lock();
             }
             state.idle += 1;
-            let (woken, waited) = self.work.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
-            state = woken;
+            drop(state);
+            state = self.look_out();
+            let mut over = false;
+            if state.jobs.is_empty() {
+                let slept = self.work.wait_timeout(state, IDLE).unwrap_or_else(PoisonError::into_inner);
+                over = slept.1.timed_out();
+                state = slept.0;
+            }
             state.idle -= 1;
-            if waited.timed_out() && state.jobs.is_empty() {
+            if over && state.jobs.is_empty() {
                 state.threads -= 1;
                 return;
             }

@@ -1,6 +1,7 @@
 // The package as a bot sees it: verbs, values, errors. The rules themselves are tested with the library; these cases are
 // what may go wrong on the way between JavaScript and it.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -258,6 +259,27 @@ test('what a progress callback throws ends its own call', async (t) => {
   const failing = store.exportFile(join(folder(t), 'export.json'), {}, { onProgress: () => { throw error } })
   const [other] = await Promise.all([store.messages.save(session, text('A')), assert.rejects(failing, error)])
   assert.equal(other.outcome, 'inserted')
+})
+
+test('secrets are sealed', async (t) => {
+  const [first, second] = ['01'.repeat(32), '02'.repeat(32)]
+  const dir = folder(t)
+  const { store, session } = await withSession(t, { dir, storeKey: first })
+  await store.auth.set(session, [{ category: 'creds', keyId: 'me', value: Buffer.from('s3cret') }])
+  const tables = []
+  const onProgress = ({ table }) => void tables.push(table)
+  assert.equal(await store.rotateStoreKey(second, true, { onProgress }), 1)
+  assert.ok(tables.includes('session_auth'))
+  assert.equal(String((await store.auth.get(session, 'creds', 'me')).value), 's3cret')
+  await store.close()
+
+  await assert.rejects(openStore({ dir, storeKey: first }), (e) => e.code === 'WRONG_STORE_KEY' && !e.message.includes(first))
+  await assert.rejects(openStore({ dir, storeKey: 'short' }), { code: 'INVALID_ARGUMENT' })
+  const without = await openFor(t, { dir })
+  const { state, usable } = await without.secretsStatus()
+  assert.deepEqual([state, usable], ['sealed', false])
+  await assert.rejects(without.auth.get(session, 'creds', 'me'), { code: 'STORE_KEY_MISSING' })
+  assert.ok(!readFileSync(join(dir, 'data.sqlite')).includes('s3cret'))
 })
 
 test('batches, webhooks, contacts, audit', async (t) => {

@@ -235,6 +235,28 @@ def test_opening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert (tmp_path / "data" / "main.sqlite").exists()
 
 
+def test_secrets_are_sealed(tmp_path: Path) -> None:
+    first, second = "01" * 32, "02" * 32
+    with openwa_store.open_store(tmp_path, store_key=first) as store:
+        session = store.sessions.create(name="shop-1")
+        store.auth.set(session.id, [openwa_store.AuthEntry(category="creds", key_id="me", value=b"s3cret")])
+        tables: list[str | None] = []
+        assert store.rotate_store_key(second, True, on_progress=lambda p: tables.append(p.table)) == 1
+        assert "session_auth" in tables
+        assert store.auth.get(session.id, "creds", "me").value == b"s3cret"
+    with pytest.raises(openwa_store.WrongStoreKeyError) as wrong:
+        openwa_store.open_store(tmp_path, store_key=first)
+    assert first not in str(wrong.value)
+    with openwa_store.open_store(tmp_path) as store:
+        status = store.secrets_status()
+        assert status.state == openwa_store.SecretsState.SEALED and not status.usable
+        with pytest.raises(openwa_store.StoreKeyMissingError):
+            store.auth.get(session.id, "creds", "me")
+    assert b"s3cret" not in (tmp_path / "data.sqlite").read_bytes()
+    with pytest.raises(openwa_store.InvalidArgumentError, match="32 bytes"):
+        openwa_store.open_store(tmp_path, store_key="short")
+
+
 def test_methods_describe_themselves(store: openwa_store.Store) -> None:
     save = store.messages.save
     assert save.__name__ == "save" and save.__qualname__ == "Messages.save"

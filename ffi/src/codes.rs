@@ -29,6 +29,10 @@ pub const OPENWA_ERR_UNREADABLE: i32 = 23;
 pub const OPENWA_ERR_CORRUPT: i32 = 24;
 /// An import's content is wrong; the context names table, row and column.
 pub const OPENWA_ERR_INVALID_DATA: i32 = 25;
+/// The store is sealed and was opened without its store key; what needs no secret goes on.
+pub const OPENWA_ERR_STORE_KEY_MISSING: i32 = 26;
+/// The store is sealed with another store key than the one that was given; the context names both.
+pub const OPENWA_ERR_WRONG_STORE_KEY: i32 = 27;
 /// The database cannot be reached at the moment.
 pub const OPENWA_ERR_UNAVAILABLE: i32 = 40;
 /// Another process held the database for longer than the time-out.

@@ -262,6 +262,146 @@ pub unsafe extern "C" fn openwa_store_import_file(
     }
 }
 
+/// How the secrets are kept, and whether this process can read them.
+///
+/// - `out`: a `SecretsStatus`; free it with `openwa_record_free`.
+///
+/// Errors: those of the database.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_secrets_status(
+    store: *const openwa_store,
+    out: *mut *mut openwa_record,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer = call::run(store, const { verb("store.secrets_status") }, vec![])?;
+            call::give_record(out, answer)
+        })
+    }
+}
+
+/// Seals every secret that is in clear, and rids free space of what was: on SQLite the database is written anew,
+/// which takes about its size in disk space, and writers wait meanwhile; on PostgreSQL the tables with secrets
+/// are locked while they are. Opening with a key seals as well, but rids only small databases. Says how many rows
+/// were sealed. May be broken off and done again.
+///
+/// - `progress`: hears of the progress, with `user`; may be NULL.
+/// - `out`: the answer.
+///
+/// Errors: `OPENWA_ERR_STORE_KEY_MISSING` when the store was opened without a key, `OPENWA_ERR_WRONG_STORE_KEY`;
+/// `OPENWA_ERR_UNREADABLE` naming the first row that cannot be read, when all others are sealed;
+/// `OPENWA_ERR_BUSY` while another process is at it; `OPENWA_ERR_CANCELLED`; those of the database.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_seal_secrets(
+    store: *const openwa_store,
+    progress: openwa_progress_fn,
+    user: *mut c_void,
+    out: *mut i64,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer = call::run_long(store, const { verb("store.seal_secrets") }, vec![], progress, user)?;
+            call::give_i64(out, answer)
+        })
+    }
+}
+
+/// Opens every secret, so that they are in clear again: give the store no key then, or the next open seals them
+/// anew. Says how many rows were opened. May be broken off and done again.
+///
+/// - `progress`: hears of the progress, with `user`; may be NULL.
+/// - `out`: the answer.
+///
+/// Errors: as `seal_secrets`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_unseal_secrets(
+    store: *const openwa_store,
+    progress: openwa_progress_fn,
+    user: *mut c_void,
+    out: *mut i64,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer =
+                call::run_long(store, const { verb("store.unseal_secrets") }, vec![], progress, user)?;
+            call::give_i64(out, answer)
+        })
+    }
+}
+
+/// Seals every secret with another key, while this and other processes go on: they learn of the new key by the
+/// old one. Says how many rows were sealed. A run that was broken off is finished by another one with the same
+/// key; until then the store opens with either.
+///
+/// The old key goes on opening the store for 24 hours, so that gateways can be given the new one, and is then
+/// refused by the first open. With `retire` it is refused at once: processes that have not met the new key by
+/// then have to be opened anew. Calling it again with the same key and `retire` does that later.
+///
+/// - `new_key`: The key that seals from now on: 64 hexadecimal digits, or 32 bytes in base64.
+/// - `retire`: Refuses the old key at once.
+/// - `progress`: hears of the progress, with `user`; may be NULL.
+/// - `out`: the answer.
+///
+/// Errors: `OPENWA_ERR_CONFLICT` for a store that is not sealed; as `seal_secrets`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_rotate_store_key(
+    store: *const openwa_store,
+    new_key: openwa_str,
+    retire: bool,
+    progress: openwa_progress_fn,
+    user: *mut c_void,
+    out: *mut i64,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer = call::run_long(
+                store,
+                const { verb("store.rotate_store_key") },
+                vec![call::text("new_key", new_key)?, Value::Bool(retire)],
+                progress,
+                user,
+            )?;
+            call::give_i64(out, answer)
+        })
+    }
+}
+
+/// For a store whose key is lost: drops every secret that this process cannot open. Sessions lose their
+/// credentials and go back to `created`, to be paired anew; webhooks lose secret and headers and are switched
+/// off; what a takeover kept of sessions and webhooks is gone. Messages, contacts and everything else stay. Says
+/// how many rows lost something. Open the store without a key for it; afterwards it may be opened with a new one.
+///
+/// - `progress`: hears of the progress, with `user`; may be NULL.
+/// - `out`: the answer.
+///
+/// Errors: `OPENWA_ERR_CONFLICT` when this process has the key; `OPENWA_ERR_BUSY`, `OPENWA_ERR_CANCELLED`, those
+/// of the database.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_forget_secrets(
+    store: *const openwa_store,
+    progress: openwa_progress_fn,
+    user: *mut c_void,
+    out: *mut i64,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer =
+                call::run_long(store, const { verb("store.forget_secrets") }, vec![], progress, user)?;
+            call::give_i64(out, answer)
+        })
+    }
+}
+
 /// Every index of both databases, the largest first.
 ///
 /// - `out`: a list of `IndexInfo`; free it with `openwa_rows_free`.
@@ -1981,7 +2121,8 @@ pub unsafe extern "C" fn openwa_batches_fail(
 /// - `session`: The session, a UUID as text.
 /// - `entries`, `entries_len`: The keys; one without a value is deleted: `AuthEntry`.
 ///
-/// Errors: `OPENWA_ERR_NOT_FOUND` for the session, `OPENWA_ERR_INVALID_ARGUMENT`.
+/// Errors: `OPENWA_ERR_NOT_FOUND` for the session, `OPENWA_ERR_INVALID_ARGUMENT`, `OPENWA_ERR_STORE_KEY_MISSING`,
+/// `OPENWA_ERR_WRONG_STORE_KEY`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn openwa_auth_set(
     store: *const openwa_store,

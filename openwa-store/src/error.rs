@@ -67,6 +67,10 @@ kinds! {
     Corrupt = 24, "CORRUPT", false;
     /// An import's content is wrong; the context names table, row and column.
     InvalidData = 25, "INVALID_DATA", false;
+    /// The store is sealed and was opened without its store key; what needs no secret goes on.
+    StoreKeyMissing = 26, "STORE_KEY_MISSING", false;
+    /// The store is sealed with another store key than the one that was given; the context names both.
+    WrongStoreKey = 27, "WRONG_STORE_KEY", false;
     /// The database cannot be reached at the moment.
     Unavailable = 40, "UNAVAILABLE", true;
     /// Another process held the database for longer than the time-out.

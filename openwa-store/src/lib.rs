@@ -15,6 +15,7 @@ mod overview;
 mod record;
 mod repo;
 mod schema;
+mod seal;
 mod store;
 mod value;
 
@@ -58,10 +59,11 @@ pub use repo::paging::{Page, PageRequest};
 pub use repo::sessions::{NewSession, SessionFilter, SessionUpdate, Transition};
 pub use repo::webhooks::{Begin, NewDelivery, NewWebhook, WebhookUpdate};
 pub use schema::Applied;
+pub use seal::StoreKey;
 pub use store::migrations;
 pub use store::{
     ApiKeys, Ask, Audit, Auth, Authorization, Batches, Contacts, CreatedKey, DatabaseStatus, IndexInfo,
-    Messages, PartitionInfo, Scan, Sessions, Status, Store, Webhooks,
+    Messages, PartitionInfo, Scan, SecretsState, SecretsStatus, Sessions, Status, Store, Webhooks,
 };
 pub use takeover::{
     MAX_PROBLEMS, OnTakeover, OpenwaExportReport, OpenwaTable, TakeoverOptions, TakeoverPhase,

@@ -1,4 +1,5 @@
-/* Overview, check, repair, vacuum, indexes and partitions, moving to another database, taking over what another gateway kept. */
+/* Overview, check, repair, vacuum, indexes and partitions, moving to another database, taking over what another gateway
+   kept, sealed secrets. */
 #include "check.h"
 
 static void indexes_are_rebuilt(void) {
@@ -91,6 +92,67 @@ static void a_store_moves(void) {
   openwa_store_free(store);
 }
 
-const struct test upkeep_tests[] = {
-    {"indexes_are_rebuilt", indexes_are_rebuilt},
-    {"a_store_is_looked_after", a_store_is_looked_after}, {"a_store_moves", a_store_moves}, {NULL, NULL}};
+/* The store in a folder, with a key if there is one. */
+static int32_t open_with_key(const char *dir, const char *key, openwa_store **store) {
+  char options[1024];
+  const char *name = key == NULL ? "" : ", \"store_key\": \"";
+  snprintf(options, sizeof options, "{\"dir\": \"%s\"%s%s%s", dir, name, key == NULL ? "" : key,
+           key == NULL ? "}" : "\"}");
+  return openwa_store_open(S(options), store, &err);
+}
+
+static void secrets_are_sealed(void) {
+  static const char first[] = "0101010101010101010101010101010101010101010101010101010101010101";
+  static const char second[] = "AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
+  char dir[512];
+  snprintf(dir, sizeof dir, "%s", fresh_folder());
+  openwa_store *store;
+  openwa_record *record;
+  int64_t rows;
+  FAILS(open_with_key(dir, "0101", &store), OPENWA_ERR_INVALID_ARGUMENT, "32 bytes");
+  OK(open_with_key(dir, first, &store));
+  const char *session = new_session(store, "shop-1");
+  openwa_record *hook = from_json("NewWebhook", "{\"url\": \"https://example.com/hook\", \"secret\": \"s3cret\"}");
+  char id[37] = "";
+  OK(openwa_webhooks_create(store, S(session), hook, &record, &err));
+  memcpy(id, text_of(record, "id").ptr, 36);
+  openwa_record_free(record);
+  openwa_record_free(hook);
+  OK(openwa_store_seal_secrets(store, NULL, NULL, &rows, &err));
+  CHECK(rows == 0);
+  OK(openwa_store_rotate_store_key(store, S(second), true, NULL, NULL, &rows, &err));
+  CHECK(rows == 1);
+  openwa_store_free(store);
+
+  FAILS(open_with_key(dir, first, &store), OPENWA_ERR_WRONG_STORE_KEY, "another key");
+  OK(open_with_key(dir, NULL, &store));
+  OK(openwa_store_secrets_status(store, &record, &err));
+  CHECK(is(text_of(record, "state"), "sealed") && !truth_of(record, "usable"));
+  openwa_record_free(record);
+  FAILS(openwa_webhooks_get(store, S(id), &record, &err), OPENWA_ERR_STORE_KEY_MISSING, "sealed");
+  openwa_store_free(store);
+
+  OK(open_with_key(dir, second, &store));
+  OK(openwa_webhooks_get(store, S(id), &record, &err));
+  CHECK(is(text_of(record, "secret"), "s3cret"));
+  openwa_record_free(record);
+  OK(openwa_store_unseal_secrets(store, NULL, NULL, &rows, &err));
+  CHECK(rows == 1);
+  openwa_store_free(store);
+
+  OK(open_with_key(dir, first, &store));
+  openwa_store_free(store);
+  OK(open_with_key(dir, NULL, &store));
+  OK(openwa_store_forget_secrets(store, NULL, NULL, &rows, &err));
+  CHECK(rows == 1);
+  OK(openwa_webhooks_get(store, S(id), &record, &err));
+  CHECK(!truth_of(record, "active"));
+  openwa_record_free(record);
+  openwa_store_free(store);
+}
+
+const struct test upkeep_tests[] = {{"indexes_are_rebuilt", indexes_are_rebuilt},
+                                    {"a_store_is_looked_after", a_store_is_looked_after},
+                                    {"a_store_moves", a_store_moves},
+                                    {"secrets_are_sealed", secrets_are_sealed},
+                                    {NULL, NULL}};

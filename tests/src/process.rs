@@ -79,6 +79,14 @@ impl Program {
         self.lines.iter().collect()
     }
 
+    /// Ends the program's input, then as [`finish`](Self::finish).
+    #[track_caller]
+    #[must_use]
+    pub fn finish_input(mut self) -> Vec<String> {
+        drop(self.child.stdin.take());
+        self.finish()
+    }
+
     /// Kills the program as a crash would, and answers the whole lines that it wrote before.
     #[must_use]
     pub fn kill(mut self) -> Vec<String> {

@@ -11,6 +11,7 @@ export const writeOpenOptions = record('OpenOptions', {
   data: text,
   fromEnv: bool,
   apiKeyPepper: text,
+  storeKey: text,
   history: bool,
   durability: text,
   queue: int,
@@ -362,6 +363,16 @@ export const readImportReport = (v: any): t.ImportReport => ({
   dryRun: v[1],
   tables: v[2].map((v: any) => readImportedTable(v)),
   redacted: v[3],
+})
+
+export const readSecretsStatus = (v: any): t.SecretsStatus => ({
+  state: v[0],
+  key: v[1],
+  oldKey: v[2],
+  oldKeyUntil: v[3] === null ? null : new Date(v[3]),
+  since: v[4] === null ? null : new Date(v[4]),
+  usable: v[5],
+  clean: v[6],
 })
 
 export const readIndexInfo = (v: any): t.IndexInfo => ({

@@ -5,7 +5,7 @@ import type { OpenWAError } from '../error.js'
 import { Group, type Page } from '../group.js'
 import type { Handle } from '../native.js'
 import { callPure, query, verb, type LongOptions } from '../runtime.js'
-import { readApiKey, readApiKeyLog, readAuditLog, readAuthValue, readAuthorization, readBatchJob, readBatchJobMessage, readBegin, readChat, readCheckReport, readContact, readCreatedKey, readExportReport, readIdentity, readImportReport, readIndexInfo, readIngested, readIpWhitelistEntry, readMessage, readMessageReaction, readMigrateReport, readOpenwaExportReport, readPartitionInfo, readRetentionReport, readSaveResult, readSaved, readSession, readSessionAuth, readSessionLog, readStatus, readTakeoverReport, readTransition, readWebhook, readWebhookLog, writeApiKeyUpdate, writeAsk, writeAuditFilter, writeAuthEntry, writeBatchResult, writeContactChange, writeContactFilter, writeExportOptions, writeImportOptions, writeKeyRules, writeMessageFilter, writeMigrateOptions, writeNewApiKey, writeNewApiKeyLog, writeNewAuditLog, writeNewBatch, writeNewDelivery, writeNewMessage, writeNewSession, writeNewWebhook, writeNewWhitelistEntry, writePageRequest, writeRetentionOptions, writeRetryPolicy, writeSessionFilter, writeSessionUpdate, writeTakeoverOptions, writeWebhookUpdate } from './codec.js'
+import { readApiKey, readApiKeyLog, readAuditLog, readAuthValue, readAuthorization, readBatchJob, readBatchJobMessage, readBegin, readChat, readCheckReport, readContact, readCreatedKey, readExportReport, readIdentity, readImportReport, readIndexInfo, readIngested, readIpWhitelistEntry, readMessage, readMessageReaction, readMigrateReport, readOpenwaExportReport, readPartitionInfo, readRetentionReport, readSaveResult, readSaved, readSecretsStatus, readSession, readSessionAuth, readSessionLog, readStatus, readTakeoverReport, readTransition, readWebhook, readWebhookLog, writeApiKeyUpdate, writeAsk, writeAuditFilter, writeAuthEntry, writeBatchResult, writeContactChange, writeContactFilter, writeExportOptions, writeImportOptions, writeKeyRules, writeMessageFilter, writeMigrateOptions, writeNewApiKey, writeNewApiKeyLog, writeNewAuditLog, writeNewBatch, writeNewDelivery, writeNewMessage, writeNewSession, writeNewWebhook, writeNewWhitelistEntry, writePageRequest, writeRetentionOptions, writeRetryPolicy, writeSessionFilter, writeSessionUpdate, writeTakeoverOptions, writeWebhookUpdate } from './codec.js'
 import type * as t from './types.js'
 
 /* eslint-disable @typescript-eslint/no-explicit-any */
@@ -15,6 +15,11 @@ const storeStatus = verb<t.Status>('store.status', [], (v: any) => readStatus(v)
 const storeCheck = verb<t.CheckReport>('store.check', [], (v: any) => readCheckReport(v))
 const storeExportFile = verb<t.ExportReport>('store.export_file', [['path', text], ['options', writeExportOptions]], (v: any) => readExportReport(v))
 const storeImportFile = verb<t.ImportReport>('store.import_file', [['path', text], ['options', writeImportOptions]], (v: any) => readImportReport(v))
+const storeSecretsStatus = verb<t.SecretsStatus>('store.secrets_status', [], (v: any) => readSecretsStatus(v))
+const storeSealSecrets = verb<number>('store.seal_secrets', [], same)
+const storeUnsealSecrets = verb<number>('store.unseal_secrets', [], same)
+const storeRotateStoreKey = verb<number>('store.rotate_store_key', [['newKey', text], ['retire', bool]], same)
+const storeForgetSecrets = verb<number>('store.forget_secrets', [], same)
 const storeIndexes = verb<t.IndexInfo[]>('store.indexes', [], (v: any) => v.map((v: any) => readIndexInfo(v)))
 const storePartitions = verb<t.PartitionInfo[]>('store.partitions', [], (v: any) => v.map((v: any) => readPartitionInfo(v)))
 const storeMakePartitions = verb<number>('store.make_partitions', [], same)
@@ -637,7 +642,7 @@ export class Auth extends Group {
   /**
    * Sets and deletes any number of keys in one commit: all of them or none.
    *
-   * Errors: `NOT_FOUND` for the session, `INVALID_ARGUMENT`.
+   * Errors: `NOT_FOUND` for the session, `INVALID_ARGUMENT`, `STORE_KEY_MISSING`, `WRONG_STORE_KEY`.
    */
   set(session: string, entries: t.AuthEntry[]): Promise<void> {
     return this.run(authSet, [session, entries])
@@ -916,6 +921,60 @@ export abstract class Groups extends Group {
    */
   importFile(path: string, options?: t.ImportOptions, control?: LongOptions): Promise<t.ImportReport> {
     return this.runLong(storeImportFile, [path, options], control)
+  }
+  /**
+   * How the secrets are kept, and whether this process can read them.
+   *
+   * Errors: those of the database.
+   */
+  secretsStatus(): Promise<t.SecretsStatus> {
+    return this.run(storeSecretsStatus, [])
+  }
+  /**
+   * Seals every secret that is in clear, and rids free space of what was: on SQLite the database is written anew, which
+   * takes about its size in disk space, and writers wait meanwhile; on PostgreSQL the tables with secrets are locked
+   * while they are. Opening with a key seals as well, but rids only small databases. Says how many rows were sealed.
+   * May be broken off and done again.
+   *
+   * Errors: `STORE_KEY_MISSING` when the store was opened without a key, `WRONG_STORE_KEY`; `UNREADABLE` naming the first row that
+   * cannot be read, when all others are sealed; `BUSY` while another process is at it; `CANCELLED`; those of the database.
+   */
+  sealSecrets(control?: LongOptions): Promise<number> {
+    return this.runLong(storeSealSecrets, [], control)
+  }
+  /**
+   * Opens every secret, so that they are in clear again: give the store no key then, or the next open seals them anew.
+   * Says how many rows were opened. May be broken off and done again.
+   *
+   * Errors: as `sealSecrets`.
+   */
+  unsealSecrets(control?: LongOptions): Promise<number> {
+    return this.runLong(storeUnsealSecrets, [], control)
+  }
+  /**
+   * Seals every secret with another key, while this and other processes go on: they learn of the new key by the old
+   * one. Says how many rows were sealed. A run that was broken off is finished by another one with the same key; until
+   * then the store opens with either.
+   *
+   * The old key goes on opening the store for 24 hours, so that gateways can be given the new one, and is then refused
+   * by the first open. With `retire` it is refused at once: processes that have not met the new key by then have to be
+   * opened anew. Calling it again with the same key and `retire` does that later.
+   *
+   * Errors: `CONFLICT` for a store that is not sealed; as `sealSecrets`.
+   */
+  rotateStoreKey(newKey: string, retire?: boolean, control?: LongOptions): Promise<number> {
+    return this.runLong(storeRotateStoreKey, [newKey, retire], control)
+  }
+  /**
+   * For a store whose key is lost: drops every secret that this process cannot open. Sessions lose their credentials
+   * and go back to `created`, to be paired anew; webhooks lose secret and headers and are switched off; what a takeover
+   * kept of sessions and webhooks is gone. Messages, contacts and everything else stay. Says how many rows lost
+   * something. Open the store without a key for it; afterwards it may be opened with a new one.
+   *
+   * Errors: `CONFLICT` when this process has the key; `BUSY`, `CANCELLED`, those of the database.
+   */
+  forgetSecrets(control?: LongOptions): Promise<number> {
+    return this.runLong(storeForgetSecrets, [], control)
   }
   /**
    * Every index of both databases, the largest first.

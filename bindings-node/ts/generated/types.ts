@@ -19,6 +19,8 @@ export type ErrorCode =
   | 'UNREADABLE'
   | 'CORRUPT'
   | 'INVALID_DATA'
+  | 'STORE_KEY_MISSING'
+  | 'WRONG_STORE_KEY'
   | 'UNAVAILABLE'
   | 'BUSY'
   | 'QUEUE_FULL'
@@ -107,6 +109,17 @@ export type Mode = 'replace' | 'merge'
  * * `clear`: They are emptied, in every database that the document has a table of: a document without tables of Main never touches the keys.
  */
 export type Missing = 'keep' | 'clear'
+
+/**
+ * How the secrets of a store are kept.
+ *
+ * * `clear`: In clear.
+ * * `sealing`: They are being sealed: new ones are, old ones may be in clear.
+ * * `sealed`: All of them are sealed.
+ * * `rotating`: The key is being changed: some are sealed with the old one.
+ * * `opening`: They are being opened, or those that nobody can open are being dropped.
+ */
+export type SecretsState = 'clear' | 'sealing' | 'sealed' | 'rotating' | 'opening'
 
 /**
  * What a change of a message did.
@@ -441,6 +454,24 @@ export interface ImportedTable {
   inserted: number
   /** Rows that were removed before. */
   removed: number
+}
+
+/** How the secrets of a store are kept, and whether this process can read them. */
+export interface SecretsStatus {
+  /** How they are kept. */
+  state: SecretsState
+  /** The id of the key that they are written with; None: in clear. */
+  key: string | null
+  /** The id of the key before, which still opens the store. */
+  oldKey: string | null
+  /** Until when the old key opens the store; the first open after that takes its right. */
+  oldKeyUntil: Date | null
+  /** Since when the key holds. */
+  since: Date | null
+  /** Whether this process has the key. */
+  usable: boolean
+  /** Whether free space of the database holds no secret of a time when they were in clear; `sealSecrets` sees to it. */
+  clean: boolean
 }
 
 /** One index of a database. */
@@ -1395,6 +1426,8 @@ export interface OpenOptions {
   data?: string | null
   /** Keys the hash of API keys; default none. */
   apiKeyPepper?: string | null
+  /** Seals the secrets of the store: 64 hexadecimal digits, or 32 bytes in base64; default none. */
+  storeKey?: string | null
   /** Whether messages are kept; default true. When off, a save only tells new messages from repeated ones. */
   history?: boolean | null
   /** How much a commit promises; default `full`. */

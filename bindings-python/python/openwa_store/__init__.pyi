@@ -117,6 +117,8 @@ __all__ = [
     "Saved",
     "SchemaChangedError",
     "SchemaTooNewError",
+    "SecretsState",
+    "SecretsStatus",
     "Session",
     "SessionAuth",
     "SessionFilter",
@@ -130,6 +132,7 @@ __all__ = [
     "Status",
     "Step",
     "Store",
+    "StoreKeyMissingError",
     "TableRows",
     "TakeoverOptions",
     "TakeoverProblem",
@@ -147,6 +150,7 @@ __all__ = [
     "WebhookLog",
     "WebhookUpdate",
     "Webhooks",
+    "WrongStoreKeyError",
     "open_store",
 ]
 
@@ -205,6 +209,14 @@ class CorruptError(Error):
 
 class InvalidDataError(Error, builtins.ValueError):
     """An import's content is wrong; the context names table, row and column."""
+
+class StoreKeyMissingError(Error):
+    """The store is sealed and was opened without its store key; what needs no secret goes on."""
+
+class WrongStoreKeyError(Error):
+    """The store is sealed with another store key than the one that was given; the context names
+    both.
+    """
 
 class UnavailableError(Error, builtins.ConnectionError):
     """The database cannot be reached at the moment."""
@@ -419,6 +431,20 @@ class SaveOutcome(_StrEnum):
     """It was known, and nothing was new."""
     NOTSTORED = "notStored"
     """It is not kept: history is off, or retention has removed its time already."""
+
+class SecretsState(_StrEnum):
+    """How the secrets of a store are kept."""
+
+    CLEAR = "clear"
+    """In clear."""
+    SEALING = "sealing"
+    """They are being sealed: new ones are, old ones may be in clear."""
+    SEALED = "sealed"
+    """All of them are sealed."""
+    ROTATING = "rotating"
+    """The key is being changed: some are sealed with the old one."""
+    OPENING = "opening"
+    """They are being opened, or those that nobody can open are being dropped."""
 
 class SessionStatus(_StrEnum):
     """Where a session stands in its life; see `session` for the allowed steps."""
@@ -2131,6 +2157,7 @@ class OpenOptions(Record):
         data: str | None = None,
         from_env: bool | None = None,
         api_key_pepper: str | None = None,
+        store_key: str | None = None,
         history: bool | None = None,
         durability: Durability | str | None = None,
         queue: int | None = None,
@@ -2157,6 +2184,11 @@ class OpenOptions(Record):
     @property
     def api_key_pepper(self) -> str | None:
         """Keys the hash of API keys; default none."""
+    @property
+    def store_key(self) -> str | None:
+        """Seals the secrets of the store: 64 hexadecimal digits, or 32 bytes in base64; default
+        none.
+        """
     @property
     def history(self) -> bool | None:
         """Whether messages are kept; default true. When off, a save only tells new messages from
@@ -2413,6 +2445,44 @@ class Saved(Record):
     @property
     def message(self) -> Message:
         """The row as it stands (or would stand, if it is not kept)."""
+
+class SecretsStatus(Record):
+    """How the secrets of a store are kept, and whether this process can read them."""
+
+    def __new__(
+        cls,
+        *,
+        state: SecretsState | str | None = None,
+        key: str | None = None,
+        old_key: str | None = None,
+        old_key_until: datetime | None = None,
+        since: datetime | None = None,
+        usable: bool | None = None,
+        clean: bool | None = None,
+    ) -> Self: ...
+    @property
+    def state(self) -> SecretsState:
+        """How they are kept."""
+    @property
+    def key(self) -> str | None:
+        """The id of the key that they are written with; None: in clear."""
+    @property
+    def old_key(self) -> str | None:
+        """The id of the key before, which still opens the store."""
+    @property
+    def old_key_until(self) -> datetime | None:
+        """Until when the old key opens the store; the first open after that takes its right."""
+    @property
+    def since(self) -> datetime | None:
+        """Since when the key holds."""
+    @property
+    def usable(self) -> bool:
+        """Whether this process has the key."""
+    @property
+    def clean(self) -> bool:
+        """Whether free space of the database holds no secret of a time when they were in clear;
+        `seal_secrets` sees to it.
+        """
 
 class Session(Record):
     """A WhatsApp account that a gateway drives."""
@@ -3135,7 +3205,8 @@ class Auth(_Handle):
     def set(self, session: UUID | str, entries: Iterable[AuthEntry | Mapping[str, Any]]) -> None:
         """Sets and deletes any number of keys in one commit: all of them or none.
 
-        Errors: `NotFound` for the session, `InvalidArgument`.
+        Errors: `NotFound` for the session, `InvalidArgument`, `StoreKeyMissing`,
+        `WrongStoreKey`.
         """
     def get(self, session: UUID | str, category: str, key_id: str) -> AuthValue:
         """One key: found, missing, or unreadable.
@@ -3805,6 +3876,82 @@ class Store(_Handle):
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
         """
+    def secrets_status(self) -> SecretsStatus:
+        """How the secrets are kept, and whether this process can read them.
+
+        Errors: those of the database.
+        """
+    def seal_secrets(
+        self,
+        *,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> int:
+        """Seals every secret that is in clear, and rids free space of what was: on SQLite the
+        database is written anew, which takes about its size in disk space, and writers wait
+        meanwhile; on PostgreSQL the tables with secrets are locked while they are. Opening with
+        a key seals as well, but rids only small databases. Says how many rows were sealed. May
+        be broken off and done again.
+
+        Errors: `StoreKeyMissing` when the store was opened without a key, `WrongStoreKey`;
+        `Unreadable` naming the first row that cannot be read, when all others are sealed;
+        `Busy` while another process is at it; `Cancelled`; those of the database.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    def unseal_secrets(
+        self,
+        *,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> int:
+        """Opens every secret, so that they are in clear again: give the store no key then, or the
+        next open seals them anew. Says how many rows were opened. May be broken off and done
+        again.
+
+        Errors: as `seal_secrets`.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    def rotate_store_key(
+        self,
+        new_key: str,
+        retire: bool | None = None,
+        *,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> int:
+        """Seals every secret with another key, while this and other processes go on: they learn of
+        the new key by the old one. Says how many rows were sealed. A run that was broken off is
+        finished by another one with the same key; until then the store opens with either.
+
+        The old key goes on opening the store for 24 hours, so that gateways can be given the
+        new one, and is then refused by the first open. With `retire` it is refused at once:
+        processes that have not met the new key by then have to be opened anew. Calling it again
+        with the same key and `retire` does that later.
+
+        Errors: `Conflict` for a store that is not sealed; as `seal_secrets`.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    def forget_secrets(
+        self,
+        *,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> int:
+        """For a store whose key is lost: drops every secret that this process cannot open.
+        Sessions lose their credentials and go back to `created`, to be paired anew; webhooks
+        lose secret and headers and are switched off; what a takeover kept of sessions and
+        webhooks is gone. Messages, contacts and everything else stay. Says how many rows lost
+        something. Open the store without a key for it; afterwards it may be opened with a new
+        one.
+
+        Errors: `Conflict` when this process has the key; `Busy`, `Cancelled`, those of the
+        database.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
     def indexes(self) -> builtins.list[IndexInfo]:
         """Every index of both databases, the largest first.
 
@@ -3942,6 +4089,7 @@ def open_store(
     data: str | os.PathLike[str] | None = None,
     from_env: bool | None = None,
     api_key_pepper: str | None = None,
+    store_key: str | None = None,
     history: bool | None = None,
     durability: Durability | str | None = None,
     queue: int | None = None,

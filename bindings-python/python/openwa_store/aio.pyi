@@ -232,7 +232,8 @@ class Auth(_Handle):
     ) -> None:
         """Sets and deletes any number of keys in one commit: all of them or none.
 
-        Errors: `NotFound` for the session, `InvalidArgument`.
+        Errors: `NotFound` for the session, `InvalidArgument`, `StoreKeyMissing`,
+        `WrongStoreKey`.
         """
     async def get(self, session: UUID | str, category: str, key_id: str) -> _store.AuthValue:
         """One key: found, missing, or unreadable.
@@ -910,6 +911,82 @@ class Store(_Handle):
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
         """
+    async def secrets_status(self) -> _store.SecretsStatus:
+        """How the secrets are kept, and whether this process can read them.
+
+        Errors: those of the database.
+        """
+    async def seal_secrets(
+        self,
+        *,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> int:
+        """Seals every secret that is in clear, and rids free space of what was: on SQLite the
+        database is written anew, which takes about its size in disk space, and writers wait
+        meanwhile; on PostgreSQL the tables with secrets are locked while they are. Opening with
+        a key seals as well, but rids only small databases. Says how many rows were sealed. May
+        be broken off and done again.
+
+        Errors: `StoreKeyMissing` when the store was opened without a key, `WrongStoreKey`;
+        `Unreadable` naming the first row that cannot be read, when all others are sealed;
+        `Busy` while another process is at it; `Cancelled`; those of the database.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    async def unseal_secrets(
+        self,
+        *,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> int:
+        """Opens every secret, so that they are in clear again: give the store no key then, or the
+        next open seals them anew. Says how many rows were opened. May be broken off and done
+        again.
+
+        Errors: as `seal_secrets`.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    async def rotate_store_key(
+        self,
+        new_key: str,
+        retire: bool | None = None,
+        *,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> int:
+        """Seals every secret with another key, while this and other processes go on: they learn of
+        the new key by the old one. Says how many rows were sealed. A run that was broken off is
+        finished by another one with the same key; until then the store opens with either.
+
+        The old key goes on opening the store for 24 hours, so that gateways can be given the
+        new one, and is then refused by the first open. With `retire` it is refused at once:
+        processes that have not met the new key by then have to be opened anew. Calling it again
+        with the same key and `retire` does that later.
+
+        Errors: `Conflict` for a store that is not sealed; as `seal_secrets`.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    async def forget_secrets(
+        self,
+        *,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> int:
+        """For a store whose key is lost: drops every secret that this process cannot open.
+        Sessions lose their credentials and go back to `created`, to be paired anew; webhooks
+        lose secret and headers and are switched off; what a takeover kept of sessions and
+        webhooks is gone. Messages, contacts and everything else stay. Says how many rows lost
+        something. Open the store without a key for it; afterwards it may be opened with a new
+        one.
+
+        Errors: `Conflict` when this process has the key; `Busy`, `Cancelled`, those of the
+        database.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
     async def indexes(self) -> builtins.list[_store.IndexInfo]:
         """Every index of both databases, the largest first.
 
@@ -1060,6 +1137,7 @@ def open_store(
     data: str | os.PathLike[str] | None = None,
     from_env: bool | None = None,
     api_key_pepper: str | None = None,
+    store_key: str | None = None,
     history: bool | None = None,
     durability: _store.Durability | str | None = None,
     queue: int | None = None,

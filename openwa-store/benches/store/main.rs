@@ -12,6 +12,7 @@ mod common;
 mod pages;
 mod reads;
 mod saves;
+mod secrets;
 mod transfer;
 mod upkeep;
 mod yardstick;
@@ -26,5 +27,6 @@ fn main() {
     authorize::run(&options);
     transfer::run(&options);
     upkeep::run(&options);
+    secrets::run(&options);
     pages::run(&options);
 }

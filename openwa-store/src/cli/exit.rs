@@ -35,6 +35,8 @@ Environment:
                                        the PostgreSQL server
   POSTGRES_BUILTIN                     true: the store starts a server of its own
   API_KEY_PEPPER                       secret that the hashes of API keys are made with
+  OPENWA_STORE_KEY, OPENWA_STORE_KEY_FILE
+                                       the key that secrets are sealed with, or a file with it
   A file given by --config may set them too; the environment wins over it.
 
 Exit codes:
@@ -42,7 +44,7 @@ Exit codes:
   1  not done, or something is wrong: unreadable lines, stores that differ
   2  wrong usage, or a value that is not acceptable
   3  no such store, session, key or file
-  4  refused: a key is denied, or a rule or guard of the store forbids it
+  4  refused: a key is denied, missing or wrong, or a rule or guard of the store forbids it
   5  a database or document cannot be used: foreign, too new, or damaged
   6  try again later: the database is busy or out of reach, or the disk is full
   7  a file or folder may not be read or written
@@ -144,6 +146,8 @@ fn exit_of(kind: Kind) -> Exit {
         | Kind::InvalidTransition
         | Kind::Conflict
         | Kind::LastFullAccessKey
+        | Kind::StoreKeyMissing
+        | Kind::WrongStoreKey
         | Kind::ClockJump => Exit::Refused,
         Kind::SchemaTooNew
         | Kind::SchemaChanged
@@ -163,6 +167,9 @@ fn hint_for(kind: Kind) -> &'static str {
         Kind::ForeignDatabase => "give another folder with --dir, or another file with DATABASE_NAME",
         Kind::SchemaTooNew => "use the newer `openwa` that wrote it",
         Kind::SchemaChanged => "use the version of `openwa` that made the database, or restore a backup",
+        Kind::StoreKeyMissing | Kind::WrongStoreKey => {
+            "set OPENWA_STORE_KEY or OPENWA_STORE_KEY_FILE; if the key is lost for good, see `openwa secrets forget`"
+        }
         Kind::Corrupt => "restore a backup; `openwa db check` tells what is damaged",
         Kind::Busy => "another process holds the database; try again",
         Kind::DiskFull => "make room on the disk, then try again: nothing that was acknowledged is lost",

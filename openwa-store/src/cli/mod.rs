@@ -18,6 +18,7 @@ mod output;
 mod pages;
 mod replay;
 mod retention;
+mod secrets;
 mod sessions;
 mod status;
 mod storage;
@@ -57,6 +58,8 @@ enum Command {
     Keys(keys::Keys),
     #[command(subcommand)]
     Retention(retention::Retention),
+    #[command(subcommand)]
+    Secrets(secrets::Secrets),
     Export(transfer::Export),
     Import(transfer::Import),
     Takeover(takeover::Takeover),
@@ -77,6 +80,7 @@ impl Command {
             Command::Messages(c) => c.run(options, out),
             Command::Keys(c) => c.run(options, out),
             Command::Retention(c) => c.run(options, out),
+            Command::Secrets(c) => c.run(options, out),
             Command::Export(c) => c.run(options, out),
             Command::Import(c) => c.run(options, out),
             Command::Takeover(c) => c.run(options, out),

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::db::{Durability, Trace};
 use crate::error::{Error, Kind, Result};
+use crate::seal::StoreKey;
 use crate::time::{Clock, SystemClock};
 
 /// Where the Data database is.
@@ -67,6 +68,10 @@ pub struct Config {
     pub data: DataDatabase,
     /// Keys the hash of API keys. Without one, plain SHA-256 is used.
     pub api_key_pepper: Option<Vec<u8>>,
+    /// Seals the secrets of the Data database: credentials, webhook secrets and headers, proxy passwords. A store that
+    /// has secrets in clear has them sealed when it is opened with a key for the first time. Without the key of a sealed
+    /// store, what needs no secret goes on.
+    pub store_key: Option<StoreKey>,
     /// Whether messages are kept. When off, `save` only tells new messages from repeated ones.
     pub history: bool,
     /// How much a commit promises.
@@ -103,6 +108,7 @@ impl Config {
             main: None,
             data: DataDatabase::Sqlite,
             api_key_pepper: None,
+            store_key: None,
             history: true,
             durability: Durability::Full,
             queue: QUEUE,
@@ -127,9 +133,12 @@ impl Config {
     /// | `POSTGRES_BUILTIN` | `true`: the store starts a server of its own | `false` |
     /// | `MAIN_DATABASE_NAME` | file of the Main database | `main.sqlite` |
     /// | `API_KEY_PEPPER` | keys the hash of API keys | none |
+    /// | `OPENWA_STORE_KEY` | seals the store's secrets: 64 hexadecimal digits, or 32 bytes in base64 | none |
+    /// | `OPENWA_STORE_KEY_FILE` | a file with that key | none |
     ///
     /// # Errors
-    /// `InvalidArgument` for an unknown value, `Unsupported` for an engine that this build lacks.
+    /// `InvalidArgument` for an unknown value, `Unsupported` for an engine that this build lacks, those of reading the
+    /// key's file.
     pub fn from_env(dir: impl Into<PathBuf>) -> Result<Self> {
         Self::from_vars(dir, |name| std::env::var(name).ok())
     }
@@ -144,6 +153,17 @@ impl Config {
         let dir = config.dir.clone().unwrap_or_default();
         config.main = var("MAIN_DATABASE_NAME").map(|name| dir.join(name));
         config.api_key_pepper = var("API_KEY_PEPPER").map(String::into_bytes);
+        config.store_key = match (var("OPENWA_STORE_KEY"), var("OPENWA_STORE_KEY_FILE")) {
+            (None, None) => None,
+            (Some(key), None) => {
+                Some(key.parse().map_err(|e: Error| e.with("variable", "OPENWA_STORE_KEY"))?)
+            }
+            (None, Some(file)) => Some(StoreKey::from_file(dir.join(file))?),
+            (Some(_), Some(_)) => {
+                let text = "OPENWA_STORE_KEY and OPENWA_STORE_KEY_FILE are both set; one of them has to go";
+                return Err(Error::new(Kind::InvalidArgument, text).with("variable", "OPENWA_STORE_KEY"));
+            }
+        };
         match var("DATABASE_TYPE").as_deref() {
             None | Some("sqlite") => {
                 if let Some(name) = var("DATABASE_NAME") {
@@ -184,6 +204,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("main", &self.main_path())
             .field("data", &self.data_path())
+            .field("store_key", &self.store_key)
             .field("history", &self.history)
             .field("durability", &self.durability)
             .finish_non_exhaustive()

@@ -43,6 +43,11 @@ impl Dialect {
         if self.is_sqlite() { Cow::Borrowed(sql) } else { Cow::Owned(format!("{sql} FOR KEY SHARE")) }
     }
 
+    /// The query with its rows kept from changing until the transaction ends, together with others who ask for that.
+    pub(crate) fn sharing(self, sql: &str) -> Cow<'_, str> {
+        if self.is_sqlite() { Cow::Borrowed(sql) } else { Cow::Owned(format!("{sql} FOR SHARE")) }
+    }
+
     /// The operator of a pattern match in which ASCII letters match in either case.
     pub(crate) const fn like(self) -> &'static str {
         match self {
@@ -155,6 +160,11 @@ impl Dialect {
     /// Whether the space of deleted rows has to be given back by hand.
     pub(crate) fn gives_pages_back(self) -> bool {
         self.is_sqlite()
+    }
+
+    /// The statement that rids a table of what was deleted or written over; `None`: that is done for a whole file.
+    pub(crate) fn clean(self, table: &Table) -> Option<String> {
+        (!self.is_sqlite()).then(|| format!("VACUUM FULL in_this_schema.{}", table.name))
     }
 
     /// A query for the bytes that a vacuum would give back; `None`: the engine does not tell.

@@ -10,6 +10,7 @@ mod dialect;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod queue;
+mod seals;
 mod sqlite;
 mod ticket;
 
@@ -20,12 +21,14 @@ pub(crate) use dialect::{Dialect, Taken, insert_messages};
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{Connector, FIRST_MONTH, Postgres, Prepare, Setup, quoted};
 pub(crate) use queue::Limits;
+pub(crate) use seals::{Ring, SealState, Seals};
 pub use sqlite::{Durability, Trace};
 pub(crate) use sqlite::{Sqlite, SqliteConn, SqliteFile};
 pub(crate) use ticket::Sharable;
 pub use ticket::{Pending, Ticket, Writing};
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,8 +36,9 @@ use std::task::Waker;
 
 use queue::{Job, Queue};
 
-use crate::entity::Entity;
+use crate::entity::{self, Entity, Table};
 use crate::error::{Error, Kind, Result};
+use crate::seal::{OpenedRow, Target};
 use crate::time::Timestamp;
 use crate::value::{Row, Value};
 
@@ -45,6 +49,10 @@ pub(crate) type Flow = ControlFlow<()>;
 pub(crate) trait Conn {
     /// What its engine does differently.
     fn dialect(&self) -> Dialect;
+    /// The keys of its database.
+    fn seals(&self) -> &Seals;
+    /// The keys as the open transaction has seen and keeps them, once it has looked.
+    fn held(&self) -> &RefCell<Option<Arc<Ring>>>;
     /// Runs statements without parameters and results.
     fn batch(&self, sql: &str) -> Result<()>;
     /// Starts a transaction that may write.
@@ -99,7 +107,10 @@ impl dyn Conn + '_ {
 
     /// The first row of a query as an entity.
     pub(crate) fn one<E: Entity>(&self, sql: &str, params: &[Value<'_>]) -> Result<Option<E>> {
-        self.first(sql, params, E::from_row)
+        if !E::TABLE.is_sealed() {
+            return self.first(sql, params, E::from_row);
+        }
+        self.opening(|ring| self.first(sql, params, |row| E::from_row(&OpenedRow::new(E::TABLE, row, ring)?)))
     }
 
     /// The first row of a query as an entity that nobody else can change before this transaction ends.
@@ -109,7 +120,76 @@ impl dyn Conn + '_ {
 
     /// Every row of a query as entities.
     pub(crate) fn rows<E: Entity>(&self, sql: &str, params: &[Value<'_>]) -> Result<Vec<E>> {
+        if !E::TABLE.is_sealed() {
+            return self.all(sql, params, E::from_row);
+        }
+        self.opening(|ring| self.all(sql, params, |row| E::from_row(&OpenedRow::new(E::TABLE, row, ring)?)))
+    }
+
+    /// Every row of a query as entities, without those that cannot be read.
+    pub(crate) fn readable_rows<E: Entity>(&self, sql: &str, params: &[Value<'_>]) -> Result<Vec<E>> {
+        let rows = self.opening(|ring| {
+            self.all(sql, params, |row| {
+                match OpenedRow::new(E::TABLE, row, ring).and_then(|row| E::from_row(&row)) {
+                    Err(e) if e.kind() == Kind::Unreadable => Ok(None),
+                    row => row.map(Some),
+                }
+            })
+        })?;
+        Ok(rows.into_iter().flatten().collect())
+    }
+
+    /// Every row of a query as entities whose sealed values are as they are stored: for what needs none of them, and
+    /// neither gives them away nor writes them back.
+    pub(crate) fn rows_unopened<E: Entity>(&self, sql: &str, params: &[Value<'_>]) -> Result<Vec<E>> {
         self.all(sql, params, E::from_row)
+    }
+
+    /// Runs a query for rows of `table`, selected with [`Table::column_list`], and hands them over opened. It looks at
+    /// the keys first: inside a snapshot they are those of its moment.
+    pub(crate) fn query_opened(
+        &self,
+        table: &Table,
+        sql: &str,
+        params: &[Value<'_>],
+        each: &mut dyn FnMut(&dyn Row) -> Result<Flow>,
+    ) -> Result<()> {
+        if !table.is_sealed() {
+            return self.query(sql, params, each);
+        }
+        let ring = self.seals().look(self, false)?;
+        self.query(sql, params, &mut |row| each(&OpenedRow::new(table, row, &*ring)?))
+    }
+
+    /// Runs a read of sealed values with the keys that are known, and once more if the database has others by now.
+    pub(crate) fn opening<T>(&self, mut read: impl FnMut(&Ring) -> Result<T>) -> Result<T> {
+        let ring = self.seals().ring();
+        match read(&ring) {
+            Err(e) if matches!(e.kind(), Kind::StoreKeyMissing | Kind::WrongStoreKey | Kind::Unreadable) => {
+                let now = self.seals().look(self, false)?;
+                if Arc::ptr_eq(&now, &ring) { Err(e) } else { read(&now) }
+            }
+            done => done,
+        }
+    }
+
+    /// How secrets are to be written in this transaction. It looks once: nobody changes that before it ends.
+    pub(crate) fn target(&self) -> Result<Target> {
+        if let Some(ring) = &*self.held().borrow() {
+            return ring.target();
+        }
+        let ring = self.seals().look(self, true)?;
+        self.held().replace(Some(Arc::clone(&ring)));
+        ring.target()
+    }
+
+    /// Runs a statement whose first parameters are the values of a row of `table`, which are sealed on their way.
+    pub(crate) fn execute_row(&self, table: &Table, sql: &str, values: &[Value<'_>]) -> Result<u64> {
+        if !table.is_sealed() {
+            return self.execute(sql, values);
+        }
+        let sealed = self.target()?.seal(table, values)?;
+        self.execute(sql, &sealed.over(values))
     }
 
     /// Runs a query whose rows say nothing.
@@ -321,6 +401,23 @@ impl Database {
     pub(crate) fn turn(&self, work: &'static str) -> Result<Option<Turn>> {
         self.usable()?;
         either!(self, engine => engine.turn(work))
+    }
+
+    /// Rids the database, as far as a client can, of what was deleted or written over. With `rebuild` the tables with
+    /// secrets are written anew. False: others use what has to go.
+    pub(crate) fn clean(&self, rebuild: bool) -> Result<bool> {
+        if let Some(sqlite) = self.as_sqlite() {
+            return sqlite.file().clean(rebuild);
+        }
+        let sealed = entity::tables_of(entity::Database::Data).filter(|t| rebuild && t.is_sealed());
+        let statements: Vec<String> = sealed.filter_map(|t| self.dialect().clean(t)).collect();
+        self.alone(|conn| statements.iter().try_for_each(|sql| conn.run(sql, &[])))?;
+        Ok(true)
+    }
+
+    /// Its keys.
+    pub(crate) fn seals(&self) -> &Arc<Seals> {
+        either!(self, engine => engine.seals())
     }
 
     /// Where the database is, for people.

@@ -90,9 +90,9 @@ entity! {
         /// The name the account shows.
         push_name: Option<Text> => 100;
         /// Settings of the host; known keys are checked, unknown ones kept.
-        config: Json, secret;
+        config: Json, sealed_inside;
         /// Opaque to the library: an encrypted blob, or where the engine keeps it.
-        auth_state: Option<Json>, secret;
+        auth_state: Option<Json>, sealed_shown;
         /// When it last became ready.
         connected_at: Option<Timestamp>;
         /// Messages created before this were removed by retention; history sync does not bring them back.
@@ -116,9 +116,9 @@ entity! {
         /// A JSON array of event names; `*` means all.
         events: Json;
         /// Signs deliveries.
-        secret: Option<Text> => 255, secret;
+        secret: Option<Text> => 255, sealed;
         /// A JSON object of extra request headers.
-        headers: Json, secret;
+        headers: Json, sealed;
         /// Whether it gets deliveries.
         active: bool;
         /// How often a failed delivery is tried again, 0 to 20.
@@ -336,7 +336,7 @@ entity! {
         /// The key's id within its category.
         key_id: Text => 512;
         /// Opaque bytes.
-        value: Vec<u8>, secret;
+        value: Vec<u8>, sealed;
         /// When it last changed.
         updated_at: Timestamp;
     }
@@ -401,6 +401,6 @@ entity! {
         /// The session it goes away with; null: none.
         session_id: Option<Uuid>;
         /// A JSON object: columns of the source and their values there.
-        data: Json, secret;
+        data: Json, sealed;
     }
 }

@@ -26,6 +26,21 @@ names! {
     }
 }
 
+names! {
+    /// What of a column is sealed, in a store that has a key.
+    pub enum Sealing {
+        /// Nothing.
+        None = "none",
+        /// Every value. Without the key its row cannot be read.
+        Whole = "whole",
+        /// Every value. Without the key its row can be read, and has the value as it is stored.
+        Shown = "shown",
+        /// The secrets inside a JSON document, as for `Shown`: every text under a name that ends in `password`, and
+        /// every URL that carries credentials.
+        Inside = "inside",
+    }
+}
+
 /// One column of a table.
 #[derive(Clone, Copy, Debug)]
 pub struct ColumnDef {
@@ -41,6 +56,8 @@ pub struct ColumnDef {
     pub limit: Option<usize>,
     /// Never shown in a log, an error or a Debug print; left out of a redacted export.
     pub secret: bool,
+    /// What of it is sealed; what is sealed is secret.
+    pub sealing: Sealing,
 }
 
 /// One table.
@@ -96,6 +113,12 @@ impl Table {
         self.columns.iter().position(|c| c.name == column)
     }
 
+    /// Whether a column of it is sealed.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.columns.iter().any(|c| c.sealing != Sealing::None)
+    }
+
     pub(crate) fn unreadable(&self, column: usize, row: &dyn Row) -> Error {
         let c = &self.columns[column];
         let key: Vec<String> = self
@@ -128,7 +151,8 @@ pub(crate) trait Entity: Sized {
     fn check(&self) -> Result<()>;
 }
 
-// A field is `name: Type => limit in characters, secret;`, where limit and `secret` may be left out.
+// A field is `name: Type => limit in characters, secret;`, where limit and `secret` may be left out. A secret that is
+// sealed is `sealed`, `sealed_shown` or `sealed_inside` instead; see [`Sealing`].
 macro_rules! entity {
     (
         $(#[doc = $doc:literal])+
@@ -153,6 +177,7 @@ macro_rules! entity {
                     nullable: <$type as $crate::value::Column>::NULLABLE,
                     limit: entity!(@limit $($limit)?),
                     secret: entity!(@secret $($secret)?),
+                    sealing: entity!(@sealing $($secret)?),
                 },)+],
                 key: &$key,
                 references: &$references,
@@ -229,9 +254,14 @@ macro_rules! entity {
     (@limit) => { None };
     (@limit $limit:literal) => { Some($limit) };
     (@secret) => { false };
-    (@secret secret) => { true };
+    (@secret $secret:ident) => { true };
+    (@sealing) => { $crate::entity::Sealing::None };
+    (@sealing secret) => { $crate::entity::Sealing::None };
+    (@sealing sealed) => { $crate::entity::Sealing::Whole };
+    (@sealing sealed_shown) => { $crate::entity::Sealing::Shown };
+    (@sealing sealed_inside) => { $crate::entity::Sealing::Inside };
     (@debug $s:ident $self:ident $column:ident) => { $s.field(stringify!($column), &$self.$column) };
-    (@debug $s:ident $self:ident $column:ident secret) => { $s.field(stringify!($column), &format_args!("<secret>")) };
+    (@debug $s:ident $self:ident $column:ident $secret:ident) => { $s.field(stringify!($column), &format_args!("<secret>")) };
 }
 use entity;
 

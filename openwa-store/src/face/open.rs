@@ -3,7 +3,8 @@
 use crate::config::Config;
 use crate::db;
 use crate::error::{Error, Result};
-use crate::record::{FromValue, Record, Shape, Shaped, shape};
+use crate::record::{FromValue, Record, Secret, Shape, Shaped, shape};
+use crate::seal::StoreKey;
 use crate::store::Store;
 use crate::value::names;
 
@@ -32,7 +33,9 @@ shape! { input:
         /// other options go before it.
         from_env: bool,
         /// Keys the hash of API keys; default none.
-        api_key_pepper: Option<String>,
+        api_key_pepper: Option<Secret<String>>,
+        /// Seals the secrets of the store: 64 hexadecimal digits, or 32 bytes in base64; default none.
+        store_key: Option<StoreKey>,
         /// Whether messages are kept; default true. When off, a save only tells new messages from repeated ones.
         history: Option<bool>,
         /// How much a commit promises; default `full`.
@@ -71,8 +74,9 @@ pub fn config(options: Record) -> Result<Config> {
         config.data = data.parse()?;
     }
     if let Some(pepper) = options.api_key_pepper {
-        config.api_key_pepper = Some(pepper.into_bytes());
+        config.api_key_pepper = Some(pepper.0.into_bytes());
     }
+    config.store_key = options.store_key.or(config.store_key);
     config.history = options.history.unwrap_or(config.history);
     match options.durability {
         Some(Durability::Full) => config.durability = db::Durability::Full,

@@ -5,5 +5,6 @@ mod old;
 #[cfg(feature = "postgres")]
 pub(crate) mod partitions;
 pub(crate) mod retention;
+pub(crate) mod secrets;
 mod space;
 pub(crate) mod vacuum;

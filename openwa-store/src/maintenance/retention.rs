@@ -146,7 +146,7 @@ impl Store {
 
     fn retention_plan(&self, options: &RetentionOptions) -> Result<(Plan, Timestamp)> {
         let now = options.now.unwrap_or_else(|| self.env().now());
-        let all = self.database(Database::Data).read(sessions::all)?;
+        let all = self.database(Database::Data).read(sessions::all_unopened)?;
         Ok((plan(&options.windows, &all, now)?, now))
     }
 

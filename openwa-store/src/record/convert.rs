@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{Page, Record, Shape, Type, Value};
 use crate::error::{Error, Result};
 use crate::json::Json;
+use crate::seal::StoreKey;
 use crate::text::Text;
 use crate::time::Timestamp;
 
@@ -21,7 +22,7 @@ pub(crate) trait Described {
     const SECRET: bool = false;
 }
 
-/// A value that is given out, but not shown.
+/// A value that is given in or out, but not shown.
 pub(crate) struct Secret<T>(pub(crate) T);
 
 impl<T: Described> Described for Secret<T> {
@@ -58,6 +59,16 @@ pub(crate) trait FromValue: Described + Sized {
             Value::Null if !Self::REQUIRED && !Self::NULLABLE => Self::absent(field),
             value => Self::given(value, field),
         }
+    }
+}
+
+impl<T: FromValue> FromValue for Secret<T> {
+    const REQUIRED: bool = T::REQUIRED;
+    fn absent(field: &'static str) -> Result<Self> {
+        T::absent(field).map(Secret)
+    }
+    fn given(value: Value, field: &'static str) -> Result<Self> {
+        T::given(value, field).map(Secret)
     }
 }
 
@@ -127,6 +138,19 @@ impl FromValue for bool {
             Value::Bool(it) => Ok(it),
             other => Err(other.refused(field, &Self::TYPE)),
         }
+    }
+}
+
+/// As text; see [`StoreKey`]'s `FromStr`.
+impl Described for StoreKey {
+    const TYPE: Type = Type::Text;
+    const SECRET: bool = true;
+}
+
+impl FromValue for StoreKey {
+    fn given(value: Value, field: &'static str) -> Result<Self> {
+        let text = String::given(value, field)?;
+        text.parse().map_err(|e: Error| Error::invalid(field, e.message()))
     }
 }
 
@@ -227,6 +251,7 @@ impl<T: Described> Described for Option<T> {
     const TYPE: Type = T::TYPE;
     const NULLABLE: bool = true;
     const EMPTIES: bool = T::NULLABLE;
+    const SECRET: bool = T::SECRET;
 }
 
 impl<T: IntoValue> IntoValue for Option<T> {

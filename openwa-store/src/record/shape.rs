@@ -57,7 +57,8 @@ macro_rules! shape {
         $crate::record::Field {
             required: <$type as $crate::record::FromValue>::REQUIRED,
             limit: $crate::record::shape!(@limit $of $field),
-            secret: $crate::record::shape!(@secret $of $field),
+            secret: $crate::record::shape!(@secret $of $field)
+                || <$type as $crate::record::Described>::SECRET,
             ..$crate::record::shape!(@field output $of $field, $type, $doc)
         }
     };

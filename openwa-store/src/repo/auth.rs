@@ -5,10 +5,11 @@ use std::sync::LazyLock;
 use uuid::Uuid;
 
 use super::sql;
-use crate::db::Conn;
+use crate::db::{Conn, Ring};
 use crate::entity::{Entity, SessionAuth};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::record::shape;
+use crate::seal::{Own, Replaced, Target, open_value};
 use crate::text::Text;
 use crate::time::Timestamp;
 use crate::value::{Column, Value};
@@ -77,6 +78,9 @@ fn taken_over_as(key_id: &Text) -> Option<Text> {
     (!certain && !id.starts_with(FILE_MARK)).then(|| Text::from_stored(format!("{FILE_MARK}{name}")))
 }
 
+/// The place of `value` among the columns.
+const VALUE: usize = 3;
+
 static UPSERT: LazyLock<String> = LazyLock::new(|| {
     format!(
         "{} ON CONFLICT (session_id, category, key_id) DO UPDATE
@@ -85,24 +89,65 @@ static UPSERT: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
+/// Changes of a session's credentials, sealed before the writer has to do with them.
+pub(crate) struct Change {
+    session: Uuid,
+    entries: Vec<AuthEntry>,
+    /// The values sealed, and the key they are sealed with; `None`: the key was not there.
+    ready: Option<(Target, Vec<Replaced>)>,
+}
+
+impl Change {
+    /// Seals the values with the key that is known to hold.
+    pub(crate) fn new(session: Uuid, entries: Vec<AuthEntry>, ring: &Ring) -> Result<Self> {
+        let mut change = Change { session, entries, ready: None };
+        if let Ok(target) = ring.target() {
+            let seal = |entry: &AuthEntry| match entry.value {
+                Some(_) => target.seal(SessionAuth::TABLE, &change.row(entry, Timestamp::EPOCH).values()),
+                None => Ok(Replaced::default()),
+            };
+            let sealed = change.entries.iter().map(seal).collect::<Result<_>>()?;
+            change.ready = Some((target, sealed));
+        }
+        Ok(change)
+    }
+
+    fn row(&self, entry: &AuthEntry, now: Timestamp) -> SessionAuth {
+        SessionAuth {
+            session_id: self.session,
+            category: entry.category.clone(),
+            key_id: entry.key_id.clone(),
+            value: entry.value.clone().unwrap_or_default(),
+            updated_at: now,
+        }
+    }
+}
+
 /// Sets and deletes many keys in one commit: all of them or none.
-pub(crate) fn set(conn: &dyn Conn, session: Uuid, entries: &[AuthEntry], now: Timestamp) -> Result<()> {
-    for entry in entries {
+pub(crate) fn set(conn: &dyn Conn, change: &Change, now: Timestamp) -> Result<()> {
+    let (session, target) = (change.session, conn.target()?);
+    // Another process may have changed the key since.
+    let ready = change.ready.as_ref().filter(|(with, _)| with.id() == target.id()).map(|(_, sealed)| sealed);
+    for (i, entry) in change.entries.iter().enumerate() {
         if entry.category.is_empty() {
             return Err(Error::invalid("category", "a credential needs a category"));
         }
         if let Some(other) = taken_over_as(&entry.key_id) {
             delete(conn, session, &entry.category, &other)?;
         }
-        let Some(value) = &entry.value else {
+        if entry.value.is_none() {
             delete(conn, session, &entry.category, &entry.key_id)?;
             continue;
-        };
-        let (category, key_id) = (entry.category.clone(), entry.key_id.clone());
-        let row =
-            SessionAuth { session_id: session, category, key_id, value: value.clone(), updated_at: now };
+        }
+        let row = change.row(entry, now);
         row.check()?;
-        conn.execute(&UPSERT, &row.values())?;
+        let values = row.values();
+        let resealed = match ready {
+            Some(_) => Replaced::default(),
+            None => target.seal(SessionAuth::TABLE, &values)?,
+        };
+        let sealed = ready.map_or(&resealed, |ready| &ready[i]);
+        conn.execute(&UPSERT, &sealed.over(&values))?;
     }
     Ok(())
 }
@@ -120,20 +165,24 @@ pub(crate) fn get(conn: &dyn Conn, session: Uuid, category: &Text, key_id: &Text
 }
 
 fn find(conn: &dyn Conn, session: Uuid, category: &Text, key_id: &Text) -> Result<AuthValue> {
-    let found = conn.first(
-        "SELECT value FROM session_auth WHERE session_id = ?1 AND category = ?2 AND key_id = ?3",
-        &[Value::Uuid(session), category.bind(), key_id.bind()],
-        |row| {
-            Ok(match row.get(0) {
+    let sql = "SELECT value FROM session_auth WHERE session_id = ?1 AND category = ?2 AND key_id = ?3";
+    let key = [session.to_string(), category.as_stored().to_owned(), key_id.as_stored().to_owned()];
+    let params = [Value::Uuid(session), category.bind(), key_id.bind()];
+    let found = conn.opening(|ring| {
+        conn.first(sql, &params, |row| {
+            let opened = open_value(SessionAuth::TABLE, VALUE, &key, row.get(0), ring)?;
+            Ok(match opened.as_ref().map_or(row.get(0), Own::value) {
                 Value::Bytes(b) => AuthValue::Found(b.to_vec()),
                 _ => AuthValue::Unreadable("the stored value is not bytes".to_owned()),
             })
-        },
-    );
+        })
+    });
     match found {
         Ok(found) => Ok(found.unwrap_or(AuthValue::Missing)),
         // The row may be there; damage must not look like absence.
-        Err(e) if e.kind() == crate::Kind::Corrupt => Ok(AuthValue::Unreadable(e.to_string())),
+        Err(e) if matches!(e.kind(), Kind::Corrupt | Kind::Unreadable) => {
+            Ok(AuthValue::Unreadable(e.to_string()))
+        }
         Err(e) => Err(e),
     }
 }

@@ -77,11 +77,7 @@ pub(crate) fn apply(
     list: &[Change],
     past: bool,
 ) -> Result<Ingested> {
-    let mut session = if list.iter().any(touches_session) {
-        sessions::locked(conn, session)
-    } else {
-        sessions::get(conn, session)
-    }?;
+    let mut session = sessions::unopened(conn, session, list.iter().any(touches_session))?;
     let mut out = Ingested::default();
     let mut at = 0;
     while let Some(change) = list.get(at) {

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use uuid::Uuid;
 
-use crate::db::{Conn, Flow};
+use crate::db::Conn;
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 pub use crate::record::Page;
@@ -141,12 +141,7 @@ impl<'a> Listing<'a> {
         self.values.push(Value::Int(i64::from(limit) + 1));
         let last = self.values.len();
         let text = format!("{}{} ORDER BY {order} LIMIT ?{last}", E::select(), self.conditions);
-        let mut rows = Vec::with_capacity(limit as usize + 1);
-        conn.query(&text, &self.values, &mut |row| {
-            rows.push(E::from_row(row)?);
-            Ok(Flow::Continue(()))
-        })?;
-        Ok(page(rows, limit, place))
+        Ok(page(conn.rows(&text, &self.values)?, limit, place))
     }
 
     /// [`page`](Self::page) in the order of creation.

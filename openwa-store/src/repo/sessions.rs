@@ -112,6 +112,18 @@ pub(crate) fn locked(conn: &dyn Conn, id: Uuid) -> Result<Session> {
         .ok_or_else(|| Error::not_found("session", id))
 }
 
+/// The session with its secrets as they are stored; with `lock` it is kept from changing until the transaction ends.
+pub(crate) fn unopened(conn: &dyn Conn, id: Uuid, lock: bool) -> Result<Session> {
+    let sql = sql!(Session, "SELECT {} FROM sessions WHERE id = ?1");
+    let sql = if lock { conn.dialect().locking(sql) } else { sql.into() };
+    conn.rows_unopened(&sql, &[Value::Uuid(id)])?.pop().ok_or_else(|| Error::not_found("session", id))
+}
+
+/// Every session with its secrets as they are stored.
+pub(crate) fn all_unopened(conn: &dyn Conn) -> Result<Vec<Session>> {
+    conn.rows_unopened(sql!(Session, "SELECT {} FROM sessions ORDER BY created_at, id"), &[])
+}
+
 pub(crate) fn by_name(conn: &dyn Conn, name: &Text) -> Result<Option<Session>> {
     conn.one(sql!(Session, "SELECT {} FROM sessions WHERE name = ?1"), &[name.bind()])
 }
@@ -274,6 +286,9 @@ pub(crate) fn set_account(
         return Ok(false);
     }
     (session.phone, session.push_name, session.updated_at) = (phone, push_name, now);
-    update(conn, session)?;
+    conn.execute(
+        "UPDATE sessions SET phone = ?2, push_name = ?3, updated_at = ?4 WHERE id = ?1",
+        &[Value::Uuid(session.id), session.phone.bind(), session.push_name.bind(), Value::Time(now)],
+    )?;
     Ok(true)
 }

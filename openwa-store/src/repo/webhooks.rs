@@ -6,7 +6,7 @@ use super::paging::{Listing, Page, PageRequest, Way};
 use super::{Ids, insert, sql, update};
 use crate::db::Conn;
 use crate::entity::{Entity, Webhook, WebhookIdempotency, WebhookLog};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::json::Json;
 use crate::policy::webhook::{self as rules, UrlPolicy, WebhookEvent};
 use crate::record::shape;
@@ -133,11 +133,14 @@ pub(crate) fn list(conn: &dyn Conn, session: Uuid, request: &PageRequest) -> Res
 
 /// The active webhooks of a session that want to hear of an event: one indexed read.
 pub(crate) fn subscribed(conn: &dyn Conn, session: Uuid, event: WebhookEvent) -> Result<Vec<Webhook>> {
-    let mut rows: Vec<Webhook> = conn.rows(
-        sql!(Webhook, "SELECT {} FROM webhooks WHERE session_id = ?1 AND active"),
-        &[Value::Uuid(session)],
-    )?;
-    // A list that a foreign writer broke hears nothing; it does not silence the others.
+    let sql = sql!(Webhook, "SELECT {} FROM webhooks WHERE session_id = ?1 AND active");
+    let values = [Value::Uuid(session)];
+    // A webhook whose list a foreign writer broke, or whose secret is damaged, hears nothing; it does not silence the
+    // others.
+    let mut rows: Vec<Webhook> = match conn.rows(sql, &values) {
+        Err(e) if e.kind() == Kind::Unreadable => conn.readable_rows(sql, &values)?,
+        rows => rows?,
+    };
     rows.retain(|w| rules::parse_events(&w.events).is_ok_and(|events| rules::hears(&events, event)));
     Ok(rows)
 }

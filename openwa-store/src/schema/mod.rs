@@ -29,9 +29,9 @@ macro_rules! steps {
 }
 
 const MAIN: &[Step] = steps!("sqlite/main": "001_init");
-const DATA_SQLITE: &[Step] = steps!("sqlite/data": "001_init", "002_openwa_extra");
+const DATA_SQLITE: &[Step] = steps!("sqlite/data": "001_init", "002_openwa_extra", "003_openwa_seal");
 #[cfg(feature = "postgres")]
-const DATA_POSTGRES: &[Step] = steps!("postgres/data": "001_init", "002_openwa_extra");
+const DATA_POSTGRES: &[Step] = steps!("postgres/data": "001_init", "002_openwa_extra", "003_openwa_seal");
 
 impl Step {
     fn checksum(&self) -> String {

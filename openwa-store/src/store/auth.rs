@@ -2,7 +2,7 @@ use uuid::Uuid;
 
 use super::Store;
 use crate::db::Pending;
-use crate::entity::SessionAuth;
+use crate::entity::{Database, SessionAuth};
 use crate::error::Result;
 use crate::repo::auth::{self, AuthEntry, AuthValue};
 use crate::repo::sessions;
@@ -14,12 +14,15 @@ pub struct Auth<'a>(pub(super) &'a Store);
 impl Auth<'_> {
     /// Sets and deletes any number of keys in one commit: all of them or none.
     ///
-    /// Errors: `NotFound` for the session, `InvalidArgument`.
+    /// Errors: `NotFound` for the session, `InvalidArgument`, `StoreKeyMissing`, `WrongStoreKey`.
     pub fn set(&self, session: Uuid, entries: Vec<AuthEntry>) -> Pending<()> {
-        self.0.write("auth.set", move |conn, env| {
-            sessions::get(conn, session)?;
-            auth::set(conn, session, &entries, env.now())
-        })
+        let ring = self.0.database(Database::Data).seals().ring();
+        Pending::checked(auth::Change::new(session, entries, &ring).map(|change| {
+            self.0.write("auth.set", move |conn, env| {
+                sessions::unopened(conn, session, false)?;
+                auth::set(conn, &change, env.now())
+            })
+        }))
     }
 
     /// One key: found, missing, or unreadable.

@@ -19,7 +19,7 @@ impl Contacts<'_> {
     /// Errors: `InvalidArgument` naming the column, `NotFound` for the session.
     pub fn upsert(&self, session: Uuid, contact: ContactChange) -> Pending<Contact> {
         self.0.write("contacts.upsert", move |conn, env| {
-            sessions::get(conn, session)?;
+            sessions::unopened(conn, session, false)?;
             Ok(contacts::upsert(conn, &env.ids, session, &contact, env.now())?.0)
         })
     }
@@ -57,7 +57,7 @@ impl Contacts<'_> {
     pub fn learn_identity(&self, session: Uuid, lid: impl Into<Text>, pn: impl Into<Text>) -> Pending<bool> {
         let (lid, pn) = (lid.into(), pn.into());
         self.0.write("contacts.learn_identity", move |conn, env| {
-            let session = sessions::get(conn, session)?;
+            let session = sessions::unopened(conn, session, false)?;
             identities::learn(conn, &env.ids, &session, &lid, &pn, env.now())
         })
     }

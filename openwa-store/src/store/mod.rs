@@ -14,6 +14,7 @@ mod messages;
 pub mod migrations;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod secrets;
 mod sessions;
 mod storage;
 mod takeover;
@@ -27,6 +28,7 @@ pub use auth::Auth;
 pub use batches::Batches;
 pub use contacts::Contacts;
 pub use messages::{Messages, Scan};
+pub use secrets::{SecretsState, SecretsStatus};
 pub use sessions::Sessions;
 pub use storage::{IndexInfo, PartitionInfo};
 pub use upkeep::{DatabaseStatus, Status};
@@ -38,9 +40,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use authorizer::Authorizer;
 
 use crate::config::{Config, DataDatabase};
-use crate::db::{Conn, Database, Limits, Pending, Sharable, Sqlite, SqliteFile};
+use crate::db::{Conn, Database, Limits, Pending, Seals, Sharable, Sqlite, SqliteFile};
 use crate::entity;
 use crate::error::{Error, Result};
+use crate::maintenance::secrets as sealing;
 use crate::repo::Ids;
 use crate::repo::messages::Context;
 use crate::schema::{self, Layout};
@@ -150,7 +153,7 @@ impl Store {
     ///
     /// # Errors
     /// `ForeignDatabase`, `SchemaTooNew`, `SchemaChanged`, `PermissionDenied`, `Corrupt`, `Io`, `DiskFull`, each
-    /// with the path in its context.
+    /// with the path in its context; `WrongStoreKey`.
     pub fn open_with(config: Config) -> Result<Self> {
         let env = Arc::new(Env { ids: Ids::new()?, config, taken_over: AtomicU8::new(UNKNOWN) });
         let main = open_sqlite(&env, entity::Database::Main)?;
@@ -160,7 +163,9 @@ impl Store {
             DataDatabase::Postgres(options) => postgres::open(&env, options)?,
         };
         let authorizer = Authorizer::new(Arc::clone(&main), Arc::clone(&env));
-        Ok(Store { inner: Arc::new(Inner { main, data, env, authorizer }) })
+        let store = Store { inner: Arc::new(Inner { main, data, env, authorizer }) };
+        store.finish_sealing().map_err(|e| e.during("open"))?;
+        Ok(store)
     }
 
     /// Ends the store: what was submitted is written, then the files are closed. A second call does nothing, and
@@ -315,6 +320,10 @@ pub(crate) fn sqlite_file(config: &Config, which: entity::Database) -> SqliteFil
         },
         durability: config.durability,
         trace: config.trace.clone(),
+        seals: Seals::new(match which {
+            entity::Database::Main => None,
+            entity::Database::Data => config.store_key.as_ref(),
+        }),
     }
 }
 
@@ -333,6 +342,9 @@ fn open_sqlite(env: &Arc<Env>, which: entity::Database) -> Result<Arc<Database>>
             let reader = schema::refuse_foreign(&file)?;
             let writer = file.open_writer()?;
             schema::migrate(&writer, which, Layout::Plain, None, env.now())?;
+            if which == entity::Database::Data {
+                sealing::at_open(&writer, env.now())?;
+            }
             Ok((writer, reader))
         })
         .map_err(at)?;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::{Env, limits};
 use crate::config::{Config, Postgres as Options};
-use crate::db::{Conn, Database, Postgres, Prepare, Setup, quoted};
+use crate::db::{Conn, Database, Postgres, Prepare, Seals, Setup, quoted};
 use crate::entity;
 use crate::error::{Error, Kind, Result};
-use crate::maintenance::partitions;
+use crate::maintenance::{partitions, secrets};
 use crate::schema::{self, Applied, Layout};
 use crate::value::Value;
 
@@ -23,6 +23,7 @@ pub(super) fn open(env: &Arc<Env>, options: &Options) -> Result<Arc<Database>> {
             schema::migrate(conn, entity::Database::Data, layout(conn, &options)?, None, env.now())?;
             partitions::forget_writers(conn)?;
             partitions::make_ahead(conn, env.now())?;
+            secrets::at_open(conn, env.now())?;
             Ok(partitions::layout(conn)?.unwrap_or(false))
         })
     };
@@ -52,7 +53,8 @@ fn engine(
     tell: &dyn Fn(&str),
 ) -> Result<Postgres> {
     let (dir, trace) = (config.dir.as_deref(), config.trace.clone());
-    Postgres::new(options, Setup { dir, limits: limits(config), trace, prepare }, tell)
+    let seals = Seals::new(config.store_key.as_ref());
+    Postgres::new(options, Setup { dir, limits: limits(config), trace, seals, prepare }, tell)
 }
 
 /// The database as it is, for work on its schema.

@@ -149,7 +149,10 @@ pub(super) struct Present {
 impl Present {
     pub(super) fn of(store: &Store) -> Result<Self> {
         let sessions = store.data("takeover", |conn| {
-            conn.rows::<Session>(&format!("SELECT {} FROM sessions", Session::TABLE.column_list()), &[])
+            conn.rows_unopened::<Session>(
+                &format!("SELECT {} FROM sessions", Session::TABLE.column_list()),
+                &[],
+            )
         })?;
         let key_hashes = store.main("takeover", |conn| {
             conn.all("SELECT key_hash, id FROM api_keys", &[], |row| {

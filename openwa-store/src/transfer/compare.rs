@@ -153,7 +153,7 @@ impl<'a> Rows<'a> {
         let kinds = table.key.iter().filter_map(|k| table.index_of(k)).map(|i| table.columns[i].kind);
         let values: Vec<Value<'_>> = last.iter().zip(kinds).map(|(part, kind)| value(part, kind)).collect();
         let (renderer, page) = (&mut self.renderer, &mut self.page);
-        self.conn.query(&sql, &values, &mut |row| {
+        self.conn.query_opened(table, &sql, &values, &mut |row| {
             page.push_back(render(table, renderer, row)?);
             Ok(Flow::Continue(()))
         })?;

@@ -12,10 +12,10 @@ use super::{
     ExportOptions, ExportReport, FORMAT, MAX_ROW_BYTES, OnProgress, Progress, VERSION, compress, report,
 };
 use crate::db::{Conn, Flow, lock};
-use crate::entity::{ColumnDef, Database, TABLES, Table};
+use crate::entity::{ColumnDef, Database, Sealing, TABLES, Table};
 use crate::error::{Error, Kind, Result};
 use crate::store::Store;
-use crate::value::ColumnKind;
+use crate::value::{ColumnKind, Row};
 
 /// Bytes that are collected before they are written.
 const CHUNK: usize = 64 << 10;
@@ -157,7 +157,13 @@ fn document(
         };
         let mut summing = plan.sums.map(|_| Summing::default());
         let renderer = Renderer::replacing(table, instead.clone());
-        let rows = write_table(conn, renderer, table, sink, summing.as_mut(), progress)?;
+        let needs_key = table
+            .columns
+            .iter()
+            .zip(instead)
+            .any(|(c, instead)| c.sealing != Sealing::None && instead.is_none());
+        let read = Read { conn, table, needs_key };
+        let rows = write_table(read, renderer, sink, summing.as_mut(), progress)?;
         if let (Some(sums), Some(summing)) = (plan.sums, summing) {
             lock(sums).insert(table.name, summing.done());
         }
@@ -173,10 +179,16 @@ fn document(
     Ok(ExportReport { exported_at, tables, redacted, sha256, bytes: sink.written })
 }
 
-fn write_table(
-    conn: &dyn Conn,
-    mut renderer: Renderer,
+/// The rows of a table, which take the key only if something sealed is written.
+struct Read<'a> {
+    conn: &'a dyn Conn,
     table: &'static Table,
+    needs_key: bool,
+}
+
+fn write_table(
+    Read { conn, table, needs_key }: Read<'_>,
+    mut renderer: Renderer,
     sink: &mut Sink<'_>,
     mut summing: Option<&mut Summing>,
     progress: &mut OnProgress<'_>,
@@ -188,7 +200,7 @@ fn write_table(
     let mut rows = 0;
     report(progress, Progress { table: table.name, rows, total }, true)?;
     let sql = format!("SELECT {} FROM {} ORDER BY {}", table.column_list(), table.name, table.key.join(", "));
-    conn.query(&sql, &[], &mut |row| {
+    let mut write = |row: &dyn Row| {
         sink.buffer.extend_from_slice(if rows == 0 { b"\n" } else { b",\n" });
         let start = sink.buffer.len();
         renderer.row(row, &mut sink.buffer)?;
@@ -205,7 +217,12 @@ fn write_table(
         rows += 1;
         report(progress, Progress { table: table.name, rows, total }, false)?;
         Ok(Flow::Continue(()))
-    })?;
+    };
+    if needs_key {
+        conn.query_opened(table, &sql, &[], &mut write)
+    } else {
+        conn.query(&sql, &[], &mut write)
+    }?;
     report(progress, Progress { table: table.name, rows, total }, true)?;
     Ok(rows)
 }

@@ -9,6 +9,7 @@ use super::{ImportedTable, Mode};
 use crate::db::{Bulk, Conn};
 use crate::entity::{Database, TABLES, Table, tables_of};
 use crate::error::{Error, Kind, Result};
+use crate::seal::Target;
 use crate::value::Value;
 
 /// Parents that are remembered as being there.
@@ -20,6 +21,8 @@ pub(super) struct Load<'a> {
     table: &'static Table,
     parser: RowParser,
     references: Vec<Reference>,
+    /// How the table's secrets are written.
+    target: Target,
     pub(super) done: ImportedTable,
 }
 
@@ -29,7 +32,8 @@ impl<'a> Load<'a> {
         let removed = bulk.start(table, mode == Mode::Replace)?;
         let references = table.references.iter().filter_map(|r| Reference::new(table, r)).collect();
         let done = ImportedTable { table: table.name, rows: 0, inserted: 0, removed };
-        Ok(Load { bulk, table, parser: RowParser::new(table), references, done })
+        let target = if table.is_sealed() { bulk.conn()?.target()? } else { Target::Clear };
+        Ok(Load { bulk, table, parser: RowParser::new(table), references, target, done })
     }
 
     /// Adds one row. An error names table, row and column.
@@ -45,7 +49,9 @@ impl<'a> Load<'a> {
         for reference in &mut self.references {
             reference.check(self.bulk.conn()?, values[reference.index])?;
         }
-        self.bulk.add(&values[..self.table.columns.len()])
+        let values = &values[..self.table.columns.len()];
+        let sealed = self.target.seal(self.table, values)?;
+        self.bulk.add(&sealed.over(values))
     }
 
     pub(super) fn finish(mut self) -> Result<ImportedTable> {

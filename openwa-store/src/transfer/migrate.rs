@@ -128,7 +128,7 @@ fn compare(table: &'static Table, conn: &dyn Conn, sums: &Sums) -> Result<()> {
 fn sum(table: &'static Table, conn: &dyn Conn) -> Result<(u64, String)> {
     let sql = format!("SELECT {} FROM {} ORDER BY {}", table.column_list(), table.name, table.key.join(", "));
     let (mut renderer, mut summing, mut text) = (Renderer::new(table), Summing::default(), Vec::new());
-    conn.query(&sql, &[], &mut |row| {
+    conn.query_opened(table, &sql, &[], &mut |row| {
         text.clear();
         renderer.row(row, &mut text)?;
         summing.row(&text);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use openwa_store::{
     Config, DataDatabase, Error, Kind, ManualClock, NewMessage, NewSession, PageRequest, Result, Store,
-    Timestamp, Trace,
+    StoreKey, Timestamp, Trace,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -29,6 +29,7 @@ pub mod keys;
 pub mod messages;
 pub mod paging;
 pub mod retention;
+pub mod secrets;
 pub mod sessions;
 pub mod store;
 pub mod takeover;
@@ -57,7 +58,7 @@ macro_rules! groups {
 /// Every case there is.
 pub const GROUPS: &[Group] = groups![
     store, sessions, messages, changes, history, paging, identities, contacts, webhooks, batches, auth, keys,
-    key_admin, audit, text, retention, takeover
+    key_admin, audit, text, retention, takeover, secrets
 ];
 
 /// A list of cases by the names of their functions.
@@ -73,6 +74,8 @@ use cases;
 pub enum Configuration {
     /// SQLite in files.
     SqliteFile,
+    /// SQLite in files, with the secrets sealed.
+    SqliteSealed,
     /// SQLite in memory.
     SqliteMemory,
     /// PostgreSQL, where the way says how.
@@ -83,6 +86,7 @@ impl Configuration {
     /// Every configuration there is.
     pub const ALL: &'static [Configuration] = &[
         Configuration::SqliteFile,
+        Configuration::SqliteSealed,
         Configuration::SqliteMemory,
         Configuration::Postgres(Way::Partitioned),
         Configuration::Postgres(Way::Plain),
@@ -94,6 +98,7 @@ impl Configuration {
     pub const fn name(self) -> &'static str {
         match self {
             Configuration::SqliteFile => "sqlite_file",
+            Configuration::SqliteSealed => "sqlite_sealed",
             Configuration::SqliteMemory => "sqlite_memory",
             Configuration::Postgres(Way::Partitioned) => "postgres_partitioned",
             Configuration::Postgres(Way::Plain) => "postgres_plain",
@@ -114,6 +119,7 @@ pub struct Context {
     pub clock: Arc<ManualClock>,
     dir: Option<TempDir>,
     place: Option<Arc<Place>>,
+    key: Option<StoreKey>,
     trace: Option<Trace>,
 }
 
@@ -133,9 +139,10 @@ impl Context {
         let dir = configuration.persistent().then(|| tempfile::tempdir().unwrap());
         let place = match configuration {
             Configuration::Postgres(way) => Some(Arc::new(Place::migrated(way))),
-            Configuration::SqliteFile | Configuration::SqliteMemory => None,
+            Configuration::SqliteFile | Configuration::SqliteSealed | Configuration::SqliteMemory => None,
         };
-        Context { clock: ManualClock::new(at(0)), dir, place, trace: None }
+        let key = (configuration == Configuration::SqliteSealed).then(|| store_key(0));
+        Context { clock: ManualClock::new(at(0)), dir, place, key, trace: None }
     }
 
     /// A context whose stores tell `trace` of every statement.
@@ -148,7 +155,7 @@ impl Context {
     #[must_use]
     pub fn on(place: Arc<Place>, trace: Trace) -> Self {
         let dir = Some(tempfile::tempdir().unwrap());
-        Context { clock: ManualClock::new(at(0)), dir, place: Some(place), trace: Some(trace) }
+        Context { clock: ManualClock::new(at(0)), dir, place: Some(place), key: None, trace: Some(trace) }
     }
 
     /// How this context opens stores.
@@ -157,6 +164,7 @@ impl Context {
         Config {
             dir: self.dir.as_ref().map(|d| d.path().to_owned()),
             data: self.place.as_ref().map(|p| DataDatabase::Postgres(p.postgres())).unwrap_or_default(),
+            store_key: self.key.clone(),
             clock: Arc::<ManualClock>::clone(&self.clock),
             trace: self.trace.clone(),
             ..Config::in_memory()
@@ -187,6 +195,12 @@ impl Context {
     pub fn pass(&self, seconds: u64) {
         self.clock.advance(Duration::from_secs(seconds));
     }
+}
+
+/// A store key; each number is another one.
+#[must_use]
+pub fn store_key(number: u8) -> StoreKey {
+    StoreKey::from_bytes([number; 32])
 }
 
 /// Creates a session.

@@ -23,7 +23,7 @@ use super::pool::{Link, Mark};
 use super::value::{Bound, PgRow, type_of};
 use super::{Core, failure};
 use crate::db::ticket::block_on;
-use crate::db::{Conn, Dialect, Flow};
+use crate::db::{Conn, Dialect, Flow, Ring, Seals};
 use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
 use crate::time::Timestamp;
@@ -56,6 +56,7 @@ pub(crate) struct PgConn {
     /// Why the transaction is spoiled.
     fault: RefCell<Option<Error>>,
     deadline: Cell<Option<Instant>>,
+    held: RefCell<Option<Arc<Ring>>>,
 }
 
 /// How a commit ended.
@@ -78,6 +79,7 @@ impl PgConn {
             changes: Cell::new(0),
             fault: RefCell::new(None),
             deadline: Cell::new(None),
+            held: RefCell::default(),
         }
     }
 
@@ -121,6 +123,8 @@ impl PgConn {
     pub(super) fn back_to(&self, savepoint: &str) -> Result<()> {
         let client = self.client()?;
         self.run(client.batch_execute(&format!("ROLLBACK TO {savepoint}; RELEASE {savepoint}")))?;
+        // A lock that was taken behind the savepoint is gone as well.
+        self.held.take();
         self.fault.borrow_mut().take();
         self.stage.set(Stage::Open);
         Ok(())
@@ -355,6 +359,14 @@ impl Conn for PgConn {
         Dialect::Postgres { partitioned: self.core.is_partitioned() }
     }
 
+    fn seals(&self) -> &Seals {
+        &self.core.seals
+    }
+
+    fn held(&self) -> &RefCell<Option<Arc<Ring>>> {
+        &self.held
+    }
+
     /// The statements find and make tables in the store's schema. Only inside a transaction.
     fn batch(&self, sql: &str) -> Result<()> {
         let client = self.open()?;
@@ -369,6 +381,7 @@ impl Conn for PgConn {
         self.begin.set(WRITE);
         self.mark.set(None);
         self.fault.borrow_mut().take();
+        self.held.take();
         self.stage.set(Stage::Wanted);
         Ok(())
     }

@@ -16,7 +16,7 @@ use crate::config::Postgres as Options;
 #[cfg(unix)]
 use crate::db::lock;
 use crate::db::queue::Queue;
-use crate::db::{Bulk, Conn, Limits, Trace, Turn};
+use crate::db::{Bulk, Conn, Limits, Seals, Trace, Turn};
 use crate::error::{Error, Kind, Result};
 use crate::value::Value;
 
@@ -34,6 +34,7 @@ pub(crate) struct Setup<'a> {
     pub(crate) dir: Option<&'a Path>,
     pub(crate) limits: Limits,
     pub(crate) trace: Option<Trace>,
+    pub(crate) seals: Arc<Seals>,
     /// Is run on the first connection.
     pub(crate) prepare: Option<Prepare>,
 }
@@ -48,7 +49,7 @@ impl Postgres {
         if options.builtin {
             return Err(Error::new(Kind::Unsupported, "this system cannot start a server for the store"));
         }
-        let core = Core::new(&options, setup.trace, Readiness::new(setup.prepare))?;
+        let core = Core::new(&options, setup.trace, setup.seals, Readiness::new(setup.prepare))?;
         let writer = Writer::start(Arc::clone(&core), setup.limits)?;
         Ok(Postgres {
             core,
@@ -130,6 +131,10 @@ impl Postgres {
 
     pub(in crate::db) fn queue(&self) -> &Queue {
         self.writer.queue()
+    }
+
+    pub(in crate::db) fn seals(&self) -> &Arc<Seals> {
+        &self.core.seals
     }
 
     pub(in crate::db) fn shown(&self) -> String {

@@ -33,7 +33,7 @@ pub(crate) use room::FIRST_MONTH;
 use room::Months;
 use text::Texts;
 
-use super::{Conn, Trace};
+use super::{Conn, Seals, Trace};
 use crate::config::Postgres as Options;
 use crate::error::{Error, Kind, Result};
 
@@ -43,6 +43,7 @@ pub(crate) struct Core {
     connector: Arc<Connector>,
     texts: Texts,
     trace: Option<Trace>,
+    seals: Arc<Seals>,
     pool: Pool,
     months: Months,
     readiness: Readiness,
@@ -57,7 +58,12 @@ pub(crate) struct Core {
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 impl Core {
-    fn new(options: &Options, trace: Option<Trace>, readiness: Readiness) -> Result<Arc<Self>> {
+    fn new(
+        options: &Options,
+        trace: Option<Trace>,
+        seals: Arc<Seals>,
+        readiness: Readiness,
+    ) -> Result<Arc<Self>> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("openwa-postgres")
@@ -70,6 +76,7 @@ impl Core {
             "messages_ahead",
             "openwa_writers",
             "openwa_migrations",
+            "openwa_seal",
             "create_messages_partition",
         ]);
         Ok(Arc::new(Core {
@@ -77,6 +84,7 @@ impl Core {
             connector: Arc::new(Connector::new(options)?),
             texts: Texts::new(&options.schema, tables),
             trace,
+            seals,
             pool: Pool::default(),
             months: Months::default(),
             readiness,

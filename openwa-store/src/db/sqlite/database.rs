@@ -8,7 +8,7 @@ use super::bulk::SqliteBulk;
 use super::writer::Writer;
 use super::{SqliteConn, SqliteFile};
 use crate::db::queue::Queue;
-use crate::db::{Bulk, Conn, Limits, Turn, lock};
+use crate::db::{Bulk, Conn, Limits, Seals, Turn, lock};
 use crate::error::{Error, Result};
 
 /// Read connections that are kept when nobody uses them. More may be open at once; each costs about 100 kB.
@@ -108,6 +108,10 @@ impl Sqlite {
 
     pub(crate) fn file(&self) -> &SqliteFile {
         &self.file
+    }
+
+    pub(in crate::db) fn seals(&self) -> &Arc<Seals> {
+        &self.file.seals
     }
 
     /// Bytes of the write-ahead log.

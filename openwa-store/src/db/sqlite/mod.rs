@@ -8,16 +8,17 @@ mod writer;
 
 pub(crate) use database::Sqlite;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ffi};
 
-use super::{Conn, Dialect, Flow};
+use super::{Conn, Dialect, Flow, Ring, Seals};
 use crate::entity;
 use crate::error::{Error, Kind, Result};
 use crate::time::TimeText;
@@ -44,6 +45,7 @@ pub(crate) struct SqliteFile {
     pub(crate) path: Option<PathBuf>,
     pub(crate) durability: Durability,
     pub(crate) trace: Option<Trace>,
+    pub(crate) seals: Arc<Seals>,
 }
 
 /// Statements kept prepared per connection; the library issues about a hundred different ones.
@@ -56,6 +58,9 @@ const READER_CACHE_KIB: u32 = 4_096;
 const WAL_KEPT_BYTES: u32 = 64 << 20;
 /// How long a statement waits for a lock that another process holds.
 const BUSY_TRIES: i32 = 120_000;
+
+/// How often the log is tried to be emptied, about 40 milliseconds apart: for some five seconds.
+const CLEAN_TRIES: u32 = 120;
 
 /// How often an open is repeated, five milliseconds apart: for ten seconds.
 const OPEN_TRIES: u32 = 2000;
@@ -118,6 +123,10 @@ impl SqliteFile {
             "PRAGMA synchronous={synchronous}; PRAGMA foreign_keys=ON; PRAGMA cache_size=-{WRITER_CACHE_KIB}; \
              PRAGMA journal_size_limit={WAL_KEPT_BYTES}; PRAGMA temp_store=MEMORY"
         ))?;
+        if self.seals.ring().given().is_some() {
+            // What is written over or deleted leaves no trace in the pages that are written anyway.
+            conn.batch("PRAGMA secure_delete=FAST")?;
+        }
         conn.conn.wal_hook(Some(remember_wal_pages));
         Ok(conn)
     }
@@ -140,6 +149,35 @@ impl SqliteFile {
         Ok(conn)
     }
 
+    /// Rids the file and its log of what was deleted or written over before: what is left in free space is there to be
+    /// found. With `rebuild` every page is written anew, else only the log is emptied. False: others use what has to go.
+    pub(crate) fn clean(&self, rebuild: bool) -> Result<bool> {
+        if self.in_memory() {
+            return Ok(true);
+        }
+        let conn = self.open_checkpointer()?;
+        if rebuild {
+            match conn.batch("VACUUM") {
+                Err(e) if e.kind() == Kind::Busy => return Ok(false),
+                done => done?,
+            }
+        }
+        // While it waits for readers it keeps writers out, so it waits for moments only.
+        conn.batch("PRAGMA busy_timeout=20")?;
+        for _ in 0..CLEAN_TRIES {
+            let mut busy = true;
+            conn.query("PRAGMA wal_checkpoint(TRUNCATE)", &[], &mut |row| {
+                busy = row.get(0) != Value::Int(0);
+                Ok(Flow::Break(()))
+            })?;
+            if !busy {
+                return Ok(true);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(false)
+    }
+
     /// Opens the connection that writes the file anew. The copy is as large as the database, so it goes to a file.
     pub(crate) fn open_rebuilder(&self) -> Result<SqliteConn> {
         let conn = self.open_reader()?;
@@ -154,8 +192,11 @@ impl SqliteFile {
         };
         let conn = opened.map_err(|e| failure(&e).with("path", self.shown()))?;
         conn.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+        // A plan stays what it was when the statement was prepared. Without this, SQLite prepares a statement again whenever
+        // a value is bound that some partial index might be compared with: at every page of a chat, for half its time.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(|e| failure(&e))?;
         conn.busy_handler(Some(wait_for_lock)).map_err(|e| failure(&e))?;
-        Ok(SqliteConn { conn, file: self.clone() })
+        Ok(SqliteConn { conn, file: self.clone(), held: RefCell::default() })
     }
 }
 
@@ -198,6 +239,7 @@ fn remember_wal_pages(_: &rusqlite::hooks::Wal, pages: std::ffi::c_int) -> rusql
 pub(crate) struct SqliteConn {
     conn: Connection,
     file: SqliteFile,
+    held: RefCell<Option<Arc<Ring>>>,
 }
 
 impl SqliteConn {
@@ -215,6 +257,7 @@ impl SqliteConn {
 
     /// Starts a transaction that may write, waiting for other processes.
     pub(crate) fn begin_write(&self) -> Result<()> {
+        self.held.take();
         self.run("BEGIN IMMEDIATE")
     }
 
@@ -292,6 +335,14 @@ impl SqliteConn {
 impl Conn for SqliteConn {
     fn dialect(&self) -> Dialect {
         Dialect::Sqlite
+    }
+
+    fn seals(&self) -> &Seals {
+        &self.file.seals
+    }
+
+    fn held(&self) -> &RefCell<Option<Arc<Ring>>> {
+        &self.held
     }
 
     fn batch(&self, sql: &str) -> Result<()> {

@@ -10,7 +10,8 @@ use crate::maintenance::retention::RetentionReport;
 use crate::maintenance::vacuum::{VacuumOptions, VacuumReport};
 use crate::overview::{Overview, OverviewOptions};
 use crate::repo::ingest::Ingested;
-use crate::store::{IndexInfo, PartitionInfo, Status, Store};
+use crate::seal::StoreKey;
+use crate::store::{IndexInfo, PartitionInfo, SecretsStatus, Status, Store};
 use crate::takeover::{OpenwaExportReport, TakeoverOptions, TakeoverProgress, TakeoverReport};
 use crate::time::Timestamp;
 use crate::transfer::{
@@ -48,6 +49,21 @@ verbs! { "store"(store, progress);
     long import_file("The file." path: String, "How to import." options: ImportOptions) -> ImportReport {
         store.import_file(path, &options, Some(progress))
     }
+
+    read secrets_status() -> SecretsStatus { store.secrets_status() }
+
+    long seal_secrets() -> u64 { store.seal_secrets(Some(progress)) }
+
+    long unseal_secrets() -> u64 { store.unseal_secrets(Some(progress)) }
+
+    long rotate_store_key(
+        "The key that seals from now on: 64 hexadecimal digits, or 32 bytes in base64." new_key: StoreKey,
+        "Refuses the old key at once." retire: bool,
+    ) -> u64 {
+        store.rotate_store_key(&new_key, retire, Some(progress))
+    }
+
+    long forget_secrets() -> u64 { store.forget_secrets(Some(progress)) }
 
     read indexes() -> Vec<IndexInfo> { store.indexes() }
 

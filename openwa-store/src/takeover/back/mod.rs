@@ -7,25 +7,30 @@
 mod columns;
 
 use std::io::Write;
+use std::sync::Arc;
 
 use serde_json::{Map, Value as Json, json};
 
 use super::map;
 use super::{OpenwaExportReport, OpenwaTable};
-use crate::db::{Conn, Flow};
+use crate::db::{Conn, Flow, Ring};
 use crate::entity::{
     BatchJob, BatchJobMessage, Database, Entity, Identity, Message, OpenwaExtra, Session, Webhook,
 };
 use crate::error::{Error, Kind, Result};
 use crate::json;
+use crate::seal::{Own, open_value};
 use crate::store::Store;
 use crate::text::Text;
 use crate::time::Timestamp;
 use crate::transfer::{OnProgress, Progress, report};
 use crate::value::{Column, Value};
+use uuid::Uuid;
 
 /// Bytes that are collected before they are written.
 const CHUNK: usize = 64 << 10;
+/// The place of `data` among the columns of `openwa_extra`.
+const DATA: usize = 3;
 /// Jobs that are read at once.
 const JOBS: i64 = 100;
 
@@ -71,8 +76,9 @@ pub(crate) fn export_openwa(
 ) -> Result<OpenwaExportReport> {
     let now = store.env().now();
     store.database(Database::Data).snapshot(|conn| {
-        let mut back =
-            Back { conn, to, progress, buffer: Vec::new(), rows: 0, report: OpenwaExportReport::default() };
+        let ring = conn.seals().look(conn, false)?;
+        let report = OpenwaExportReport::default();
+        let mut back = Back { conn, ring, to, progress, buffer: Vec::new(), rows: 0, report };
         back.document(now)?;
         Ok(back.report)
     })
@@ -80,6 +86,7 @@ pub(crate) fn export_openwa(
 
 struct Back<'a, 'p> {
     conn: &'a dyn Conn,
+    ring: Arc<Ring>,
     to: &'a mut dyn Write,
     progress: OnProgress<'p>,
     buffer: Vec<u8>,
@@ -134,8 +141,8 @@ impl Back<'_, '_> {
             "baileys_stored_messages" => self.stored(),
             "lid_mappings" => self.lids(),
             other => {
-                let sql = "SELECT data FROM openwa_extra WHERE table_name = ?1 ORDER BY row_id";
-                self.kept(sql, &[Value::Text(other)])
+                let sql = "SELECT row_id, data FROM openwa_extra WHERE table_name = ?1 ORDER BY row_id";
+                self.kept(other, sql, &[Value::Text(other)])
             }
         }
     }
@@ -155,9 +162,10 @@ impl Back<'_, '_> {
             columns.join(", "),
             table.name
         );
-        let conn = self.conn;
-        conn.query(&sql, &[Value::Text(source)], &mut |row| {
-            let extra = fields(row.get(table.columns.len()))?;
+        let (conn, id) = (self.conn, table.index_of("id").unwrap_or_default());
+        conn.query_opened(table, &sql, &[Value::Text(source)], &mut |row| {
+            let id = Uuid::read(row.get(id)).unwrap_or_default().to_string();
+            let extra = self.fields(source, &id, row.get(table.columns.len()))?;
             self.row(place, make(&E::from_row(row)?, extra))?;
             Ok(Flow::Continue(()))
         })
@@ -187,7 +195,8 @@ impl Back<'_, '_> {
                 let id = job.id.to_string();
                 let sql =
                     "SELECT data FROM openwa_extra WHERE table_name = 'message_batches' AND row_id = ?1";
-                let extra = conn.first(sql, &[Value::Text(&id)], |row| fields(row.get(0)))?;
+                let extra = conn
+                    .first(sql, &[Value::Text(&id)], |row| self.fields("message_batches", &id, row.get(0)))?;
                 self.row("batch_jobs", columns::batch(job, &messages, extra.unwrap_or_default()))?;
             }
             match jobs.into_iter().next_back() {
@@ -205,7 +214,7 @@ impl Back<'_, '_> {
                     WHERE x.table_name = 'baileys_stored_messages' ORDER BY x.row_id";
         let conn = self.conn;
         conn.query(sql, &[], &mut |row| {
-            let mut kept = fields(row.get(1))?;
+            let mut kept = self.fields("baileys_stored_messages", "", row.get(1))?;
             if !kept.contains_key("serializedMessage") {
                 let Value::Bytes(raw) = row.get(2) else { return Ok(Flow::Continue(())) };
                 let Ok(raw) = std::str::from_utf8(raw) else { return Ok(Flow::Continue(())) };
@@ -231,18 +240,27 @@ impl Back<'_, '_> {
             }
             Ok(Flow::Continue(()))
         })?;
-        let sql = "SELECT x.data FROM openwa_extra AS x WHERE x.table_name = 'lid_mappings'
+        let sql = "SELECT x.row_id, x.data FROM openwa_extra AS x WHERE x.table_name = 'lid_mappings'
                       AND NOT EXISTS (SELECT 1 FROM identities AS i WHERE i.lid = x.row_id || '@lid') ORDER BY x.row_id";
-        self.kept(sql, &[])
+        self.kept("lid_mappings", sql, &[])
     }
 
-    /// Rows that were kept whole.
-    fn kept(&mut self, sql: &str, values: &[Value<'_>]) -> Result<()> {
+    /// Rows that were kept whole, as ids and what was kept.
+    fn kept(&mut self, source: &str, sql: &str, values: &[Value<'_>]) -> Result<()> {
         let conn = self.conn;
         conn.query(sql, values, &mut |row| {
-            self.row(OpenwaExtra::TABLE.name, fields(row.get(0))?)?;
+            let id = Text::read(row.get(0)).unwrap_or_default();
+            let fields = self.fields(source, id.as_stored(), row.get(1))?;
+            self.row(OpenwaExtra::TABLE.name, fields)?;
             Ok(Flow::Continue(()))
         })
+    }
+
+    /// What was kept of a row of the source; NULL: nothing was.
+    fn fields(&self, source: &str, id: &str, data: Value<'_>) -> Result<Fields> {
+        let key = [source.to_owned(), id.to_owned()];
+        let opened = open_value(OpenwaExtra::TABLE, DATA, &key, data, &*self.ring)?;
+        fields(opened.as_ref().map_or(data, Own::value))
     }
 
     fn row(&mut self, table: &'static str, fields: Fields) -> Result<()> {
