@@ -3,8 +3,8 @@
 use console::{measure_text_width, style, truncate_str};
 use indicatif::{HumanBytes, HumanCount};
 
+use super::WIDE;
 use super::chart::{chart, short};
-use super::{NARROWEST, WIDE};
 use crate::cli::table::plain;
 use crate::entity::SessionStatus;
 use crate::{DatabaseOverview, Overview, Timestamp};
@@ -43,22 +43,21 @@ pub fn screen(it: &Overview, width: usize) -> Vec<String> {
     lines.iter().map(|line| truncate_str(line, width, "…").trim_end().to_owned()).collect()
 }
 
+/// The state stands at the right end, and the time in between where there is room.
 fn heading(it: &Overview, width: usize) -> String {
+    let name = style(format!("openwa-store {}", it.version)).bold().to_string();
     let at = it.at.to_string();
-    let left = format!(
-        "{} {}",
-        style(format!("openwa-store {}", it.version)).bold(),
-        style(format!("· {} {} UTC", &at[..10], &at[11..16])).dim()
-    );
+    let time = style(format!(" · {} {} UTC", &at[..10], &at[11..16])).dim().to_string();
     let state = match it.problems.len() {
         0 => style("all is well".to_owned()).green(),
         1 => style("1 problem".to_owned()).red().bold(),
         n => style(format!("{n} problems")).red().bold(),
     }
     .to_string();
-    let gap =
-        width.max(NARROWEST).saturating_sub(measure_text_width(&left) + measure_text_width(&state)).max(2);
-    format!("{left}{}{state}", " ".repeat(gap))
+    let room = width.saturating_sub(measure_text_width(&name) + measure_text_width(&state));
+    let time = if measure_text_width(&time) + 2 <= room { time } else { String::new() };
+    let gap = room.saturating_sub(measure_text_width(&time)).max(2);
+    format!("{name}{time}{}{state}", " ".repeat(gap))
 }
 
 fn problems(it: &Overview) -> Vec<String> {
