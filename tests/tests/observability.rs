@@ -75,6 +75,9 @@ impl Recorder for Ears {
 struct Fields(BTreeMap<&'static str, String>);
 
 impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name(), value.to_owned());
+    }
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.0.insert(field.name(), format!("{value:?}"));
     }
@@ -133,7 +136,7 @@ fn work(store: &Store) {
         .unwrap();
     store.webhooks().logs(hook, &PageRequest::default()).unwrap();
     store.flush_logs().unwrap();
-    store.messages().get(Uuid::from_u128(7)).unwrap_err();
+    store.webhooks().get(Uuid::from_u128(7)).unwrap_err();
     let runs = store.run_maintenance(&MaintenanceOptions::default(), None, None).unwrap();
     assert!(runs.iter().all(|run| run.error.is_none()));
 }
@@ -206,7 +209,7 @@ fn every_name_is_documented_and_nothing_private_is_told() {
     assert_eq!(count("counter openwa_saves_total {\"outcome\": \"unchanged\"}"), 2.0);
     assert_eq!(
         count(
-            "counter openwa_operations_total {\"operation\": \"messages.get\", \"outcome\": \"NOT_FOUND\"}"
+            "counter openwa_operations_total {\"operation\": \"webhooks.get\", \"outcome\": \"NOT_FOUND\"}"
         ),
         2.0
     )

@@ -291,9 +291,8 @@ impl Store {
         let _ = self.inner.logbook.shared.deliveries.flush();
     }
 
-    /// Writes the rows that [`ApiKeys::log_later`](super::ApiKeys::log_later) and
-    /// [`Webhooks::log_later`](super::Webhooks::log_later) left to be written. The store does so by itself within a second,
-    /// before a log is read, and when it is closed.
+    /// Writes what the verbs `log_later` of webhooks and API keys have left in memory. The store does so by itself within
+    /// a second, before a log is read, and when it is closed.
     ///
     /// # Errors
     /// Those of the databases; what could not be written waits on.
