@@ -187,6 +187,7 @@ impl ApiKeys<'_> {
     ///
     /// # Errors
     /// `InvalidArgument` naming the column, `Closed`. None of the database.
+    #[allow(clippy::needless_pass_by_value, reason = "as `log`, which keeps it")]
     pub fn log_later(&self, request: NewApiKeyLog) -> Result<()> {
         let env = self.0.env();
         let row = logs::request_row(&env.ids, &request, env.now());

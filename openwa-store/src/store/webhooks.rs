@@ -83,6 +83,7 @@ impl Webhooks<'_> {
     ///
     /// # Errors
     /// `InvalidArgument` naming the column, `Closed`. None of the database.
+    #[allow(clippy::needless_pass_by_value, reason = "as `log`, which keeps it")]
     pub fn log_later(&self, webhook: Uuid, delivery: NewDelivery) -> Result<()> {
         let env = self.0.env();
         let row = webhooks::delivery_row(&env.ids, webhook, &delivery, env.now());
