@@ -3,6 +3,7 @@ use std::str::FromStr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
+use crate::entity::Database;
 use crate::policy::schedule::Schedule;
 use crate::{
     Error, Job, Json, Kind, MaintenanceJob, MaintenanceOptions, MaintenanceOutcome, MaintenanceRun, Progress,
@@ -23,7 +24,7 @@ use super::table::{Column, Table};
 #[derive(Subcommand)]
 pub enum Maintenance {
     /// Run jobs as they come due, until the command is stopped: for a service. With --once, for cron
-    Run(Run),
+    Run(Box<Run>),
     /// Show when each job ran, how that ended, and when it is due next
     Status,
 }
@@ -185,7 +186,7 @@ fn exit(runs: &[MaintenanceRun]) -> Exit {
 }
 
 fn sentence(run: &MaintenanceRun) -> String {
-    let job = named(run.job, run.database.map(|d| d.name()));
+    let job = named(run.job, run.database.map(Database::name));
     let ended = match run.outcome {
         MaintenanceOutcome::Done => "done",
         MaintenanceOutcome::Stopped => "stopped; it goes on with the next run",
@@ -225,7 +226,7 @@ fn status(store: &Store, out: &mut Output) -> Result<Exit> {
             (at, _) => time(at),
         };
         table.row([
-            named(job.job, job.database.map(|d| d.name())),
+            named(job.job, job.database.map(Database::name)),
             job.schedule.clone().unwrap_or_else(|| "-".to_owned()),
             time(job.started_at),
             ended,
@@ -236,7 +237,7 @@ fn status(store: &Store, out: &mut Output) -> Result<Exit> {
     out.table(&table)?;
     for job in &jobs {
         if let (Some(error), Some(at)) = (&job.error, job.error_at) {
-            let job = named(job.job, job.database.map(|d| d.name()));
+            let job = named(job.job, job.database.map(Database::name));
             out.line(format_args!("\nlast error of {job}, {at}:\n  {error}"))?;
         }
     }
@@ -250,7 +251,7 @@ fn text(s: Option<&str>) -> serde_json::Value {
 fn run_document(run: &MaintenanceRun) -> Json {
     Object::new()
         .put("job", json!(run.job.name()))
-        .put("database", json!(run.database.map(|d| d.name())))
+        .put("database", json!(run.database.map(Database::name)))
         .put("slot", json!(run.slot.map(|t| t.to_string())))
         .put("attempt", json!(run.attempt))
         .put("outcome", json!(run.outcome.name()))
@@ -262,7 +263,7 @@ fn job_document(job: &MaintenanceJob) -> Json {
     let time = |at: Option<Timestamp>| json!(at.map(|t| t.to_string()));
     Object::new()
         .put("job", json!(job.job.name()))
-        .put("database", json!(job.database.map(|d| d.name())))
+        .put("database", json!(job.database.map(Database::name)))
         .put("schedule", text(job.schedule.as_deref()))
         .put("timezone", text(job.timezone.as_deref()))
         .put("slot", time(job.slot))

@@ -196,7 +196,7 @@ impl Logbook {
         shelf.database.usable()?;
         let waiting = shelf.add(row);
         // A lone row waits for the thread's next round; only what is many wakes it.
-        if waiting == 1 || waiting % MANY == 0 {
+        if waiting == 1 || waiting.is_multiple_of(MANY) {
             self.call_the_thread(waiting >= MANY)?;
         }
         Ok(())
