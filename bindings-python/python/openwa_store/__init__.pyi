@@ -50,17 +50,24 @@ __all__ = [
     "CorruptError",
     "CreatedKey",
     "Database",
+    "DatabaseOverview",
     "DatabaseStatus",
+    "DayCount",
     "Decision",
+    "Deliveries",
     "DiskFullError",
     "Durability",
     "Engine",
     "Error",
+    "ExpiringKey",
     "ExportOptions",
     "ExportReport",
     "Failure",
+    "Finding",
+    "FindingKind",
     "ForeignDatabaseError",
     "ForkedError",
+    "Growth",
     "Identity",
     "ImportOptions",
     "ImportReport",
@@ -99,6 +106,8 @@ __all__ = [
     "OpenwaExportReport",
     "OpenwaTable",
     "Order",
+    "Overview",
+    "OverviewOptions",
     "Page",
     "PageRequest",
     "PartitionInfo",
@@ -108,6 +117,9 @@ __all__ = [
     "QueueFullError",
     "Record",
     "RefusedMessage",
+    "RepairOptions",
+    "RepairReport",
+    "Repaired",
     "RetentionOptions",
     "RetentionReport",
     "RetentionWindows",
@@ -121,6 +133,7 @@ __all__ = [
     "SecretsStatus",
     "Session",
     "SessionAuth",
+    "SessionCount",
     "SessionFilter",
     "SessionLog",
     "SessionStatus",
@@ -133,6 +146,7 @@ __all__ = [
     "Step",
     "Store",
     "StoreKeyMissingError",
+    "TableEstimate",
     "TableRows",
     "TakeoverOptions",
     "TakeoverProblem",
@@ -142,9 +156,13 @@ __all__ = [
     "TakeoverWritten",
     "TimeoutError",
     "Transition",
+    "TroubledSession",
     "UnavailableError",
     "UnreadableError",
     "UnsupportedError",
+    "VacuumOptions",
+    "VacuumReport",
+    "VacuumedPart",
     "Webhook",
     "WebhookEvent",
     "WebhookLog",
@@ -349,6 +367,36 @@ class Engine(_StrEnum):
     """whatsapp-web.js, for Node, through a browser."""
     NEONIZE = "neonize"
     """neonize, for Python, over whatsmeow."""
+
+class FindingKind(_StrEnum):
+    """A way in which something can be wrong."""
+
+    DAMAGED_PAGES = "damaged_pages"
+    """The file itself is damaged."""
+    DAMAGED_INDEX = "damaged_index"
+    """An index does not agree with its table, or cannot be used."""
+    ORPHAN = "orphan"
+    """Rows belong to a row that does not exist."""
+    WRONG_COUNTERS = "wrong_counters"
+    """The counters of a bulk job are not what its messages say."""
+    MESSAGE_WITHOUT_ID = "message_without_id"
+    """Messages cannot be found by their WhatsApp id (PostgreSQL)."""
+    ID_WITHOUT_MESSAGE = "id_without_message"
+    """A WhatsApp id is taken by a message that does not exist, so that it can never be stored
+    (PostgreSQL).
+    """
+    DUPLICATE_MESSAGE = "duplicate_message"
+    """Several messages of one session have the same WhatsApp id."""
+    UNLISTED_MONTH = "unlisted_month"
+    """A month has rows that claim to be of a later one, and the list of such months does not say
+    so (PostgreSQL).
+    """
+    MISPLACED_ROW = "misplaced_row"
+    """Rows are in the default partition although they belong to a month (PostgreSQL)."""
+    LOST_REACTION = "lost_reaction"
+    """Reactions to a message that is not there."""
+    UNREADABLE_VALUE = "unreadable_value"
+    """Values that cannot be read: no time, no UUID, no JSON, none of the known names."""
 
 class Missing(_StrEnum):
     """What happens to tables that the document does not have."""
@@ -1105,11 +1153,15 @@ class CheckReport(Record):
     def __new__(
         cls,
         *,
+        findings: Iterable[Finding | Mapping[str, Any]] | None = None,
         problems: Iterable[str] | None = None,
     ) -> Self: ...
     @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Everything that is wrong; empty: nothing is."""
+    @property
     def problems(self) -> tuple[str, ...]:
-        """Everything that is wrong, for people; empty: nothing is."""
+        """The same for people, one line each."""
 
 class Contact(Record):
     """A person that a session knows."""
@@ -1227,6 +1279,58 @@ class CreatedKey(Record):
     def api_key(self) -> ApiKey:
         """Its record."""
 
+class DatabaseOverview(Record):
+    """One database on one line."""
+
+    def __new__(
+        cls,
+        *,
+        database: str | None = None,
+        place: str | None = None,
+        engine: str | None = None,
+        schema_version: int | None = None,
+        bytes: int | None = None,
+        free_bytes: int | None = None,
+        wal_bytes: int | None = None,
+        disk_free_bytes: int | None = None,
+        connections: int | None = None,
+        max_connections: int | None = None,
+        tables: Iterable[TableEstimate | Mapping[str, Any]] | None = None,
+    ) -> Self: ...
+    @property
+    def database(self) -> str:
+        """`main` or `data`."""
+    @property
+    def place(self) -> str:
+        """Its path, `:memory:`, or the address of its server."""
+    @property
+    def engine(self) -> str:
+        """Its engine and the engine's version."""
+    @property
+    def schema_version(self) -> int:
+        """The version of its schema."""
+    @property
+    def bytes(self) -> int:
+        """Bytes of the file; on PostgreSQL, of all tables and indexes."""
+    @property
+    def free_bytes(self) -> int | None:
+        """Bytes in the file that a vacuum would give back. PostgreSQL does not tell."""
+    @property
+    def wal_bytes(self) -> int | None:
+        """Bytes of the write-ahead log. A server's serves all its databases."""
+    @property
+    def disk_free_bytes(self) -> int | None:
+        """Bytes left on the disk, where that is this machine's."""
+    @property
+    def connections(self) -> int | None:
+        """Connections that this store holds to a server."""
+    @property
+    def max_connections(self) -> int | None:
+        """The most that it may hold."""
+    @property
+    def tables(self) -> tuple[TableEstimate, ...]:
+        """Rows per table."""
+
 class DatabaseStatus(Record):
     """What one database tells about itself."""
 
@@ -1262,6 +1366,62 @@ class DatabaseStatus(Record):
     @property
     def rows(self) -> tuple[TableRows, ...]:
         """Rows per table."""
+
+class DayCount(Record):
+    """The messages of one day."""
+
+    def __new__(
+        cls,
+        *,
+        day: datetime | None = None,
+        messages: int | None = None,
+    ) -> Self: ...
+    @property
+    def day(self) -> datetime:
+        """Its first instant, UTC."""
+    @property
+    def messages(self) -> int:
+        """How many messages were sent on it."""
+
+class Deliveries(Record):
+    """Attempts to deliver events to webhooks in the last 24 hours; of very many, the last 20,000."""
+
+    def __new__(
+        cls,
+        *,
+        attempts: int | None = None,
+        delivered: int | None = None,
+        webhooks: int | None = None,
+    ) -> Self: ...
+    @property
+    def attempts(self) -> int:
+        """All attempts."""
+    @property
+    def delivered(self) -> int:
+        """Those that were answered with a status from 200 to 299."""
+    @property
+    def webhooks(self) -> int:
+        """Webhooks that are active."""
+
+class ExpiringKey(Record):
+    """An API key that needs a successor."""
+
+    def __new__(
+        cls,
+        *,
+        name: str | None = None,
+        key_prefix: str | None = None,
+        expires_at: datetime | None = None,
+    ) -> Self: ...
+    @property
+    def name(self) -> str:
+        """Its name."""
+    @property
+    def key_prefix(self) -> str:
+        """Its first characters."""
+    @property
+    def expires_at(self) -> datetime:
+        """When it stops, or stopped, working."""
 
 class ExportOptions(Record):
     """What to export, and how."""
@@ -1347,6 +1507,84 @@ class Failure(Record):
     @property
     def context(self) -> Any:
         """What it is about: an object with `column`, `table`, `row`, `path` …"""
+
+class Finding(Record):
+    """One thing that is wrong."""
+
+    def __new__(
+        cls,
+        *,
+        kind: FindingKind | str | None = None,
+        database: str | None = None,
+        table: str | None = None,
+        part: str | None = None,
+        count: int | None = None,
+        example: str | None = None,
+        repairable: bool | None = None,
+        text: str | None = None,
+        advice: str | None = None,
+    ) -> Self: ...
+    @property
+    def kind(self) -> FindingKind:
+        """In which way."""
+    @property
+    def database(self) -> str:
+        """`main` or `data`."""
+    @property
+    def table(self) -> str:
+        """The table; on PostgreSQL it may be that of a month. Empty: it cannot be told."""
+    @property
+    def part(self) -> str | None:
+        """The column or index."""
+    @property
+    def count(self) -> int:
+        """How many rows, or how many places."""
+    @property
+    def example(self) -> str | None:
+        """The key of one of the rows, or what SQLite says."""
+    @property
+    def repairable(self) -> bool:
+        """Whether `repair` can mend it."""
+    @property
+    def text(self) -> str:
+        """What is wrong, for people."""
+    @property
+    def advice(self) -> str:
+        """What to do about it, for people."""
+
+class Growth(Record):
+    """Where the store is going."""
+
+    def __new__(
+        cls,
+        *,
+        messages_per_day: int | None = None,
+        bytes_per_day: int | None = None,
+        oldest: datetime | None = None,
+        window: timedelta | None = None,
+        full_at: datetime | None = None,
+        bytes_when_full: int | None = None,
+    ) -> Self: ...
+    @property
+    def messages_per_day(self) -> int:
+        """Messages per day, over the last seven whole days, or as long as there have been any."""
+    @property
+    def bytes_per_day(self) -> int:
+        """Bytes that they take per day, indexes included."""
+    @property
+    def oldest(self) -> datetime | None:
+        """When the oldest message was stored."""
+    @property
+    def window(self) -> timedelta | None:
+        """How long retention keeps messages; None: for ever."""
+    @property
+    def full_at(self) -> datetime | None:
+        """When the oldest message reaches the end of the window. From then on as much goes as
+        comes. None: that was already, or will never be.
+        """
+    @property
+    def bytes_when_full(self) -> int | None:
+        """The size of Data from then on, if it goes on like this."""
 
 class Identity(Record):
     """The two addresses of one person: a LID and, once known, a phone address."""
@@ -2240,6 +2478,82 @@ class OpenwaTable(Record):
     def rows(self) -> int:
         """Its rows."""
 
+class Overview(Record):
+    """A store on one screen."""
+
+    def __new__(
+        cls,
+        *,
+        version: str | None = None,
+        at: datetime | None = None,
+        problems: Iterable[str] | None = None,
+        databases: Iterable[DatabaseOverview | Mapping[str, Any]] | None = None,
+        sessions: Iterable[SessionCount | Mapping[str, Any]] | None = None,
+        troubled: Iterable[TroubledSession | Mapping[str, Any]] | None = None,
+        days: Iterable[DayCount | Mapping[str, Any]] | None = None,
+        days_estimated: bool | None = None,
+        growth: Growth | Mapping[str, Any] | None = None,
+        deliveries: Deliveries | Mapping[str, Any] | None = None,
+        keys: Iterable[ExpiringKey | Mapping[str, Any]] | None = None,
+        last_retention: datetime | None = None,
+    ) -> Self: ...
+    @property
+    def version(self) -> str:
+        """The library's version."""
+    @property
+    def at(self) -> datetime:
+        """When it was looked at."""
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What needs attention, for people; empty: nothing does."""
+    @property
+    def databases(self) -> tuple[DatabaseOverview, ...]:
+        """Main and Data."""
+    @property
+    def sessions(self) -> tuple[SessionCount, ...]:
+        """How many sessions are in each state that occurs."""
+    @property
+    def troubled(self) -> tuple[TroubledSession, ...]:
+        """Sessions that have failed or are disconnected, the latest first, twenty at most."""
+    @property
+    def days(self) -> tuple[DayCount, ...]:
+        """Messages per day (UTC) by the time they were sent, oldest day first, today last."""
+    @property
+    def days_estimated(self) -> bool:
+        """Whether these are estimates, from a sample of the rows."""
+    @property
+    def growth(self) -> Growth:
+        """Where it is going."""
+    @property
+    def deliveries(self) -> Deliveries:
+        """Deliveries to webhooks."""
+    @property
+    def keys(self) -> tuple[ExpiringKey, ...]:
+        """API keys that expire within two weeks, or have in the last month, the first first,
+        twenty at most.
+        """
+    @property
+    def last_retention(self) -> datetime | None:
+        """When retention last ran; None: never."""
+
+class OverviewOptions(Record):
+    """What to show."""
+
+    def __new__(
+        cls,
+        *,
+        days: int | None = None,
+        window_days: int | None = None,
+    ) -> Self: ...
+    @property
+    def days(self) -> int | None:
+        """Days for which messages are counted, today included; default 14, at most 90."""
+    @property
+    def window_days(self) -> int | None:
+        """How many days retention keeps messages, unless a session says otherwise; default 30, 0:
+        for ever.
+        """
+
 class PageRequest(Record):
     """Which page of a list."""
 
@@ -2301,6 +2615,68 @@ class RefusedMessage(Record):
     @property
     def error(self) -> Failure:
         """Why it was refused."""
+
+class RepairOptions(Record):
+    """How to repair."""
+
+    def __new__(
+        cls,
+        *,
+        dry_run: bool | None = None,
+    ) -> Self: ...
+    @property
+    def dry_run(self) -> bool:
+        """Only says what would be repaired."""
+
+class RepairReport(Record):
+    """What a repair did, or with `dry_run` would do."""
+
+    def __new__(
+        cls,
+        *,
+        found: Iterable[Finding | Mapping[str, Any]] | None = None,
+        repaired: Iterable[Repaired | Mapping[str, Any]] | None = None,
+        left: Iterable[Finding | Mapping[str, Any]] | None = None,
+        failed: Iterable[str] | None = None,
+    ) -> Self: ...
+    @property
+    def found(self) -> tuple[Finding, ...]:
+        """What was wrong before."""
+    @property
+    def repaired(self) -> tuple[Repaired, ...]:
+        """What was repaired, or would be."""
+    @property
+    def left(self) -> tuple[Finding, ...]:
+        """What is still wrong after it, found by a second check; with `dry_run`, what would be
+        left.
+        """
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Repairs that did not work, for people."""
+
+class Repaired(Record):
+    """One repair."""
+
+    def __new__(
+        cls,
+        *,
+        kind: FindingKind | str | None = None,
+        database: str | None = None,
+        table: str | None = None,
+        count: int | None = None,
+    ) -> Self: ...
+    @property
+    def kind(self) -> FindingKind:
+        """What was wrong."""
+    @property
+    def database(self) -> str:
+        """`main` or `data`."""
+    @property
+    def table(self) -> str:
+        """The table."""
+    @property
+    def count(self) -> int:
+        """How many rows, or how many places."""
 
 class RetentionOptions(Record):
     """What a run of retention goes by."""
@@ -2566,6 +2942,22 @@ class SessionAuth(Record):
     def updated_at(self) -> datetime:
         """When it last changed."""
 
+class SessionCount(Record):
+    """How many sessions are in a state."""
+
+    def __new__(
+        cls,
+        *,
+        status: SessionStatus | str | None = None,
+        sessions: int | None = None,
+    ) -> Self: ...
+    @property
+    def status(self) -> SessionStatus:
+        """The state."""
+    @property
+    def sessions(self) -> int:
+        """How many."""
+
 class SessionFilter(Record):
     """Which sessions."""
 
@@ -2673,6 +3065,26 @@ class Status(Record):
     @property
     def databases(self) -> tuple[DatabaseStatus, ...]:
         """Main and Data."""
+
+class TableEstimate(Record):
+    """How many rows a table has."""
+
+    def __new__(
+        cls,
+        *,
+        table: str | None = None,
+        rows: int | None = None,
+        exact: bool | None = None,
+    ) -> Self: ...
+    @property
+    def table(self) -> str:
+        """The table."""
+    @property
+    def rows(self) -> int:
+        """Its rows."""
+    @property
+    def exact(self) -> bool:
+        """Whether they were counted; else there are about as many."""
 
 class TableRows(Record):
     """A number of rows of a table."""
@@ -2873,6 +3285,89 @@ class Transition(Record):
     @property
     def session(self) -> Session:
         """The session as it stands now."""
+
+class TroubledSession(Record):
+    """A session that does not work."""
+
+    def __new__(
+        cls,
+        *,
+        id: UUID | str | None = None,
+        name: str | None = None,
+        status: SessionStatus | str | None = None,
+        since: datetime | None = None,
+    ) -> Self: ...
+    @property
+    def id(self) -> UUID:
+        """Its id."""
+    @property
+    def name(self) -> str:
+        """Its name."""
+    @property
+    def status(self) -> SessionStatus:
+        """Its state."""
+    @property
+    def since(self) -> datetime:
+        """When it last changed."""
+
+class VacuumOptions(Record):
+    """How to give space back."""
+
+    def __new__(
+        cls,
+        *,
+        full: bool | None = None,
+    ) -> Self: ...
+    @property
+    def full(self) -> bool:
+        """Writes everything anew, which also joins pages that are half empty. On SQLite nobody can
+        write while that lasts, and it needs room for a second copy; on PostgreSQL nobody can
+        use the table that it is at.
+        """
+
+class VacuumReport(Record):
+    """What a vacuum did."""
+
+    def __new__(
+        cls,
+        *,
+        parts: Iterable[VacuumedPart | Mapping[str, Any]] | None = None,
+        already_running: bool | None = None,
+        stopped: bool | None = None,
+    ) -> Self: ...
+    @property
+    def parts(self) -> tuple[VacuumedPart, ...]:
+        """What was gone through, with its size before and after."""
+    @property
+    def already_running(self) -> bool:
+        """Another process is at it; this one did nothing."""
+    @property
+    def stopped(self) -> bool:
+        """The callback stopped it. What was given back so far stays so."""
+
+class VacuumedPart(Record):
+    """One file, or one table of a server."""
+
+    def __new__(
+        cls,
+        *,
+        database: str | None = None,
+        table: str | None = None,
+        bytes_before: int | None = None,
+        bytes_after: int | None = None,
+    ) -> Self: ...
+    @property
+    def database(self) -> str:
+        """`main` or `data`."""
+    @property
+    def table(self) -> str | None:
+        """The table, on PostgreSQL; on SQLite None: it is the whole file."""
+    @property
+    def bytes_before(self) -> int:
+        """Bytes before, with indexes."""
+    @property
+    def bytes_after(self) -> int:
+        """Bytes after."""
 
 class Webhook(Record):
     """An address that wants to hear of a session's events."""
@@ -3831,15 +4326,62 @@ class Store(_Handle):
         """
     def status(self) -> Status:
         """Sizes, schema versions and row counts. Counting reads the smallest index of every table
-        once.
+        once; of a large store `overview` tells nearly the same at once.
 
         Errors: those of the database.
         """
+    def overview(self, *, days: int | None = None, window_days: int | None = None) -> Overview:
+        """The store on one screen: what needs attention, sizes, sessions by state, messages per
+        day, growth, deliveries to webhooks, keys that expire. Nothing large is counted, so that
+        it takes milliseconds also with ten million messages; estimates are marked as such.
+
+        Errors: those of the databases.
+        """
     def check(self) -> CheckReport:
-        """Checks both databases: pages and indexes, foreign keys, and the counters of bulk jobs
-        against a recount.
+        """Checks both databases: pages and indexes (on SQLite), indexes that cannot be used, rows
+        whose parent does not exist, counters of bulk jobs against a recount, ids of messages
+        against messages, values that cannot be read, rows in the wrong place. It reads
+        everything once, in constant memory, and holds nobody up; on a store that others write
+        to, each question is answered of one moment.
 
         Errors: those of the database; what is wrong *in* it is in the report.
+        """
+    def repair(
+        self,
+        *,
+        dry_run: bool | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> RepairReport:
+        """Checks, repairs what can be repaired without losing anything, and checks again. What is
+        not certain, such as which of two rows is right, is reported and left. A file with
+        damaged pages is not written to at all. With `dry_run` nothing is changed. The progress
+        tells which table is being looked at, and rows where they are read one by one.
+
+        Errors: `Cancelled` when the callback stops it (what is repaired stays), those of the
+        database.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    def vacuum(
+        self,
+        *,
+        full: bool | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> VacuumReport:
+        """Gives the space of deleted rows back. By default it keeps nobody from working: on SQLite
+        free pages go back to the file system in transactions of a few milliseconds; on
+        PostgreSQL every table gets a `VACUUM (ANALYZE)`, which makes room in it for new rows
+        and gives back what is free at its end. With `full` everything is written anew, see
+        `full`. A crash in the middle loses nothing. The progress counts pages on SQLite, tables
+        on PostgreSQL; stopping keeps what was given back until then. Of several processes one
+        runs, the others answer `already_running`.
+
+        Errors: `DiskFull` when `full` on SQLite finds less room than it needs, before anything
+        is begun; those of the databases.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
         """
     def export_file(
         self,

@@ -866,15 +866,67 @@ class Store(_Handle):
         """
     async def status(self) -> _store.Status:
         """Sizes, schema versions and row counts. Counting reads the smallest index of every table
-        once.
+        once; of a large store `overview` tells nearly the same at once.
 
         Errors: those of the database.
         """
+    async def overview(
+        self,
+        *,
+        days: int | None = None,
+        window_days: int | None = None,
+    ) -> _store.Overview:
+        """The store on one screen: what needs attention, sizes, sessions by state, messages per
+        day, growth, deliveries to webhooks, keys that expire. Nothing large is counted, so that
+        it takes milliseconds also with ten million messages; estimates are marked as such.
+
+        Errors: those of the databases.
+        """
     async def check(self) -> _store.CheckReport:
-        """Checks both databases: pages and indexes, foreign keys, and the counters of bulk jobs
-        against a recount.
+        """Checks both databases: pages and indexes (on SQLite), indexes that cannot be used, rows
+        whose parent does not exist, counters of bulk jobs against a recount, ids of messages
+        against messages, values that cannot be read, rows in the wrong place. It reads
+        everything once, in constant memory, and holds nobody up; on a store that others write
+        to, each question is answered of one moment.
 
         Errors: those of the database; what is wrong *in* it is in the report.
+        """
+    async def repair(
+        self,
+        *,
+        dry_run: bool | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> _store.RepairReport:
+        """Checks, repairs what can be repaired without losing anything, and checks again. What is
+        not certain, such as which of two rows is right, is reported and left. A file with
+        damaged pages is not written to at all. With `dry_run` nothing is changed. The progress
+        tells which table is being looked at, and rows where they are read one by one.
+
+        Errors: `Cancelled` when the callback stops it (what is repaired stays), those of the
+        database.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    async def vacuum(
+        self,
+        *,
+        full: bool | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> _store.VacuumReport:
+        """Gives the space of deleted rows back. By default it keeps nobody from working: on SQLite
+        free pages go back to the file system in transactions of a few milliseconds; on
+        PostgreSQL every table gets a `VACUUM (ANALYZE)`, which makes room in it for new rows
+        and gives back what is free at its end. With `full` everything is written anew, see
+        `full`. A crash in the middle loses nothing. The progress counts pages on SQLite, tables
+        on PostgreSQL; stopping keeps what was given back until then. Of several processes one
+        runs, the others answer `already_running`.
+
+        Errors: `DiskFull` when `full` on SQLite finds less room than it needs, before anything
+        is begun; those of the databases.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
         """
     async def export_file(
         self,
