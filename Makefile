@@ -19,11 +19,11 @@ help:
 # All that the library needs is Rust; Cargo fetches the rest, and SQLite and zstd are built in.
 setup:
 	@command -v $(CARGO) >/dev/null || { \
-	  echo "Rust 1.90 or newer is missing: install it with rustup, then open a new shell."; exit 1; }
+	  echo "Rust 1.91 or newer is missing: install it with rustup, then open a new shell."; exit 1; }
 	@command -v cc >/dev/null || { \
 	  echo "A C compiler is missing. On Debian or Ubuntu: sudo apt-get install build-essential"; exit 1; }
 
-# The tests start PostgreSQL and PgBouncer themselves; here they are installed, or the reader is told to.
+# The tests start PostgreSQL, PgBouncer and S3 storage themselves; here they are installed, or the reader is told to.
 servers:
 	@tests/setup.sh
 
@@ -65,6 +65,7 @@ test-python: setup servers
 bench: setup servers
 	$(CARGO) bench -p openwa-store --bench store
 	$(CARGO) bench -p openwa-tests --bench postgres
+	$(CARGO) bench -p openwa-tests --bench backup -- --rows 1000000
 
 bench-c: setup
 	$(CARGO) bench -p openwa-ffi
@@ -78,6 +79,8 @@ bench-python: setup
 
 crash: setup servers crash-node crash-python
 	OPENWA_CRASH_ROUNDS=200 OPENWA_STRESS_SECONDS=30 $(CARGO) test --release -p openwa-tests --test faults
+	OPENWA_BACKUP_KILLS=100 OPENWA_LOADED_BACKUPS=20 OPENWA_BACKUP_ROWS=60000 OPENWA_BACKUP_HOURS=24 \
+	  $(CARGO) test --release -p openwa-tests --test backup --test backup_kills --bins
 	OPENWA_SEAL_CRASHES=100 OPENWA_KEY_CHANGES=40 $(CARGO) test --release -p openwa-tests --test secrets
 	OPENWA_VACUUM_KILLS=100 $(CARGO) test --release -p openwa-tests --test vacuum
 	OPENWA_TAKEOVER_MB=1024 $(CARGO) test --release -p openwa-tests --test takeover_scale

@@ -1251,6 +1251,87 @@ int32_t openwa_store_run_retention(const openwa_store *store,
                                    openwa_record **out,
                                    openwa_error **err);
 
+/**
+ * Starts maintenance in a thread of this store: retention, months ahead, uses of API keys, statistics, each by
+ * its schedule. It ends with `stop_maintenance` or with the store.
+ *
+ * Any number of processes may run it on the same databases: one of them runs a slot. What was missed while
+ * nobody ran is made up for once. A job that fails is tried again within its slot if that may help, and never
+ * keeps another one from running.
+ *
+ * - `options`: When the jobs run, and what they go by: a `MaintenanceOptions`, or NULL.
+ *
+ * Errors: `OPENWA_ERR_INVALID_ARGUMENT` naming the job for what is no schedule or time zone,
+ * `OPENWA_ERR_CONFLICT` when it runs already.
+ */
+int32_t openwa_store_start_maintenance(const openwa_store *store,
+                                       const openwa_record *options,
+                                       openwa_error **err);
+
+/**
+ * Stops maintenance: a job that runs ends after its next step, and goes on when maintenance is started again.
+ * Does nothing when it does not run.
+ *
+ * Errors: `OPENWA_ERR_FORKED`, `OPENWA_ERR_CLOSED`.
+ */
+int32_t openwa_store_stop_maintenance(const openwa_store *store,
+                                      openwa_error **err);
+
+/**
+ * Runs what is due now and returns: maintenance for a host that has its own scheduler, such as cron. With `job`,
+ * runs that one, due or not. The answer has one entry for each job that was run at a place, and says how it
+ * ended; a failure of one keeps no other from running. The progress counts each job's steps, with its name for a
+ * table.
+ *
+ * - `options`: When the jobs run, and what they go by: a `MaintenanceOptions`, or NULL.
+ * - `job`: Only this job, due or not; default all that are due: `retention`, `idempotency`, `partitions`,
+ *   `usage`, `optimize`; `NULL, 0` when not given.
+ * - `progress`: hears of the progress, with `user`; may be NULL.
+ * - `out`: a list of `MaintenanceRun`; free it with `openwa_rows_free`.
+ *
+ * Errors: `OPENWA_ERR_INVALID_ARGUMENT` as `start_maintenance`, and for a job that has no schedule;
+ * `OPENWA_ERR_CLOSED`.
+ */
+int32_t openwa_store_run_maintenance(const openwa_store *store,
+                                     const openwa_record *options,
+                                     openwa_str job,
+                                     openwa_progress_fn progress,
+                                     void *user,
+                                     openwa_rows **out,
+                                     openwa_error **err);
+
+/**
+ * The jobs of maintenance: when each ran last, how that ended, when it runs next. Jobs of all processes that
+ * share the databases are among them, whether or not this one runs any.
+ *
+ * - `out`: a list of `MaintenanceJob`; free it with `openwa_rows_free`.
+ *
+ * Errors: `OPENWA_ERR_CLOSED`. A database that cannot be asked shows in the errors of its jobs.
+ */
+int32_t openwa_store_maintenance(const openwa_store *store,
+                                 openwa_rows **out,
+                                 openwa_error **err);
+
+/**
+ * Writes the rows that `log_later` and `log_later` left to be written. The store does so by itself within a
+ * second, before a log is read, and when it is closed.
+ *
+ * Errors: those of the databases; what could not be written waits on.
+ */
+int32_t openwa_store_flush_logs(const openwa_store *store,
+                                openwa_error **err);
+
+/**
+ * How many rows wait in memory to be written to the logs of requests and deliveries, and how many were lost.
+ *
+ * - `out`: a `LogBuffer`; free it with `openwa_record_free`.
+ *
+ * Errors: `OPENWA_ERR_CLOSED`.
+ */
+int32_t openwa_store_log_buffer(const openwa_store *store,
+                                openwa_record **out,
+                                openwa_error **err);
+
 
 /* ---- Sessions and their life ----------------------------------------------------------------- */
 
@@ -1843,6 +1924,21 @@ int32_t openwa_webhooks_log(const openwa_store *store,
                             openwa_error **err);
 
 /**
+ * Logs an attempt without waiting: the row is written within a second, together with others, and before the log
+ * is read or the store closed. While the database cannot be reached rows wait, up to 10,000 or 16 MB; beyond
+ * that the oldest are lost and counted, see `log_buffer`. A row whose webhook is deleted by then goes with it.
+ *
+ * - `webhook`: The webhook, a UUID as text.
+ * - `delivery`: The attempt: a `NewDelivery`.
+ *
+ * Errors: `OPENWA_ERR_INVALID_ARGUMENT` naming the column, `OPENWA_ERR_CLOSED`. None of the database.
+ */
+int32_t openwa_webhooks_log_later(const openwa_store *store,
+                                  openwa_str webhook,
+                                  const openwa_record *delivery,
+                                  openwa_error **err);
+
+/**
  * One page of a webhook's delivery log, newest first.
  *
  * - `webhook`: The webhook, a UUID as text.
@@ -2338,6 +2434,19 @@ int32_t openwa_api_keys_log(const openwa_store *store,
                             const openwa_record *request,
                             openwa_record **out,
                             openwa_error **err);
+
+/**
+ * Logs a request without waiting: the row is written within a second, together with others, and before the log
+ * is read or the store closed. While the database cannot be reached rows wait, up to 10,000 or 16 MB; beyond
+ * that the oldest are lost and counted, see `log_buffer`.
+ *
+ * - `request`: The request: a `NewApiKeyLog`.
+ *
+ * Errors: `OPENWA_ERR_INVALID_ARGUMENT` naming the column, `OPENWA_ERR_CLOSED`. None of the database.
+ */
+int32_t openwa_api_keys_log_later(const openwa_store *store,
+                                  const openwa_record *request,
+                                  openwa_error **err);
 
 /**
  * One page of the log of requests, newest first, of one key or of all.
@@ -2888,6 +2997,24 @@ int32_t openwa_policy_check_batch_options(openwa_str options, openwa_error **err
  * - `out`: the answer.
  */
 int32_t openwa_policy_text_length(openwa_str text, int64_t *out, openwa_error **err);
+
+/**
+ * When a cron expression of five fields (`minute hour day month weekday`) is due next after an instant. A local
+ * time that daylight saving time skips or repeats counts once.
+ *
+ * - `schedule`: The expression.
+ * - `after_ms`: After this instant, in milliseconds since 1970.
+ * - `timezone`: The IANA name of the expression's time zone; default UTC; `NULL, 0` when not given.
+ * - `out`, `out_is_null`: the answer, in milliseconds since 1970; `out_is_null` is true when there is none.
+ *
+ * Errors: `OPENWA_ERR_INVALID_ARGUMENT` naming `schedule` or `timezone`.
+ */
+int32_t openwa_policy_next_slot(openwa_str schedule,
+                                int64_t after_ms,
+                                openwa_str timezone,
+                                int64_t *out,
+                                bool *out_is_null,
+                                openwa_error **err);
 
 #ifdef __cplusplus
 }  // extern "C"

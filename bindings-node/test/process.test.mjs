@@ -186,3 +186,21 @@ test('several stores at once, closed while at work', async (t) => {
   await assert.rejects(stores[0].messages.save(ids[0], text('late')), { code: 'CLOSED' })
   assert.throws(() => stores[0].apiKeys.authorizeSync('x'), { code: 'CLOSED' })
 })
+
+test('maintenance keeps no process alive', async (t) => {
+  const dir = folder(t)
+  const code = `
+    import { openStore } from 'openwa-store'
+    const store = await openStore({ dir: process.argv[1] })
+    await store.startMaintenance({ retention: '30 2 * * *', timezone: 'Europe/Berlin' })
+    console.log('started')`
+  const { lines, err, status } = await run(code, [dir])
+  assert.deepEqual([lines, err, status], [['started'], '', 0])
+
+  const store = await openStore({ dir })
+  const runs = await store.runMaintenance({}, 'retention')
+  assert.deepEqual(new Set(runs.map((run) => run.outcome)), new Set(['done']))
+  await store.startMaintenance()
+  assert.ok((await store.maintenance()).some((job) => job.job === 'optimize'))
+  await store.close()
+})

@@ -186,6 +186,28 @@ def test_everything_loads_without_a_warning() -> None:
     silent("import openwa_store, openwa_store.aio, openwa_store.policy, openwa_store.neonize, openwa_store.__main__")
 
 
+def test_maintenance_keeps_no_interpreter_alive(tmp_path: Path) -> None:
+    """Neither when the store is dropped at the end nor when somebody still holds it."""
+    begun = time.monotonic()
+    silent(
+        """
+        import sys
+        import openwa_store
+        store = openwa_store.open_store(sys.argv[1])
+        store.start_maintenance(retention="30 2 * * *", timezone="Europe/Berlin")
+        cycle = [store]; cycle.append(cycle)
+        """,
+        str(tmp_path),
+    )
+    assert time.monotonic() - begun < 60
+    with openwa_store.open_store(tmp_path) as store:
+        runs = store.run_maintenance(job="retention")
+        assert {run.outcome for run in runs} == {"done"}
+        store.start_maintenance()
+        assert {job.job for job in store.maintenance()} >= {"retention", "optimize", "usage"}
+        store.stop_maintenance()
+
+
 def test_loading_it_takes_no_asyncio_along() -> None:
     done = python("import sys, openwa_store; print('asyncio' in sys.modules, 'inspect' in sys.modules)")
     assert done.stdout.split() == ["False", "False"], done

@@ -672,6 +672,145 @@ pub unsafe extern "C" fn openwa_store_run_retention(
     }
 }
 
+/// Starts maintenance in a thread of this store: retention, months ahead, uses of API keys, statistics, each by
+/// its schedule. It ends with `stop_maintenance` or with the store.
+///
+/// Any number of processes may run it on the same databases: one of them runs a slot. What was missed while
+/// nobody ran is made up for once. A job that fails is tried again within its slot if that may help, and never
+/// keeps another one from running.
+///
+/// - `options`: When the jobs run, and what they go by: a `MaintenanceOptions`, or NULL.
+///
+/// Errors: `OPENWA_ERR_INVALID_ARGUMENT` naming the job for what is no schedule or time zone,
+/// `OPENWA_ERR_CONFLICT` when it runs already.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_start_maintenance(
+    store: *const openwa_store,
+    options: *const openwa_record,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        guard(err, || {
+            let answer =
+                call::run(store, const { verb("store.start_maintenance") }, vec![call::record(options)?])?;
+            call::nothing(answer)
+        })
+    }
+}
+
+/// Stops maintenance: a job that runs ends after its next step, and goes on when maintenance is started again.
+/// Does nothing when it does not run.
+///
+/// Errors: `OPENWA_ERR_FORKED`, `OPENWA_ERR_CLOSED`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_stop_maintenance(
+    store: *const openwa_store,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        guard(err, || {
+            let answer = call::run(store, const { verb("store.stop_maintenance") }, vec![])?;
+            call::nothing(answer)
+        })
+    }
+}
+
+/// Runs what is due now and returns: maintenance for a host that has its own scheduler, such as cron. With `job`,
+/// runs that one, due or not. The answer has one entry for each job that was run at a place, and says how it
+/// ended; a failure of one keeps no other from running. The progress counts each job's steps, with its name for a
+/// table.
+///
+/// - `options`: When the jobs run, and what they go by: a `MaintenanceOptions`, or NULL.
+/// - `job`: Only this job, due or not; default all that are due: `retention`, `idempotency`, `partitions`,
+///   `usage`, `optimize`; `NULL, 0` when not given.
+/// - `progress`: hears of the progress, with `user`; may be NULL.
+/// - `out`: a list of `MaintenanceRun`; free it with `openwa_rows_free`.
+///
+/// Errors: `OPENWA_ERR_INVALID_ARGUMENT` as `start_maintenance`, and for a job that has no schedule;
+/// `OPENWA_ERR_CLOSED`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_run_maintenance(
+    store: *const openwa_store,
+    options: *const openwa_record,
+    job: openwa_str,
+    progress: openwa_progress_fn,
+    user: *mut c_void,
+    out: *mut *mut openwa_rows,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer = call::run_long(
+                store,
+                const { verb("store.run_maintenance") },
+                vec![call::record(options)?, call::text("job", job)?],
+                progress,
+                user,
+            )?;
+            call::give_rows(out, answer)
+        })
+    }
+}
+
+/// The jobs of maintenance: when each ran last, how that ended, when it runs next. Jobs of all processes that
+/// share the databases are among them, whether or not this one runs any.
+///
+/// - `out`: a list of `MaintenanceJob`; free it with `openwa_rows_free`.
+///
+/// Errors: `OPENWA_ERR_CLOSED`. A database that cannot be asked shows in the errors of its jobs.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_maintenance(
+    store: *const openwa_store,
+    out: *mut *mut openwa_rows,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer = call::run(store, const { verb("store.maintenance") }, vec![])?;
+            call::give_rows(out, answer)
+        })
+    }
+}
+
+/// Writes the rows that `log_later` and `log_later` left to be written. The store does so by itself within a
+/// second, before a log is read, and when it is closed.
+///
+/// Errors: those of the databases; what could not be written waits on.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_flush_logs(
+    store: *const openwa_store,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        guard(err, || {
+            let answer = call::run(store, const { verb("store.flush_logs") }, vec![])?;
+            call::nothing(answer)
+        })
+    }
+}
+
+/// How many rows wait in memory to be written to the logs of requests and deliveries, and how many were lost.
+///
+/// - `out`: a `LogBuffer`; free it with `openwa_record_free`.
+///
+/// Errors: `OPENWA_ERR_CLOSED`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_log_buffer(
+    store: *const openwa_store,
+    out: *mut *mut openwa_record,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer = call::run(store, const { verb("store.log_buffer") }, vec![])?;
+            call::give_record(out, answer)
+        })
+    }
+}
+
 /// Creates a session in status `created`.
 ///
 /// - `session`: The session: a `NewSession`.
@@ -1741,6 +1880,33 @@ pub unsafe extern "C" fn openwa_webhooks_log(
     }
 }
 
+/// Logs an attempt without waiting: the row is written within a second, together with others, and before the log
+/// is read or the store closed. While the database cannot be reached rows wait, up to 10,000 or 16 MB; beyond
+/// that the oldest are lost and counted, see `log_buffer`. A row whose webhook is deleted by then goes with it.
+///
+/// - `webhook`: The webhook, a UUID as text.
+/// - `delivery`: The attempt: a `NewDelivery`.
+///
+/// Errors: `OPENWA_ERR_INVALID_ARGUMENT` naming the column, `OPENWA_ERR_CLOSED`. None of the database.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_webhooks_log_later(
+    store: *const openwa_store,
+    webhook: openwa_str,
+    delivery: *const openwa_record,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        guard(err, || {
+            let answer = call::run(
+                store,
+                const { verb("webhooks.log_later") },
+                vec![call::uuid("webhook", webhook)?, call::record(delivery)?],
+            )?;
+            call::nothing(answer)
+        })
+    }
+}
+
 /// One page of a webhook's delivery log, newest first.
 ///
 /// - `webhook`: The webhook, a UUID as text.
@@ -2636,6 +2802,28 @@ pub unsafe extern "C" fn openwa_api_keys_log(
         guard(err, || {
             let answer = call::run(store, const { verb("api_keys.log") }, vec![call::record(request)?])?;
             call::give_record(out, answer)
+        })
+    }
+}
+
+/// Logs a request without waiting: the row is written within a second, together with others, and before the log
+/// is read or the store closed. While the database cannot be reached rows wait, up to 10,000 or 16 MB; beyond
+/// that the oldest are lost and counted, see `log_buffer`.
+///
+/// - `request`: The request: a `NewApiKeyLog`.
+///
+/// Errors: `OPENWA_ERR_INVALID_ARGUMENT` naming the column, `OPENWA_ERR_CLOSED`. None of the database.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_api_keys_log_later(
+    store: *const openwa_store,
+    request: *const openwa_record,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        guard(err, || {
+            let answer =
+                call::run(store, const { verb("api_keys.log_later") }, vec![call::record(request)?])?;
+            call::nothing(answer)
         })
     }
 }
@@ -3729,6 +3917,41 @@ pub unsafe extern "C" fn openwa_policy_text_length(
         guard(err, || {
             let answer = call::rule(const { verb("policy.text_length") }, vec![call::text("text", text)?])?;
             call::give_i64(out, answer)
+        })
+    }
+}
+
+/// When a cron expression of five fields (`minute hour day month weekday`) is due next after an instant. A local
+/// time that daylight saving time skips or repeats counts once.
+///
+/// - `schedule`: The expression.
+/// - `after_ms`: After this instant, in milliseconds since 1970.
+/// - `timezone`: The IANA name of the expression's time zone; default UTC; `NULL, 0` when not given.
+/// - `out`, `out_is_null`: the answer, in milliseconds since 1970; `out_is_null` is true when there is none.
+///
+/// Errors: `OPENWA_ERR_INVALID_ARGUMENT` naming `schedule` or `timezone`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_policy_next_slot(
+    schedule: openwa_str,
+    after_ms: i64,
+    timezone: openwa_str,
+    out: *mut i64,
+    out_is_null: *mut bool,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        clear(out_is_null);
+        guard(err, || {
+            let answer = call::rule(
+                const { verb("policy.next_slot") },
+                vec![
+                    call::text("schedule", schedule)?,
+                    call::time("after", after_ms)?,
+                    call::text("timezone", timezone)?,
+                ],
+            )?;
+            call::give_optional(out, out_is_null, answer)
         })
     }
 }

@@ -5,8 +5,9 @@
 
 #![forbid(unsafe_code)]
 
+mod backup;
 mod check;
-#[cfg(feature = "cli")]
+#[cfg(feature = "cli-slim")]
 pub mod cli;
 mod config;
 mod db;
@@ -24,6 +25,7 @@ pub mod entity;
 pub mod error;
 pub mod face;
 pub mod json;
+pub mod observe;
 pub mod policy;
 pub mod replay;
 pub mod takeover;
@@ -31,6 +33,11 @@ pub mod text;
 pub mod time;
 pub mod transfer;
 
+pub use backup::{
+    Backup, BackupOptions, BackupPhase, BackupProgress, BackupPrune, BackupRepo, BackupReport, BackupVerify,
+    Form, KeepRules, OnBackup, Password, RestoreOptions, RestoreReport, VerifyOptions, backups,
+    prune_backups, restore_backup, verify_backups,
+};
 pub use check::{CheckReport, Finding, FindingKind, RepairOptions, RepairReport, Repaired};
 pub use config::{Config, DataDatabase, Opening};
 #[cfg(feature = "postgres")]
@@ -40,6 +47,9 @@ pub use engine::{ContactChange, Engine};
 pub use error::{Error, Kind, Result};
 pub use json::Json;
 pub use maintenance::retention::{RetentionOptions, RetentionProgress, RetentionReport};
+pub use maintenance::scheduler::{
+    Job, MaintenanceJob, MaintenanceOptions, MaintenanceOutcome, MaintenanceRun,
+};
 pub use maintenance::vacuum::{VacuumOptions, VacuumReport, VacuumedPart};
 pub use overview::{
     DatabaseOverview, DayCount, Deliveries, ExpiringKey, Growth, Overview, OverviewOptions, SessionCount,
@@ -63,14 +73,14 @@ pub use seal::StoreKey;
 pub use store::migrations;
 pub use store::{
     ApiKeys, Ask, Audit, Auth, Authorization, Batches, Contacts, CreatedKey, DatabaseStatus, IndexInfo,
-    Messages, PartitionInfo, Scan, SecretsState, SecretsStatus, Sessions, Status, Store, Webhooks,
+    LogBuffer, Messages, PartitionInfo, Scan, SecretsState, SecretsStatus, Sessions, Status, Store, Webhooks,
 };
 pub use takeover::{
     MAX_PROBLEMS, OnTakeover, OpenwaExportReport, OpenwaTable, TakeoverOptions, TakeoverPhase,
     TakeoverProblem, TakeoverProgress, TakeoverReport, TakeoverSource, TakeoverTable, TakeoverWritten,
 };
 pub use text::Text;
-pub use time::{Clock, ManualClock, SystemClock, Timestamp};
+pub use time::{Clock, ManualClock, SystemClock, Timestamp, Wake};
 pub use transfer::{
     Difference, Differing, ExportOptions, ExportReport, ImportOptions, ImportReport, ImportedTable,
     MAX_DIFFERENCES, MAX_ROW_BYTES, MigrateOptions, MigrateReport, MigratedTable, Missing, Mode, OnProgress,

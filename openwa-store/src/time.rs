@@ -5,8 +5,8 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Kind, Result};
@@ -287,10 +287,18 @@ impl From<SystemTime> for Timestamp {
     }
 }
 
+/// Is called when a clock was set, as long as there is somebody who wants to hear of it.
+pub type Wake = Weak<dyn Fn() + Send + Sync>;
+
 /// Where the library takes the present from. Tests and replays put their own in its place.
 pub trait Clock: Send + Sync + 'static {
     /// The present instant.
     fn now(&self) -> Timestamp;
+
+    /// Has `wake` called whenever the clock is set to another time. A clock that merely runs has nothing to tell.
+    fn on_set(&self, wake: Wake) {
+        let _ = wake;
+    }
 }
 
 /// The clock of the machine.
@@ -304,19 +312,23 @@ impl Clock for SystemClock {
 }
 
 /// A clock that stands still until it is set.
-#[derive(Debug)]
-pub struct ManualClock(AtomicI64);
+pub struct ManualClock {
+    now: AtomicI64,
+    wakes: Mutex<Vec<Wake>>,
+}
 
 impl ManualClock {
     /// A clock that shows `at`.
     #[must_use]
     pub fn new(at: Timestamp) -> Arc<Self> {
-        Arc::new(ManualClock(AtomicI64::new(at.0)))
+        Arc::new(ManualClock { now: AtomicI64::new(at.0), wakes: Mutex::default() })
     }
 
     /// Makes the clock show `at`.
     pub fn set(&self, at: Timestamp) {
-        self.0.store(at.0, Ordering::Release);
+        self.now.store(at.0, Ordering::Release);
+        let mut wakes = self.wakes.lock().unwrap_or_else(PoisonError::into_inner);
+        wakes.retain(|wake| wake.upgrade().map(|wake| wake()).is_some());
     }
 
     /// Moves the clock forward.
@@ -327,7 +339,17 @@ impl ManualClock {
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::Acquire))
+        Timestamp(self.now.load(Ordering::Acquire))
+    }
+
+    fn on_set(&self, wake: Wake) {
+        self.wakes.lock().unwrap_or_else(PoisonError::into_inner).push(wake);
+    }
+}
+
+impl fmt::Debug for ManualClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ManualClock({})", self.now())
     }
 }
 

@@ -394,6 +394,40 @@ fn completions_name_every_command() {
 }
 
 #[test]
+fn maintenance_runs_what_is_due_and_shows_it() {
+    let openwa = Openwa::filled();
+    let never = openwa.json(&["maintenance", "status"]);
+    assert!(never.as_array().unwrap().iter().all(|job| job["slot"].is_null()), "{never}");
+    let once = ["maintenance", "run", "--once", "--messages", "off", "--idempotency", "off"];
+    let runs = openwa.json(&once);
+    let runs = runs.as_array().unwrap();
+    assert_eq!(runs.len(), 4, "{runs:?}");
+    assert!(runs.iter().all(|run| run["outcome"] == "done" && run["attempt"] == 1), "{runs:?}");
+    assert_eq!(openwa.ok(&once), "Nothing is due.\n");
+    let shown = openwa.ok(&["maintenance", "status"]);
+    assert!(shown.contains("retention of data") && shown.contains("0 0 * * *"), "{shown}");
+
+    let again = openwa.ok(&["maintenance", "run", "optimize"]);
+    assert_eq!(again, "optimize of data: done\noptimize of main: done\n");
+    for bad in [&["--retention", "0 0 30 2 *"][..], &["--timezone", "Nowhere"], &["polish"]] {
+        assert_eq!(code(&openwa.run(&[&["maintenance", "run"], bad].concat())), 2, "{bad:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn maintenance_is_a_service_that_ends_when_told_to() {
+    let openwa = Openwa::filled();
+    let mut service = openwa.command(&["maintenance", "run", "--messages", "off"]);
+    let mut service = service.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(service.stdout.take().unwrap()).lines();
+    let last = lines.find(|line| line.as_ref().unwrap().ends_with("optimize of main: done"));
+    assert!(last.is_some(), "all that never ran is due");
+    let told = Command::new("kill").arg(service.id().to_string()).status().unwrap();
+    assert!(told.success() && service.wait().unwrap().success());
+}
+
+#[test]
 fn retention_is_previewed_then_run() {
     let openwa = Openwa::filled();
     let now = "2026-01-20T00:00:00Z";

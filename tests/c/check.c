@@ -156,7 +156,7 @@ size_t count_rows(openwa_rows *rows) {
 /* Usage: suite [NAME]: every test, or those whose name holds NAME. The names of functions that succeeded go to the file
  * that TEST_NOTED names. */
 int main(int argc, char **argv) {
-  static const struct test *const groups[] = {basics_tests, verbs_tests,  keys_tests,    rules_tests, upkeep_tests,
+  static const struct test *const groups[] = {basics_tests, verbs_tests,  keys_tests,    rules_tests, upkeep_tests, backup_tests,
                                               misuse_tests, threads_tests, vectors_tests};
   int run = 0;
   for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {

@@ -48,7 +48,7 @@ struct test {
   test_fn *run;
 };
 
-extern const struct test basics_tests[], verbs_tests[], keys_tests[], rules_tests[], upkeep_tests[], misuse_tests[], threads_tests[],
-    vectors_tests[];
+extern const struct test basics_tests[], verbs_tests[], keys_tests[], rules_tests[], upkeep_tests[], backup_tests[], misuse_tests[],
+    threads_tests[], vectors_tests[];
 
 #endif

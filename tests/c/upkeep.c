@@ -151,8 +151,68 @@ static void secrets_are_sealed(void) {
   openwa_store_free(store);
 }
 
+static void maintenance_runs(void) {
+  openwa_store *store = folder_store("");
+  openwa_rows *rows;
+  openwa_record *options = from_json("MaintenanceOptions", "{\"usage\": null, \"timezone\": \"Europe/Berlin\"}");
+  OK(openwa_store_run_maintenance(store, options, OPENWA_STR(""), NULL, NULL, &rows, &err));
+  int runs = 0;
+  for (const openwa_record *row; (row = next_row(rows)) != NULL; runs++) {
+    CHECK(is(text_of(row, "outcome"), "done"));
+  }
+  CHECK(runs == 5);
+  openwa_rows_free(rows);
+  OK(openwa_store_start_maintenance(store, options, &err));
+  FAILS(openwa_store_start_maintenance(store, options, &err), OPENWA_ERR_CONFLICT, "already");
+  OK(openwa_store_maintenance(store, &rows, &err));
+  const openwa_record *usage = next_row(rows);
+  CHECK(is(text_of(usage, "job"), "usage"));
+  const openwa_record *retention = next_row(rows);
+  CHECK(is(text_of(retention, "job"), "retention") && is(text_of(retention, "schedule"), "0 0 * * *"));
+  openwa_rows_free(rows);
+  OK(openwa_store_stop_maintenance(store, &err));
+  openwa_record_free(options);
+  options = from_json("MaintenanceOptions", "{\"retention\": \"at noon\"}");
+  FAILS(openwa_store_start_maintenance(store, options, &err), OPENWA_ERR_INVALID_ARGUMENT, "at noon");
+  openwa_record_free(options);
+  /* Closing it with its thread at work. */
+  OK(openwa_store_start_maintenance(store, NULL, &err));
+  openwa_store_free(store);
+
+  int64_t slot;
+  bool none;
+  OK(openwa_policy_next_slot(OPENWA_STR("30 2 * * *"), 1774742400000, OPENWA_STR("Europe/Berlin"), &slot, &none, &err));
+  CHECK(!none && slot == 1774746000000); /* 2026-03-29: half past two does not exist, three o'clock does */
+}
+
+static void logs_wait_for_nobody(void) {
+  openwa_store *store = folder_store("");
+  const char *session = new_session(store, "shop-1");
+  openwa_record *hook = from_json("NewWebhook", "{\"url\": \"https://example.com/hook\"}"), *created;
+  OK(openwa_webhooks_create(store, S(session), hook, &created, &err));
+  openwa_record *delivery = from_json("NewDelivery", "{\"event\": \"message.received\", \"status_code\": 204, \"payload\": {}}");
+  openwa_record *request = from_json("NewApiKeyLog", "{\"endpoint\": \"/\", \"method\": \"GET\", \"status_code\": 200}");
+  openwa_record *buffer;
+  OK(openwa_webhooks_log_later(store, text_of(created, "id"), delivery, &err));
+  OK(openwa_api_keys_log_later(store, request, &err));
+  OK(openwa_store_flush_logs(store, &err));
+  OK(openwa_store_log_buffer(store, &buffer, &err));
+  CHECK(number_of(buffer, "waiting") == 0 && number_of(buffer, "dropped") == 0);
+  openwa_record_free(buffer);
+  openwa_rows *rows;
+  OK(openwa_webhooks_logs(store, text_of(created, "id"), NULL, &rows, &err));
+  CHECK(count_rows(rows) == 1);
+  openwa_record_free(request);
+  openwa_record_free(delivery);
+  openwa_record_free(created);
+  openwa_record_free(hook);
+  openwa_store_free(store);
+}
+
 const struct test upkeep_tests[] = {{"indexes_are_rebuilt", indexes_are_rebuilt},
                                     {"a_store_is_looked_after", a_store_is_looked_after},
                                     {"a_store_moves", a_store_moves},
                                     {"secrets_are_sealed", secrets_are_sealed},
+                                    {"maintenance_runs", maintenance_runs},
+                                    {"logs_wait_for_nobody", logs_wait_for_nobody},
                                     {NULL, NULL}};

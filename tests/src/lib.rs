@@ -3,6 +3,7 @@
 // A test, and whatever only tests call, may panic: that is how it fails.
 #![allow(clippy::unwrap_used)]
 
+pub mod backups;
 pub mod bouncer;
 pub mod c_interface;
 pub mod cluster;
@@ -12,4 +13,5 @@ pub mod openwa;
 pub mod postgres;
 pub mod process;
 pub mod raw;
+pub mod s3;
 pub mod server;

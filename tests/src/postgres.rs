@@ -79,6 +79,17 @@ impl Place {
         Config { data: DataDatabase::Postgres(self.postgres()), ..Config::new(dir) }
     }
 
+    /// Its address.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let at = self.postgres();
+        let partitioned = at.partitioned;
+        format!(
+            "postgres://{USER}:{PASSWORD}@{}:{}/{}?sslmode=disable&partitioned={partitioned}",
+            at.host, at.port, at.database
+        )
+    }
+
     /// The environment of a gateway that uses it.
     #[must_use]
     pub fn environment(&self) -> Vec<(&'static str, String)> {

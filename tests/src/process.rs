@@ -1,6 +1,6 @@
 //! Child processes: the program `saver` of this package, started, heard, killed.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -44,7 +44,7 @@ impl Program {
     /// Starts a command.
     #[must_use]
     pub fn start(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let out = child.stdout.take().unwrap();
         let (sender, lines) = channel();
         std::thread::spawn(move || each_whole_line(out, |line| drop(sender.send(line))));
@@ -55,6 +55,11 @@ impl Program {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Writes a line for it to read.
+    pub fn tell(&mut self, line: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 
     /// Reads lines up to one that satisfies `last`, and answers them all.
@@ -74,6 +79,7 @@ impl Program {
     #[track_caller]
     #[must_use]
     pub fn finish(mut self) -> Vec<String> {
+        drop(self.child.stdin.take());
         let status = self.child.wait().unwrap();
         assert!(status.success(), "the child failed: {status}");
         self.lines.iter().collect()

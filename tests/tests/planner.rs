@@ -13,12 +13,13 @@ use openwa_tests::raw;
 
 /// Tables that a person's gateway has a handful of rows in, however long it runs; and what is no table: a row of constants,
 /// and the rows that a recursive query (`chats`, or `c` for short, `walk`) has made itself.
-const SMALL: [&str; 10] = [
+const SMALL: [&str; 11] = [
     "sessions",
     "webhooks",
     "api_keys",
     "ip_whitelist",
     "openwa_migrations",
+    "openwa_maintenance",
     "sqlite_schema",
     "CONSTANT",
     "chats",

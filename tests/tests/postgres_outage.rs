@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use openwa_store::{
     Ask, AuditFilter, Config, DataDatabase, Kind, MessageFilter, NewApiKey, NewAuditLog, NewBatch,
-    NewBatchMessage, NewSession, PageRequest, Postgres, Store,
+    NewBatchMessage, NewDelivery, NewSession, NewWebhook, PageRequest, Postgres, Store,
 };
 use openwa_tests::cluster::{Cluster, Database, Options, Stop};
-use openwa_tests::conformance::{ALICE, beside, in_threads, incoming, new_session, refused};
+use openwa_tests::conformance::{ALICE, all_pages, beside, in_threads, incoming, new_session, refused};
 use openwa_tests::postgres::disagreements;
 use openwa_tests::process::{PATIENCE, setting};
 use uuid::Uuid;
@@ -194,4 +194,34 @@ fn opening_waits_for_a_server_that_comes_later() {
         let store = Store::open_with(config(dir.path(), patient)).unwrap();
         let _ = new_session(&store, "shop-1");
     });
+}
+
+#[test]
+fn logging_waits_for_no_server_and_loses_nothing_that_there_is_room_for() {
+    let cluster = Cluster::new(&Options::default());
+    let (database, dir) = (cluster.database(), tempfile::tempdir().unwrap());
+    let store = Store::open_with(config(dir.path(), postgres(&database))).unwrap();
+    let session = new_session(&store, "shop-1");
+    let hook = NewWebhook { url: "https://example.com/hook".into(), ..Default::default() };
+    let hook = store.webhooks().create(session, hook).wait().unwrap().id;
+    let log = |n: usize| {
+        let delivery = NewDelivery { event: format!("event {n}").into(), ..Default::default() };
+        store.webhooks().log_later(hook, delivery).unwrap();
+    };
+    cluster.stop(Stop::Immediate);
+    let start = Instant::now();
+    (0..10_500).for_each(log);
+    // Half a second is what the machine takes on a bad day; a single wait for the server would be one.
+    assert!(start.elapsed() < TIMEOUT, "{:?}", start.elapsed());
+    refused(store.flush_logs(), Kind::Unavailable);
+    let buffer = store.log_buffer().unwrap();
+    assert_eq!((buffer.waiting, buffer.dropped), (10_000, 500));
+    cluster.start();
+    comes_back(|| store.flush_logs());
+    let buffer = store.log_buffer().unwrap();
+    assert_eq!((buffer.waiting, buffer.dropped), (0, 500));
+    let rows = all_pages(1000, |request| store.webhooks().logs(hook, request));
+    let events: HashSet<String> = rows.iter().map(|row| row.event.to_string()).collect();
+    assert_eq!((rows.len(), events.len()), (10_000, 10_000), "each once");
+    assert!(events.contains("event 10499") && !events.contains("event 499"), "the oldest made room");
 }

@@ -9,9 +9,15 @@ use openwa_store::{Config, Store, migrations};
 use openwa_tests::cluster::Sql;
 use openwa_tests::postgres::{Place, Way};
 
-/// Tables that only PostgreSQL has, for what SQLite does with an index; and those that say how a database is kept.
-const BESIDE: [&str; 5] =
-    ["message_ids", "messages_ahead", "openwa_migrations", "openwa_seal", "openwa_writers"];
+/// Tables of the library itself, and those that only PostgreSQL has, for what SQLite does with an index.
+const BESIDE: [&str; 6] = [
+    "message_ids",
+    "messages_ahead",
+    "openwa_maintenance",
+    "openwa_migrations",
+    "openwa_seal",
+    "openwa_writers",
+];
 
 const LAYOUTS: [Way; 2] = [Way::Partitioned, Way::Plain];
 

@@ -34,6 +34,9 @@ Environment:
   DATABASE_HOST, DATABASE_PORT, DATABASE_USERNAME, DATABASE_PASSWORD, DATABASE_SSL, POSTGRES_SCHEMA
                                        the PostgreSQL server
   POSTGRES_BUILTIN                     true: the store starts a server of its own
+  OPENWA_BACKUP_REPO, OPENWA_BACKUP_PASSWORD
+                                       the repository of backups, and its password; with S3 also AWS_ACCESS_KEY_ID,
+                                       AWS_SECRET_ACCESS_KEY, AWS_REGION …
   API_KEY_PEPPER                       secret that the hashes of API keys are made with
   OPENWA_STORE_KEY, OPENWA_STORE_KEY_FILE
                                        the key that secrets are sealed with, or a file with it

@@ -1,6 +1,7 @@
 //! `openwa`: a store of a WhatsApp gateway from the command line, as a function. The command calls it, and so does
 //! whoever wants to offer it under another name, such as the Python package.
 
+mod backup;
 mod chats;
 mod check;
 mod compare;
@@ -10,6 +11,7 @@ mod exit;
 mod init;
 mod json;
 mod keys;
+mod maintenance;
 mod messages;
 mod meter;
 mod migrate;
@@ -60,10 +62,14 @@ enum Command {
     Retention(retention::Retention),
     #[command(subcommand)]
     Secrets(secrets::Secrets),
+    #[command(subcommand)]
+    Maintenance(maintenance::Maintenance),
     Export(transfer::Export),
     Import(transfer::Import),
     Takeover(takeover::Takeover),
     Migrate(migrate::Migrate),
+    #[command(subcommand)]
+    Backup(backup::Backup),
     #[command(subcommand)]
     Db(db::Db),
     Completions(completions::Completions),
@@ -81,10 +87,12 @@ impl Command {
             Command::Keys(c) => c.run(options, out),
             Command::Retention(c) => c.run(options, out),
             Command::Secrets(c) => c.run(options, out),
+            Command::Maintenance(c) => c.run(options, out),
             Command::Export(c) => c.run(options, out),
             Command::Import(c) => c.run(options, out),
             Command::Takeover(c) => c.run(options, out),
             Command::Migrate(c) => c.run(options, out),
+            Command::Backup(c) => c.run(options, out),
             Command::Db(c) => c.run(options, out),
             Command::Completions(c) => c.run(out),
         }

@@ -28,6 +28,21 @@ pub enum Retention {
 /// messages in its settings.
 #[derive(Args)]
 pub struct Run {
+    #[command(flatten)]
+    windows: WindowOptions,
+
+    /// Even if the clock seems to have jumped
+    #[arg(long)]
+    force: bool,
+
+    /// Take this for the present
+    #[arg(long, value_name = "TIME")]
+    now: Option<Timestamp>,
+}
+
+/// How long rows are kept.
+#[derive(Args)]
+pub struct WindowOptions {
     /// Messages, by the time they were stored [default: 30]
     #[arg(long, value_name = "WINDOW", help_heading = "Windows")]
     messages: Option<Window>,
@@ -59,14 +74,6 @@ pub struct Run {
     /// Changes that wait for their message [default: 7]
     #[arg(long, value_name = "WINDOW", help_heading = "Windows")]
     pending_changes: Option<Window>,
-
-    /// Even if the clock seems to have jumped
-    #[arg(long)]
-    force: bool,
-
-    /// Take this for the present
-    #[arg(long, value_name = "TIME")]
-    now: Option<Timestamp>,
 }
 
 /// How long something is kept; `None`: for ever.
@@ -123,9 +130,16 @@ impl Retention {
 
 impl Run {
     fn options(&self) -> RetentionOptions {
+        RetentionOptions { windows: self.windows.windows(), now: self.now, force: self.force }
+    }
+}
+
+impl WindowOptions {
+    /// The windows, with the usual ones for what is not given.
+    pub fn windows(&self) -> Windows {
         let usual = Windows::default();
         let or = |given: Option<Window>, usual| given.map_or(usual, |window| window.0);
-        let windows = Windows {
+        Windows {
             messages: or(self.messages, usual.messages),
             session_logs: or(self.session_logs, usual.session_logs),
             webhook_logs: or(self.webhook_logs, usual.webhook_logs),
@@ -134,8 +148,7 @@ impl Run {
             batches: or(self.batches, usual.batches),
             webhook_idempotency: or(self.webhook_idempotency, usual.webhook_idempotency),
             pending_changes: or(self.pending_changes, usual.pending_changes),
-        };
-        RetentionOptions { windows, now: self.now, force: self.force }
+        }
     }
 }
 

@@ -254,6 +254,23 @@ impl Dialect {
         }
     }
 
+    /// Queries whose every row tells something that is wrong with a database that has just been filled.
+    #[cfg(feature = "backup")]
+    pub(crate) const fn checks(self) -> &'static [&'static str] {
+        match self {
+            Dialect::Sqlite => &[
+                "SELECT integrity_check FROM pragma_integrity_check WHERE integrity_check <> 'ok'",
+                "SELECT 'row ' || coalesce(rowid, '?') || ' of ' || \"table\" || ' belongs to a row of ' || parent
+                        || ' that does not exist' FROM pragma_foreign_key_check",
+            ],
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres { .. } => &["SELECT 'message ' || m.id || ' cannot be found by its WhatsApp id' FROM messages m
+                   LEFT JOIN message_ids i ON i.session_id = m.session_id AND i.wa_message_id = m.wa_message_id
+                  WHERE m.wa_message_id IS NOT NULL
+                    AND (i.message_id, i.created_at) IS DISTINCT FROM (m.id, m.created_at) LIMIT 1"],
+        }
+    }
+
     /// A query for the indexes of the database: table, name, bytes, uses, whether unique, whether valid.
     pub(crate) const fn indexes(self) -> &'static str {
         match self {
@@ -294,6 +311,29 @@ impl Dialect {
             return format!("DROP INDEX CONCURRENTLY IF EXISTS in_this_schema.\"{quoted}\"");
         }
         self.reindex(index)
+    }
+
+    /// The statements that renew what the planner knows about the tables, as far as the engine does not by itself.
+    pub(crate) fn renew_statistics(self, conn: &dyn Conn) -> Result<Vec<String>> {
+        match self {
+            // All tables, whether or not this connection has asked about them. It reads a sample of each index.
+            Dialect::Sqlite => Ok(vec!["PRAGMA optimize=0x10002".to_owned()]),
+            // The server never looks at a partitioned table as a whole, and at no table where its autovacuum is off.
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres { .. } => {
+                let sql = "SELECT c.relname FROM pg_catalog.pg_class c
+                             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                             LEFT JOIN pg_catalog.pg_stat_user_tables s ON s.relid = c.oid
+                            WHERE n.nspname = this_schema AND NOT c.relispartition
+                              AND (c.relkind = 'p' OR (c.relkind = 'r' AND s.n_live_tup > 0
+                                   AND s.last_analyze IS NULL AND s.last_autoanalyze IS NULL))
+                            ORDER BY c.relname";
+                conn.all(sql, &[], |row| {
+                    let name = if let Value::Text(name) = row.get(0) { name } else { "" };
+                    Ok(format!("ANALYZE in_this_schema.\"{}\"", name.replace('"', "\"\"")))
+                })
+            }
+        }
     }
 
     /// The statement that rebuilds an index. It runs outside a transaction.

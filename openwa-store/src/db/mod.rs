@@ -20,9 +20,13 @@ pub(crate) use dialect::lists;
 pub(crate) use dialect::{Dialect, Taken, insert_messages};
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{Connector, FIRST_MONTH, Postgres, Prepare, Setup, quoted};
+#[cfg(all(feature = "backup", feature = "postgres"))]
+pub(crate) use postgres::{Output, Programs, reason, run, version};
 pub(crate) use queue::Limits;
 pub(crate) use seals::{Ring, SealState, Seals};
 pub use sqlite::{Durability, Trace};
+#[cfg(feature = "backup")]
+pub(crate) use sqlite::{Frozen, turn_in_folder};
 pub(crate) use sqlite::{Sqlite, SqliteConn, SqliteFile};
 pub(crate) use ticket::Sharable;
 pub use ticket::{Pending, Ticket, Writing};
@@ -38,6 +42,7 @@ use queue::{Job, Queue};
 
 use crate::entity::{self, Entity, Table};
 use crate::error::{Error, Kind, Result};
+use crate::observe::{self, Reach};
 use crate::seal::{OpenedRow, Target};
 use crate::time::Timestamp;
 use crate::value::{Row, Value};
@@ -218,6 +223,7 @@ pub(crate) struct Database {
     engine: Engine,
     closed: AtomicBool,
     owner: u32,
+    reach: Arc<Reach>,
 }
 
 enum Engine {
@@ -239,16 +245,18 @@ macro_rules! either {
 
 impl Database {
     pub(crate) fn sqlite(engine: Sqlite) -> Arc<Self> {
-        Self::new(Engine::Sqlite(engine))
+        let which = engine.file().database;
+        Self::new(Engine::Sqlite(engine), which)
     }
 
     #[cfg(feature = "postgres")]
     pub(crate) fn postgres(engine: Postgres) -> Arc<Self> {
-        Self::new(Engine::Postgres(engine))
+        Self::new(Engine::Postgres(engine), entity::Database::Data)
     }
 
-    fn new(engine: Engine) -> Arc<Self> {
-        Arc::new(Database { engine, closed: AtomicBool::new(false), owner: std::process::id() })
+    fn new(engine: Engine, which: entity::Database) -> Arc<Self> {
+        let (closed, owner) = (AtomicBool::new(false), std::process::id());
+        Arc::new(Database { engine, closed, owner, reach: Arc::new(Reach::of(which)) })
     }
 
     /// Fails when the store is closed, or was opened by the parent of this process.
@@ -293,6 +301,12 @@ impl Database {
                 engine.alone(f)
             }
         }
+    }
+
+    /// Counts a read that has ended.
+    pub(crate) fn observe<T>(&self, operation: &'static str, out: Result<T>) -> Result<T> {
+        observe::operation(operation, &self.reach, &out);
+        out
     }
 
     /// Runs a read that sees one moment of the database, however long it takes and whoever writes meanwhile.

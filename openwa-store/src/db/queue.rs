@@ -9,7 +9,9 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::{Conn, lock};
+use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
+use crate::observe;
 
 /// One write in the queue.
 pub(crate) trait Job: Send {
@@ -48,6 +50,7 @@ pub(super) struct Queue {
     /// Size of the last group.
     last_group: AtomicUsize,
     limits: Limits,
+    database: Database,
     /// How long a leader waits for the callers it has just answered to come back with their next write. Without it, the
     /// first to return would commit alone while all the others wait for that commit.
     patience: Duration,
@@ -63,9 +66,17 @@ struct State {
 }
 
 impl Queue {
-    pub(super) fn new(limits: Limits, patience: Duration) -> Self {
+    pub(super) fn new(database: Database, limits: Limits, patience: Duration) -> Self {
         let (work, room) = (Condvar::new(), Condvar::new());
-        Queue { state: Mutex::default(), work, room, last_group: AtomicUsize::new(1), limits, patience }
+        Queue {
+            state: Mutex::default(),
+            work,
+            room,
+            last_group: AtomicUsize::new(1),
+            limits,
+            database,
+            patience,
+        }
     }
 
     /// Queues a job, waiting for room. `wake`: the background thread shall see to it.
@@ -145,7 +156,8 @@ impl Queue {
         self.gather();
         let mut state = lock(&self.state);
         let was_full = state.jobs.len() >= self.limits.queue;
-        let take = state.jobs.len().min(self.limits.group);
+        let waited = state.jobs.len();
+        let take = waited.min(self.limits.group);
         let group: Vec<_> = state.jobs.drain(..take).collect();
         if was_full {
             self.room.notify_all();
@@ -153,6 +165,7 @@ impl Queue {
         state.waiting.drain(..).for_each(Waker::wake);
         drop(state);
         if !group.is_empty() {
+            observe::queue(self.database, waited);
             self.last_group.store(group.len(), Ordering::Relaxed);
         }
         group
@@ -167,6 +180,14 @@ impl Queue {
         while lock(&self.state).jobs.len() < expected && start.elapsed() < self.patience {
             std::thread::yield_now();
         }
+    }
+
+    /// Commits a group by `commit`, and tells of it.
+    pub(super) fn committing<T>(&self, writes: usize, commit: impl FnOnce() -> T) -> T {
+        let (_span, start) = (observe::committing(self.database, writes), Instant::now());
+        let out = commit();
+        observe::committed(self.database, writes, start.elapsed());
+        out
     }
 
     /// Takes no more jobs; what is queued is still to be done.

@@ -12,6 +12,7 @@ use std::time::Instant;
 use super::queue::{Job, Together};
 use super::{Conn, Database, lock};
 use crate::error::{Error, Kind, Result};
+use crate::observe::{self, Reach};
 
 /// A prepared write. It does nothing until it is run:
 ///
@@ -70,6 +71,8 @@ struct Prepared<T> {
     database: Arc<Database>,
     operation: &'static str,
     write: Write<T>,
+    /// Hears of the result once it is durable.
+    seen: fn(&T),
 }
 
 impl<T: Send + 'static> Pending<T> {
@@ -78,7 +81,7 @@ impl<T: Send + 'static> Pending<T> {
         operation: &'static str,
         f: impl FnMut(&dyn Conn) -> Result<T> + Send + 'static,
     ) -> Self {
-        Pending(Ok(Prepared { database, operation, write: Write::Alone(Box::new(f)) }))
+        Pending(Ok(Prepared { database, operation, write: Write::Alone(Box::new(f)), seen: |_| {} }))
     }
 
     pub(super) fn shared<S: Sharable<Out = T>>(
@@ -88,7 +91,12 @@ impl<T: Send + 'static> Pending<T> {
     ) -> Self {
         let write =
             Write::Shared { item: Box::new(item), together: run_together::<S>, take: take_result::<S> };
-        Pending(Ok(Prepared { database, operation, write }))
+        Pending(Ok(Prepared { database, operation, write, seen: |_| {} }))
+    }
+
+    /// Has `seen` hear of the result once it is durable.
+    pub(crate) fn seen_by(self, seen: fn(&T)) -> Self {
+        Pending(self.0.map(|prepared| Prepared { seen, ..prepared }))
     }
 
     /// A write that its arguments already refuse.
@@ -106,8 +114,9 @@ impl<T: Send + 'static> Pending<T> {
     /// # Errors
     /// What the verb documents; `Busy`, `DiskFull`, `Closed` or `Forked` from the database.
     pub fn wait(self) -> Result<T> {
-        let Prepared { database, operation, write } = self.0?;
-        let (job, ticket) = Task::new(operation, write);
+        let prepared = self.0?;
+        let (database, operation) = (Arc::clone(&prepared.database), prepared.operation);
+        let (job, ticket) = Task::new(prepared);
         database.run(job, &|| ticket.is_done()).map_err(|e| e.during(operation))?;
         ticket.wait()
     }
@@ -117,8 +126,9 @@ impl<T: Send + 'static> Pending<T> {
     /// # Errors
     /// `Closed` or `Forked`, or what refuses the arguments.
     pub fn submit(self) -> Result<Ticket<T>> {
-        let Prepared { database, operation, write } = self.0?;
-        let (job, ticket) = Task::new(operation, write);
+        let prepared = self.0?;
+        let (database, operation) = (Arc::clone(&prepared.database), prepared.operation);
+        let (job, ticket) = Task::new(prepared);
         database.queue().and_then(|queue| queue.push(job, true)).map_err(|e| e.during(operation))?;
         Ok(ticket)
     }
@@ -128,8 +138,9 @@ impl<T: Send + 'static> Pending<T> {
     /// # Errors
     /// `QueueFull` (retryable), and those of [`submit`](Pending::submit).
     pub fn try_submit(self) -> Result<Ticket<T>> {
-        let Prepared { database, operation, write } = self.0?;
-        let (job, ticket) = Task::new(operation, write);
+        let prepared = self.0?;
+        let (database, operation) = (Arc::clone(&prepared.database), prepared.operation);
+        let (job, ticket) = Task::new(prepared);
         let queued = database.queue().and_then(|queue| queue.try_push(job).map_err(|(_, e)| e));
         queued.map_err(|e| e.during(operation))?;
         Ok(ticket)
@@ -143,8 +154,9 @@ impl<T: Send + 'static> IntoFuture for Pending<T> {
     fn into_future(self) -> Writing<T> {
         Writing(match self.0 {
             Err(e) => Stage::Refused(Some(e)),
-            Ok(Prepared { database, operation, write }) => {
-                let (job, ticket) = Task::new(operation, write);
+            Ok(prepared) => {
+                let (database, operation) = (Arc::clone(&prepared.database), prepared.operation);
+                let (job, ticket) = Task::new(prepared);
                 Stage::Queueing { database, operation, job: Some(job), ticket: Some(ticket) }
             }
         })
@@ -276,6 +288,8 @@ impl Wake for Unpark {
 /// A write in the queue, with the place for its answer.
 struct Task<T> {
     operation: &'static str,
+    reach: Arc<Reach>,
+    seen: fn(&T),
     write: Write<T>,
     out: Option<Result<T>>,
     slot: Option<Arc<Slot<T>>>,
@@ -284,15 +298,23 @@ struct Task<T> {
 impl<T: Send + 'static> Task<T> {
     /// The task as the queue takes it, and the ticket for its answer.
     #[allow(clippy::new_ret_no_self)]
-    fn new(operation: &'static str, write: Write<T>) -> (Box<dyn Job>, Ticket<T>) {
+    fn new(prepared: Prepared<T>) -> (Box<dyn Job>, Ticket<T>) {
+        let Prepared { database, operation, write, seen } = prepared;
         let slot = Arc::new(Slot(Mutex::new(State::Open(None))));
-        (Box::new(Task { operation, write, out: None, slot: Some(Arc::clone(&slot)) }), Ticket(slot))
+        // Not the database itself: the last one to let go of it must not be its own writer.
+        let reach = Arc::clone(&database.reach);
+        let task = Task { operation, reach, seen, write, out: None, slot: Some(Arc::clone(&slot)) };
+        (Box::new(task), Ticket(slot))
     }
 }
 
 impl<T> Task<T> {
     fn answer(&mut self, out: Result<T>) {
         let Some(slot) = self.slot.take() else { return };
+        observe::operation(self.operation, &self.reach, &out);
+        if let Ok(out) = &out {
+            (self.seen)(out);
+        }
         let before =
             std::mem::replace(&mut *lock(&slot.0), State::Done(out.map_err(|e| e.during(self.operation))));
         if let State::Open(Some(waker)) = before {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::entity::{ApiKey, AuditLog, IpWhitelistEntry};
 use crate::error::{Error, Result};
 use crate::json::Json;
-use crate::maintenance::retention as runs;
+use crate::maintenance::{retention as runs, scheduler};
 use crate::policy::authorize as rules;
 use crate::policy::permissions::{Permission, PermissionSet};
 use crate::policy::retention::Windows;
@@ -204,10 +204,10 @@ shape! { input:
     }
 }
 
-impl From<RetentionOptions> for runs::RetentionOptions {
-    fn from(options: RetentionOptions) -> Self {
-        let (given, default) = (options.windows, Windows::default());
-        let windows = Windows {
+impl From<RetentionWindows> for Windows {
+    fn from(given: RetentionWindows) -> Self {
+        let default = Windows::default();
+        Windows {
             messages: given.messages.unwrap_or(default.messages),
             session_logs: given.session_logs.unwrap_or(default.session_logs),
             webhook_logs: given.webhook_logs.unwrap_or(default.webhook_logs),
@@ -216,8 +216,51 @@ impl From<RetentionOptions> for runs::RetentionOptions {
             batches: given.batches.unwrap_or(default.batches),
             webhook_idempotency: given.webhook_idempotency.unwrap_or(default.webhook_idempotency),
             pending_changes: given.pending_changes.unwrap_or(default.pending_changes),
-        };
-        runs::RetentionOptions { windows, now: options.now, force: options.force }
+        }
+    }
+}
+
+impl From<RetentionOptions> for runs::RetentionOptions {
+    fn from(options: RetentionOptions) -> Self {
+        runs::RetentionOptions { windows: options.windows.into(), now: options.now, force: options.force }
+    }
+}
+
+shape! { input:
+    /// When the jobs of maintenance run: cron expressions of five fields (`minute hour day month weekday`). Not given: the
+    /// default; null: never.
+    #[derive(Default)]
+    pub(crate) struct MaintenanceOptions {
+        /// Retention; default daily at midnight, `0 0 * * *`.
+        retention: Option<Option<String>>,
+        /// Old idempotency keys; default hourly, `0 * * * *`.
+        idempotency: Option<Option<String>>,
+        /// Months ahead, on PostgreSQL; default daily, `30 0 * * *`.
+        partitions: Option<Option<String>>,
+        /// Uses of API keys; default every minute, `* * * * *`.
+        usage: Option<Option<String>>,
+        /// Statistics and free pages; default daily, `45 3 * * *`.
+        optimize: Option<Option<String>>,
+        /// The time zone of the expressions, by its IANA name; default `UTC`. A local time that daylight saving time skips
+        /// or repeats counts once.
+        timezone: Option<String>,
+        /// How long rows are kept.
+        windows: RetentionWindows,
+    }
+}
+
+impl From<MaintenanceOptions> for scheduler::MaintenanceOptions {
+    fn from(options: MaintenanceOptions) -> Self {
+        let default = scheduler::MaintenanceOptions::default();
+        scheduler::MaintenanceOptions {
+            retention: options.retention.unwrap_or(default.retention),
+            idempotency: options.idempotency.unwrap_or(default.idempotency),
+            partitions: options.partitions.unwrap_or(default.partitions),
+            usage: options.usage.unwrap_or(default.usage),
+            optimize: options.optimize.unwrap_or(default.optimize),
+            timezone: options.timezone.unwrap_or(default.timezone),
+            windows: options.windows.into(),
+        }
     }
 }
 

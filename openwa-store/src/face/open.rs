@@ -58,34 +58,40 @@ pub fn open_options() -> &'static Shape {
 /// # Errors
 /// `InvalidArgument` naming the option, `Unsupported` for an engine that this build lacks.
 pub fn config(options: Record) -> Result<Config> {
-    let options = OpenOptions::from_value(options.into(), "options")?;
-    let mut config = match options.dir {
-        Some(dir) if options.from_env => Config::from_env(dir)?,
-        Some(dir) => Config::new(dir),
-        None if options.from_env => {
-            return Err(Error::invalid("dir", "a store from the environment needs a folder"));
+    OpenOptions::from_value(options.into(), "options")?.config()
+}
+
+impl OpenOptions {
+    pub(super) fn config(self) -> Result<Config> {
+        let options = self;
+        let mut config = match options.dir {
+            Some(dir) if options.from_env => Config::from_env(dir)?,
+            Some(dir) => Config::new(dir),
+            None if options.from_env => {
+                return Err(Error::invalid("dir", "a store from the environment needs a folder"));
+            }
+            None => Config::in_memory(),
+        };
+        if let Some(main) = options.main {
+            config.main = Some(main.into());
         }
-        None => Config::in_memory(),
-    };
-    if let Some(main) = options.main {
-        config.main = Some(main.into());
+        if let Some(data) = options.data {
+            config.data = data.parse()?;
+        }
+        if let Some(pepper) = options.api_key_pepper {
+            config.api_key_pepper = Some(pepper.0.into_bytes());
+        }
+        config.store_key = options.store_key.or(config.store_key);
+        config.history = options.history.unwrap_or(config.history);
+        match options.durability {
+            Some(Durability::Full) => config.durability = db::Durability::Full,
+            Some(Durability::Normal) => config.durability = db::Durability::Normal,
+            None => {}
+        }
+        config.queue = options.queue.map_or(config.queue, |n| n as usize);
+        config.group = options.group.map_or(config.group, |n| n as usize);
+        Ok(config)
     }
-    if let Some(data) = options.data {
-        config.data = data.parse()?;
-    }
-    if let Some(pepper) = options.api_key_pepper {
-        config.api_key_pepper = Some(pepper.0.into_bytes());
-    }
-    config.store_key = options.store_key.or(config.store_key);
-    config.history = options.history.unwrap_or(config.history);
-    match options.durability {
-        Some(Durability::Full) => config.durability = db::Durability::Full,
-        Some(Durability::Normal) => config.durability = db::Durability::Normal,
-        None => {}
-    }
-    config.queue = options.queue.map_or(config.queue, |n| n as usize);
-    config.group = options.group.map_or(config.group, |n| n as usize);
-    Ok(config)
 }
 
 /// Opens a store; see [`open_options`] and [`Store::open_with`].

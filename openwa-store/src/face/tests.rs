@@ -26,9 +26,10 @@ fn src() -> PathBuf {
 /// The public methods of the store and its groups with their documentation, as they stand in the source.
 fn methods() -> BTreeMap<String, String> {
     let mut files: Vec<PathBuf> = Vec::new();
-    for folder in ["store", "maintenance"] {
+    for folder in ["store", "maintenance", "maintenance/scheduler"] {
         files.extend(std::fs::read_dir(src().join(folder)).unwrap().map(|entry| entry.unwrap().path()));
     }
+    files.retain(|path| path.is_file());
     let mut found = BTreeMap::new();
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();

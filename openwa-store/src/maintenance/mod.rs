@@ -2,9 +2,11 @@
 
 mod delete;
 mod old;
+mod optimize;
 #[cfg(feature = "postgres")]
 pub(crate) mod partitions;
 pub(crate) mod retention;
+pub(crate) mod scheduler;
 pub(crate) mod secrets;
 mod space;
 pub(crate) mod vacuum;

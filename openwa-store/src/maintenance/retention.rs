@@ -13,6 +13,7 @@ use super::space::{self, Pace};
 use crate::entity::Database;
 use crate::error::Result;
 use crate::json::Json;
+use crate::observe;
 use crate::policy::retention::{self as rules, Windows};
 use crate::record::shape;
 use crate::repo::logs::{self, AuditFilter, NewAuditLog};
@@ -75,13 +76,51 @@ const GUARDED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// The action under which a run is audited; the last one tells when retention last ran.
 const ACTION: &str = "retention.run";
 
+/// Which rows a run is about. The two databases need not be cleaned by the same process: any number of hosts may share
+/// Data, and each has a Main of its own.
+pub(super) struct Scope {
+    databases: &'static [Database],
+    /// Only this table; `None`: all.
+    table: Option<&'static str>,
+}
+
+/// The lock that says who runs.
+pub(super) const TURN: &str = "retention";
+
+const EVERYTHING: Scope = Scope { databases: &[Database::Data, Database::Main], table: None };
+
+impl Scope {
+    /// All that grows old in one database.
+    pub(super) const fn of(which: Database) -> Self {
+        let databases: &[Database] = match which {
+            Database::Data => &[Database::Data],
+            Database::Main => &[Database::Main],
+        };
+        Scope { databases, table: None }
+    }
+
+    /// Idempotency keys, of which many come and soon go.
+    pub(super) const IDEMPOTENCY: Self =
+        Scope { databases: &[Database::Data], table: Some("webhook_idempotency") };
+
+    fn has(&self, old: &Old<'_>) -> bool {
+        self.databases.contains(&old.database) && self.table.is_none_or(|table| table == old.table)
+    }
+
+    /// Whether messages are among it.
+    fn has_messages(&self) -> bool {
+        self.databases.contains(&Database::Data) && self.table.is_none()
+    }
+}
+
 impl Store {
     /// Counts what [`run_retention`](Self::run_retention) would delete, and deletes nothing.
     ///
     /// # Errors
     /// `InvalidArgument` for a session whose settings have a window that makes no sense, and those of the database.
     pub fn retention_preview(&self, options: &RetentionOptions) -> Result<RetentionReport> {
-        let (plan, _) = self.retention_plan(options).map_err(|e| e.during("retention.preview"))?;
+        let (plan, _) =
+            self.retention_plan(&EVERYTHING, options).map_err(|e| e.during("retention.preview"))?;
         let mut report = RetentionReport::default();
         let mut seen_twice = 0;
         for (old, _) in &plan.old {
@@ -108,54 +147,80 @@ impl Store {
         options: &RetentionOptions,
         progress: Option<RetentionProgress<'_>>,
     ) -> Result<RetentionReport> {
-        self.retention(options, progress).map_err(|e| e.during("retention.run"))
+        let turn = self.database(Database::Data).turn(TURN).map_err(|e| e.during("retention.run"))?;
+        if turn.is_none() {
+            return Ok(RetentionReport { already_running: true, ..RetentionReport::default() });
+        }
+        self.retention(&EVERYTHING, options, progress)
     }
 
-    fn retention(
+    /// A run whose turn the caller has.
+    pub(super) fn retention(
         &self,
+        scope: &Scope,
         options: &RetentionOptions,
         progress: Option<RetentionProgress<'_>>,
     ) -> Result<RetentionReport> {
-        let Some(_turn) = self.database(Database::Data).turn("retention")? else {
-            return Ok(RetentionReport { already_running: true, ..RetentionReport::default() });
-        };
-        let (plan, now) = self.retention_plan(options)?;
+        self.clean_up(scope, options, progress).map_err(|e| e.during("retention.run"))
+    }
+
+    fn clean_up(
+        &self,
+        scope: &Scope,
+        options: &RetentionOptions,
+        progress: Option<RetentionProgress<'_>>,
+    ) -> Result<RetentionReport> {
+        let (plan, now) = self.retention_plan(scope, options)?;
         if !options.force {
             self.guard_clock(&plan, now)?;
         }
-        let before = space::bytes(self)?;
-        self.note_cutoffs(plan.cutoffs)?;
+        let before = self.size(scope)?;
         let mut run =
             Run { store: self, pace: Pace::default(), report: RetentionReport::default(), progress };
-        self.make_partitions()?;
-        #[cfg(feature = "postgres")]
-        run.drop_months(plan.all_before)?;
+        if scope.has_messages() {
+            self.note_cutoffs(plan.cutoffs)?;
+            self.make_partitions()?;
+            #[cfg(feature = "postgres")]
+            run.drop_months(plan.all_before)?;
+        }
         for (old, _) in &plan.old {
             if run.report.stopped || run.clean(old)?.is_break() {
                 break;
             }
         }
-        if !run.report.stopped {
-            run.give_back()?;
+        for which in scope.databases {
+            if run.report.stopped {
+                break;
+            }
+            let mut tell = |_, _| run.tell("free pages");
+            if space::give_back(self, *which, "retention.run", &mut tell)?.is_break() {
+                break;
+            }
         }
         let mut report = run.report;
-        report.bytes_freed = before.saturating_sub(space::bytes(self)?);
-        self.audit_run(&report, now)?;
+        report.tables.iter().for_each(|(table, rows)| observe::retired(table, *rows));
+        report.bytes_freed = before.saturating_sub(self.size(scope)?);
+        if scope.table.is_none() {
+            self.audit_run(&report, now)?;
+        }
         Ok(report)
     }
 
-    fn retention_plan(&self, options: &RetentionOptions) -> Result<(Plan, Timestamp)> {
+    fn retention_plan(&self, scope: &Scope, options: &RetentionOptions) -> Result<(Plan, Timestamp)> {
         let now = options.now.unwrap_or_else(|| self.env().now());
-        let all = self.database(Database::Data).read(sessions::all_unopened)?;
-        Ok((plan(&options.windows, &all, now)?, now))
+        let sessions = if scope.has_messages() {
+            self.database(Database::Data).read(sessions::all_unopened)?
+        } else {
+            Vec::new()
+        };
+        let mut plan = plan(&options.windows, &sessions, now)?;
+        plan.old.retain(|(old, _)| scope.has(old));
+        Ok((plan, now))
     }
 
     /// Refuses a clock that would delete more than the windows allow.
     fn guard_clock(&self, plan: &Plan, now: Timestamp) -> Result<()> {
-        let last = match self.last_retention()? {
-            None => self.made_at()?,
-            last => last,
-        };
+        let last = self.last_retention()?;
         for (old, window) in &plan.old {
             let sql = format!("SELECT max({}) FROM {} WHERE {}", old.time, old.table, old.filter);
             let newest = self.database(old.database).read(|conn| {
@@ -169,19 +234,16 @@ impl Store {
         Ok(())
     }
 
-    /// When retention last ran.
+    /// When retention last ran; before the first run, when the database was made.
     pub(crate) fn last_retention(&self) -> Result<Option<Timestamp>> {
         self.database(Database::Main).read(|conn| {
             let request = PageRequest { limit: Some(1), after: None };
             let last = logs::audited(conn, &AuditFilter::Action(ACTION.into()), &request)?;
-            Ok(last.items.first().map(|run| run.created_at))
+            match last.items.first() {
+                Some(run) => Ok(Some(run.created_at)),
+                None => Ok(schema::status(conn, Database::Main)?.first().and_then(|step| step.applied_at)),
+            }
         })
-    }
-
-    /// When the store was made, which stands for a last run that never was.
-    fn made_at(&self) -> Result<Option<Timestamp>> {
-        let steps = self.database(Database::Main).read(|conn| schema::status(conn, Database::Main))?;
-        Ok(steps.first().and_then(|step| step.applied_at))
     }
 
     /// Notes from where on each session's messages are kept, so that history sync does not bring back what goes.
@@ -197,6 +259,10 @@ impl Store {
             Ok(())
         })
         .wait()
+    }
+
+    fn size(&self, scope: &Scope) -> Result<u64> {
+        scope.databases.iter().map(|which| space::bytes_of(self, *which)).sum()
     }
 
     fn audit_run(&self, report: &RetentionReport, now: Timestamp) -> Result<()> {
@@ -267,16 +333,5 @@ impl Run<'_, '_> {
         let flow = self.progress.as_mut().map_or(ControlFlow::Continue(()), |tell| tell(table, gone));
         self.report.stopped |= flow.is_break();
         flow
-    }
-
-    fn give_back(&mut self) -> Result<()> {
-        for which in [Database::Main, Database::Data] {
-            let flow =
-                space::give_back(self.store, which, "retention.run", &mut |_, _| self.tell("free pages"))?;
-            if flow.is_break() {
-                break;
-            }
-        }
-        Ok(())
     }
 }

@@ -47,11 +47,6 @@ pub(super) fn let_the_disk_catch_up(store: &Store, which: Database) {
     }
 }
 
-/// Bytes of both databases.
-pub(super) fn bytes(store: &Store) -> Result<u64> {
-    Ok(bytes_of(store, Database::Main)? + bytes_of(store, Database::Data)?)
-}
-
 /// Bytes of one database.
 pub(super) fn bytes_of(store: &Store, which: Database) -> Result<u64> {
     let bytes = store.database(which).read(|conn| conn.integer(conn.dialect().bytes(), &[]))?;

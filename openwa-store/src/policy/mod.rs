@@ -13,5 +13,6 @@ pub mod keys;
 pub mod message;
 pub mod permissions;
 pub mod retention;
+pub mod schedule;
 pub mod session;
 pub mod webhook;

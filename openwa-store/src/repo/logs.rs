@@ -128,12 +128,8 @@ fn cut(text: &Text, most: usize) -> Text {
     }
 }
 
-pub(crate) fn api_key_request(
-    conn: &dyn Conn,
-    ids: &Ids,
-    new: &NewApiKeyLog,
-    now: Timestamp,
-) -> Result<ApiKeyLog> {
+/// The row of a request.
+pub(crate) fn request_row(ids: &Ids, new: &NewApiKeyLog, now: Timestamp) -> Result<ApiKeyLog> {
     let row = ApiKeyLog {
         id: ids.mint(now),
         api_key_id: new.api_key_id,
@@ -145,6 +141,17 @@ pub(crate) fn api_key_request(
         response_time: new.response_time,
         created_at: now,
     };
+    row.check()?;
+    Ok(row)
+}
+
+pub(crate) fn api_key_request(
+    conn: &dyn Conn,
+    ids: &Ids,
+    new: &NewApiKeyLog,
+    now: Timestamp,
+) -> Result<ApiKeyLog> {
+    let row = request_row(ids, new, now)?;
     insert(conn, &row)?;
     Ok(row)
 }

@@ -9,6 +9,7 @@ pub(crate) mod contacts;
 pub(crate) mod identities;
 pub(crate) mod ingest;
 pub(crate) mod keys;
+pub(crate) mod logbook;
 pub(crate) mod logs;
 pub(crate) mod message_reads;
 pub(crate) mod messages;

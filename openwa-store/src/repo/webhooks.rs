@@ -191,9 +191,8 @@ pub struct NewDelivery {
 }
 }
 
-/// Logs an attempt and notes when the webhook was last used.
-pub(crate) fn log(
-    conn: &dyn Conn,
+/// The row of an attempt.
+pub(crate) fn delivery_row(
     ids: &Ids,
     webhook: Uuid,
     new: &NewDelivery,
@@ -213,6 +212,19 @@ pub(crate) fn log(
     if row.attempt < 1 {
         return Err(Error::invalid("attempt", "attempts are counted from 1"));
     }
+    row.check()?;
+    Ok(row)
+}
+
+/// Logs an attempt and notes when the webhook was last used.
+pub(crate) fn log(
+    conn: &dyn Conn,
+    ids: &Ids,
+    webhook: Uuid,
+    new: &NewDelivery,
+    now: Timestamp,
+) -> Result<WebhookLog> {
+    let row = delivery_row(ids, webhook, new, now)?;
     let sql = "UPDATE webhooks SET last_triggered_at = ?1 WHERE id = ?2";
     if conn.execute(sql, &[Value::Time(now), Value::Uuid(webhook)])? == 0 {
         return Err(Error::not_found("webhook", webhook));

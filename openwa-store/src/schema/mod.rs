@@ -28,10 +28,12 @@ macro_rules! steps {
     };
 }
 
-const MAIN: &[Step] = steps!("sqlite/main": "001_init");
-const DATA_SQLITE: &[Step] = steps!("sqlite/data": "001_init", "002_openwa_extra", "003_openwa_seal");
+const MAIN: &[Step] = steps!("sqlite/main": "001_init", "002_maintenance");
+const DATA_SQLITE: &[Step] =
+    steps!("sqlite/data": "001_init", "002_openwa_extra", "003_openwa_seal", "004_maintenance");
 #[cfg(feature = "postgres")]
-const DATA_POSTGRES: &[Step] = steps!("postgres/data": "001_init", "002_openwa_extra", "003_openwa_seal");
+const DATA_POSTGRES: &[Step] =
+    steps!("postgres/data": "001_init", "002_openwa_extra", "003_openwa_seal", "004_maintenance");
 
 impl Step {
     fn checksum(&self) -> String {

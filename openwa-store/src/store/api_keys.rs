@@ -181,11 +181,25 @@ impl ApiKeys<'_> {
         })
     }
 
+    /// Logs a request without waiting: the row is written within a second, together with others, and before the log is
+    /// read or the store closed. While the database cannot be reached rows wait, up to 10,000 or 16 MB; beyond that the
+    /// oldest are lost and counted, see [`Store::log_buffer`].
+    ///
+    /// # Errors
+    /// `InvalidArgument` naming the column, `Closed`. None of the database.
+    #[allow(clippy::needless_pass_by_value, reason = "as `log`, which keeps it")]
+    pub fn log_later(&self, request: NewApiKeyLog) -> Result<()> {
+        let env = self.0.env();
+        let row = logs::request_row(&env.ids, &request, env.now());
+        row.and_then(|row| self.0.log_request_later(row)).map_err(|e| e.during("api_keys.log_later"))
+    }
+
     /// One page of the log of requests, newest first, of one key or of all.
     ///
     /// # Errors
     /// `InvalidArgument` for a bad limit or cursor.
     pub fn logs(&self, key: Option<Uuid>, request: &PageRequest) -> Result<Page<ApiKeyLog>> {
+        self.0.settle_requests();
         self.0.main("api_keys.logs", |conn| logs::of_api_key(conn, key, request))
     }
 

@@ -5,6 +5,7 @@ use crate::db::Pending;
 use crate::engine::{self, Change, Engine};
 use crate::error::Result;
 use crate::json;
+use crate::observe;
 use crate::repo::ingest::{self, Ingested};
 use crate::time::Timestamp;
 
@@ -64,5 +65,6 @@ impl Store {
             done.unknown.clone_from(&unknown);
             Ok(done)
         })
+        .seen_by(|done| done.messages.iter().for_each(|saved| observe::saved(saved.outcome.name())))
     }
 }

@@ -6,6 +6,7 @@ use super::{Env, Store};
 use crate::db::{Conn, Pending, Sharable};
 use crate::entity::{Message, MessageReaction, PendingKind};
 use crate::error::{Error, Kind, Result};
+use crate::observe;
 use crate::policy::message::NewMessage;
 use crate::repo::changes;
 use crate::repo::chats::{self, Chat};
@@ -58,7 +59,9 @@ impl Messages<'_> {
     /// Errors: `InvalidArgument` naming the column, `NotFound` for the session.
     pub fn save(&self, session: Uuid, message: NewMessage) -> Pending<Saved> {
         let env = Arc::clone(self.0.env());
-        self.0.write_shared("messages.save", SaveOne { env, session, message, saved: None })
+        self.0
+            .write_shared("messages.save", SaveOne { env, session, message, saved: None })
+            .seen_by(|saved| observe::saved(saved.outcome.name()))
     }
 
     /// Stores many messages in one commit, each with its own result. One that is refused does not affect the
@@ -83,17 +86,19 @@ impl Messages<'_> {
         messages: Vec<NewMessage>,
         backfill: bool,
     ) -> Pending<Vec<Result<Saved>>> {
-        self.0.write(operation, move |conn, env| {
-            let cx = env.context(env.now());
-            let saves: Vec<_> = messages.iter().map(|new| Save { session, new, backfill }).collect();
-            let saved = save_all(conn, &cx, &saves)?;
-            // Arguments are checked before anything is written.
-            let refused = |e: &Error| e.kind() == Kind::InvalidArgument;
-            match saved.iter().filter_map(|s| s.as_ref().err()).find(|e| !refused(e)) {
-                Some(e) => Err(e.copy()),
-                None => Ok(saved),
-            }
-        })
+        self.0
+            .write(operation, move |conn, env| {
+                let cx = env.context(env.now());
+                let saves: Vec<_> = messages.iter().map(|new| Save { session, new, backfill }).collect();
+                let saved = save_all(conn, &cx, &saves)?;
+                // Arguments are checked before anything is written.
+                let refused = |e: &Error| e.kind() == Kind::InvalidArgument;
+                match saved.iter().filter_map(|s| s.as_ref().err()).find(|e| !refused(e)) {
+                    Some(e) => Err(e.copy()),
+                    None => Ok(saved),
+                }
+            })
+            .seen_by(|saved| saved.iter().flatten().for_each(|saved| observe::saved(saved.outcome.name())))
     }
 
     /// Raises the delivery state of a message: −1 error, 0 pending, 1 server, 2 delivered, 3 read, 4 played. It

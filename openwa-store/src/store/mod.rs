@@ -7,9 +7,11 @@ mod api_keys;
 mod audit;
 mod auth;
 mod authorizer;
+mod backup;
 mod batches;
 mod contacts;
 mod events;
+mod logbook;
 mod messages;
 pub mod migrations;
 #[cfg(feature = "postgres")]
@@ -27,7 +29,10 @@ pub use audit::Audit;
 pub use auth::Auth;
 pub use batches::Batches;
 pub use contacts::Contacts;
+pub use logbook::LogBuffer;
 pub use messages::{Messages, Scan};
+#[cfg(all(feature = "backup", feature = "postgres"))]
+pub(crate) use postgres::on_server;
 pub use secrets::{SecretsState, SecretsStatus};
 pub use sessions::Sessions;
 pub use storage::{IndexInfo, PartitionInfo};
@@ -38,11 +43,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use authorizer::Authorizer;
+use logbook::Logbook;
 
 use crate::config::{Config, DataDatabase};
 use crate::db::{Conn, Database, Limits, Pending, Seals, Sharable, Sqlite, SqliteFile};
 use crate::entity;
 use crate::error::{Error, Result};
+use crate::maintenance::scheduler::Keeper;
 use crate::maintenance::secrets as sealing;
 use crate::repo::Ids;
 use crate::repo::messages::Context;
@@ -74,6 +81,8 @@ use crate::time::Timestamp;
 /// ```
 #[derive(Clone)]
 pub struct Store {
+    /// Before the rest: when the last user goes, maintenance ends first. `None` in its own thread.
+    keeper: Option<Arc<Keeper>>,
     inner: Arc<Inner>,
 }
 
@@ -82,11 +91,13 @@ struct Inner {
     data: Arc<Database>,
     env: Arc<Env>,
     authorizer: Authorizer,
+    logbook: Logbook,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
         // Nobody is left to hear of an error. The databases close themselves.
+        let _ = self.logbook.close();
         let _ = self.authorizer.flush();
     }
 }
@@ -163,7 +174,9 @@ impl Store {
             DataDatabase::Postgres(options) => postgres::open(&env, options)?,
         };
         let authorizer = Authorizer::new(Arc::clone(&main), Arc::clone(&env));
-        let store = Store { inner: Arc::new(Inner { main, data, env, authorizer }) };
+        let keeper = Some(Arc::new(Keeper::new()));
+        let logbook = Logbook::new(&main, &data);
+        let store = Store { keeper, inner: Arc::new(Inner { main, data, env, authorizer, logbook }) };
         store.finish_sealing().map_err(|e| e.during("open"))?;
         Ok(store)
     }
@@ -174,9 +187,14 @@ impl Store {
     /// # Errors
     /// What the last writes failed with.
     pub fn close(&self) -> Result<()> {
+        if let Some(keeper) = &self.keeper {
+            keeper.stop();
+        }
+        let logged = self.inner.logbook.close();
         let used = self.inner.authorizer.flush();
         self.inner.main.close()?;
         self.inner.data.close()?;
+        logged?;
         match used {
             Err(e) if e.kind() != crate::Kind::Closed => Err(e),
             _ => Ok(()),
@@ -237,6 +255,21 @@ impl Store {
         &self.inner.env.config
     }
 
+    /// The thread of maintenance; `None` in the thread itself.
+    pub(crate) fn keeper(&self) -> Option<&Keeper> {
+        self.keeper.as_deref()
+    }
+
+    /// The same store for a thread that shall end with its last user.
+    pub(crate) fn without_keeper(&self) -> Self {
+        Store { keeper: None, inner: Arc::clone(&self.inner) }
+    }
+
+    /// Writes how often keys were used since the last time.
+    pub(crate) fn write_usage(&self) -> Result<()> {
+        self.inner.authorizer.flush()
+    }
+
     pub(crate) fn env(&self) -> &Arc<Env> {
         &self.inner.env
     }
@@ -258,7 +291,8 @@ impl Store {
         operation: &'static str,
         f: impl FnMut(&dyn Conn) -> Result<T>,
     ) -> Result<T> {
-        self.inner.data.read(f).map_err(|e| e.during(operation))
+        let out = self.inner.data.read(f).map_err(|e| e.during(operation));
+        self.inner.data.observe(operation, out)
     }
 
     /// A read of the Main database.
@@ -267,7 +301,8 @@ impl Store {
         operation: &'static str,
         f: impl FnMut(&dyn Conn) -> Result<T>,
     ) -> Result<T> {
-        self.inner.main.read(f).map_err(|e| e.during(operation))
+        let out = self.inner.main.read(f).map_err(|e| e.during(operation));
+        self.inner.main.observe(operation, out)
     }
 
     /// A write to the Data database.

@@ -65,6 +65,24 @@ fn as_it_is<T>(config: &Config, options: &Options, work: impl FnOnce(&dyn Conn) 
     Database::postgres(engine).alone(work)
 }
 
+/// The database as it is, its schema made, and the server as it is reached, for a restore into it.
+#[cfg(feature = "backup")]
+pub(crate) fn on_server<T>(
+    config: &Config,
+    options: &Options,
+    work: impl FnOnce(&dyn Conn, &Options) -> Result<T>,
+) -> Result<T> {
+    let tell = |text: &str| tell(config, text);
+    let engine = engine(config, options, None, &tell)?;
+    engine.wait(&tell)?;
+    let server = engine.server().clone();
+    Database::postgres(engine).alone(|conn| {
+        check_server(conn)?;
+        make_schema(conn, &server)?;
+        work(conn, &server)
+    })
+}
+
 /// The steps of the schema; `None`: there is none yet.
 pub(super) fn steps(config: &Config, options: &Options) -> Result<Option<Vec<Applied>>> {
     as_it_is(config, options, |conn| {

@@ -7,6 +7,7 @@ use crate::db::Pending;
 use crate::entity::{Webhook, WebhookLog};
 use crate::error::Result;
 use crate::json::Json;
+use crate::observe;
 use crate::policy::webhook::WebhookEvent;
 use crate::repo::logs;
 use crate::repo::paging::{Page, PageRequest};
@@ -69,9 +70,25 @@ impl Webhooks<'_> {
     ///
     /// Errors: `NotFound` for the webhook, `InvalidArgument`.
     pub fn log(&self, webhook: Uuid, delivery: NewDelivery) -> Pending<WebhookLog> {
-        self.0.write("webhooks.log", move |conn, env| {
-            webhooks::log(conn, &env.ids, webhook, &delivery, env.now())
-        })
+        self.0
+            .write("webhooks.log", move |conn, env| {
+                webhooks::log(conn, &env.ids, webhook, &delivery, env.now())
+            })
+            .seen_by(|row| observe::attempt(row.status_code))
+    }
+
+    /// Logs an attempt without waiting: the row is written within a second, together with others, and before the log is
+    /// read or the store closed. While the database cannot be reached rows wait, up to 10,000 or 16 MB; beyond that the
+    /// oldest are lost and counted, see [`Store::log_buffer`]. A row whose webhook is deleted by then goes with it.
+    ///
+    /// # Errors
+    /// `InvalidArgument` naming the column, `Closed`. None of the database.
+    #[allow(clippy::needless_pass_by_value, reason = "as `log`, which keeps it")]
+    pub fn log_later(&self, webhook: Uuid, delivery: NewDelivery) -> Result<()> {
+        let env = self.0.env();
+        let row = webhooks::delivery_row(&env.ids, webhook, &delivery, env.now());
+        observe::attempt(delivery.status_code);
+        row.and_then(|row| self.0.log_delivery_later(row)).map_err(|e| e.during("webhooks.log_later"))
     }
 
     /// One page of a webhook's delivery log, newest first.
@@ -79,6 +96,7 @@ impl Webhooks<'_> {
     /// # Errors
     /// `InvalidArgument` for a bad limit or cursor.
     pub fn logs(&self, webhook: Uuid, request: &PageRequest) -> Result<Page<WebhookLog>> {
+        self.0.settle_deliveries();
         self.0.data("webhooks.logs", |conn| logs::of_webhook(conn, webhook, request))
     }
 

@@ -23,6 +23,7 @@ pub const CASES: &[Case] = cases![
     a_whitelist_takes_addresses_and_networks_only,
     an_entry_is_listed_once,
     requests_are_logged,
+    requests_are_logged_later,
     the_log_outlives_its_key,
     what_does_not_exist_is_not_found,
 ];
@@ -241,6 +242,25 @@ fn requests_are_logged(cx: &Context) {
     assert_eq!(read(Some(key)), ["/c", "/a"]);
     let long = store.api_keys().log(request(None, &"x".repeat(300))).wait().unwrap();
     assert_eq!(long.endpoint.chars(), 255, "a stranger's path is cut, not refused");
+}
+
+fn requests_are_logged_later(cx: &Context) {
+    let store = cx.store();
+    create(&store, named("admin"));
+    let key = create(&store, named("till")).id;
+    for (owner, endpoint) in [(Some(key), "/a"), (None, "/b"), (Some(Uuid::from_u128(7)), "/c")] {
+        cx.pass(1);
+        store.api_keys().log_later(request(owner, endpoint)).unwrap();
+    }
+    store.api_keys().log_later(request(None, &"x".repeat(300))).unwrap();
+    let rows = store.api_keys().logs(None, &PageRequest::default()).unwrap().items;
+    let owners: Vec<_> = rows.iter().map(|row| (row.endpoint.chars(), row.api_key_id)).collect();
+    assert_eq!(
+        owners,
+        [(255, None), (2, None), (2, None), (2, Some(key))],
+        "a key that is gone leaves its entry"
+    );
+    assert_eq!(store.log_buffer().unwrap(), openwa_store::LogBuffer::default());
 }
 
 fn the_log_outlives_its_key(cx: &Context) {

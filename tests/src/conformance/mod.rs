@@ -26,6 +26,7 @@ pub mod history;
 pub mod identities;
 pub mod key_admin;
 pub mod keys;
+pub mod maintenance;
 pub mod messages;
 pub mod paging;
 pub mod retention;
@@ -57,8 +58,25 @@ macro_rules! groups {
 
 /// Every case there is.
 pub const GROUPS: &[Group] = groups![
-    store, sessions, messages, changes, history, paging, identities, contacts, webhooks, batches, auth, keys,
-    key_admin, audit, text, retention, takeover, secrets
+    store,
+    sessions,
+    messages,
+    changes,
+    history,
+    paging,
+    identities,
+    contacts,
+    webhooks,
+    batches,
+    auth,
+    keys,
+    key_admin,
+    audit,
+    text,
+    retention,
+    maintenance,
+    secrets,
+    takeover
 ];
 
 /// A list of cases by the names of their functions.

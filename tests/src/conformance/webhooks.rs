@@ -18,6 +18,7 @@ pub const CASES: &[Case] = cases![
     webhooks_are_listed_in_order_and_paged,
     a_webhook_is_deleted_with_its_log,
     a_delivery_is_logged,
+    a_delivery_is_logged_later,
     a_delivery_needs_its_webhook,
     an_event_begins_once,
     of_many_threads_one_begins,
@@ -28,7 +29,7 @@ pub const CASES: &[Case] = cases![
     only_what_began_can_finish,
 ];
 /// What needs data that outlives the store.
-pub const PERSISTENT: &[Case] = cases![of_two_stores_one_begins];
+pub const PERSISTENT: &[Case] = cases![of_two_stores_one_begins, what_was_logged_is_there_after_a_close];
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -205,6 +206,45 @@ fn a_delivery_is_logged(cx: &Context) {
     let bad = NewDelivery { attempt: Some(0), ..Default::default() };
     refused_for(store.webhooks().log(id, bad).wait(), "attempt");
     assert_eq!(store.webhooks().logs(id, &PageRequest::default()).unwrap().items.len(), 3);
+}
+
+fn a_delivery_is_logged_later(cx: &Context) {
+    let (store, session) = cx.session();
+    let id = webhook(&store, session);
+    for attempt in 1..=450 {
+        let delivery =
+            NewDelivery { attempt: Some(attempt), payload: json(r#"{"id":"A"}"#), ..Default::default() };
+        store.webhooks().log_later(id, delivery).unwrap();
+    }
+    let nobody = Uuid::from_u128(7);
+    store.webhooks().log_later(nobody, NewDelivery::default()).unwrap();
+    refused_for(
+        store.webhooks().log_later(id, NewDelivery { attempt: Some(0), ..Default::default() }),
+        "attempt",
+    );
+    refused_for(
+        store.webhooks().log_later(id, NewDelivery { event: "x".repeat(101).into(), ..Default::default() }),
+        "event",
+    );
+    let rows = all_pages(200, |request| store.webhooks().logs(id, request));
+    let attempts: Vec<i64> = rows.iter().map(|row| row.attempt).collect();
+    assert_eq!(attempts, (1..=450).rev().collect::<Vec<_>>(), "reading the log shows all of it, in order");
+    assert_eq!(store.webhooks().get(id).unwrap().last_triggered_at, Some(at(0)));
+    let buffer = store.log_buffer().unwrap();
+    assert_eq!((buffer.waiting, buffer.dropped), (0, 1), "what belongs to no webhook is counted");
+    store.close().unwrap();
+    refused(store.webhooks().log_later(id, NewDelivery::default()), Kind::Closed);
+}
+
+fn what_was_logged_is_there_after_a_close(cx: &Context) {
+    let (store, session) = cx.session();
+    let id = webhook(&store, session);
+    (0..450).for_each(|_| store.webhooks().log_later(id, NewDelivery::default()).unwrap());
+    store.close().unwrap();
+    let store = cx.store();
+    (0..50).for_each(|_| store.webhooks().log_later(id, NewDelivery::default()).unwrap());
+    drop(store);
+    assert_eq!(all_pages(200, |request| cx.store().webhooks().logs(id, request)).len(), 500);
 }
 
 fn a_delivery_needs_its_webhook(cx: &Context) {

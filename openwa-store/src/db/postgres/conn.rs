@@ -311,7 +311,9 @@ fn bound<'a>(params: &'a [Value<'a>]) -> impl Iterator<Item = (Bound<'a>, Type)>
 const WRITE: &str = "BEGIN; SET LOCAL lock_timeout = '60s'";
 const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-const IDLE: &str = "BEGIN READ ONLY";
+/// Whoever waits for what it holds is not kept waiting by a host that is gone: the server asks after half a minute.
+const IDLE: &str = "BEGIN READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0; \
+    SET LOCAL tcp_keepalives_idle = 30; SET LOCAL tcp_keepalives_interval = 10; SET LOCAL tcp_keepalives_count = 3";
 
 fn spoiled() -> Error {
     Error::new(Kind::Internal, "an earlier statement of this transaction failed")

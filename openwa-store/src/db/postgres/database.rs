@@ -76,6 +76,12 @@ impl Postgres {
         }
     }
 
+    /// The server, as it is reached.
+    #[cfg(feature = "backup")]
+    pub(crate) fn server(&self) -> &Options {
+        &self.core.options
+    }
+
     pub(crate) fn is_partitioned(&self) -> bool {
         self.core.is_partitioned()
     }

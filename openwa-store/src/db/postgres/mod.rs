@@ -10,6 +10,8 @@ mod connect;
 mod database;
 mod failure;
 mod pool;
+#[cfg_attr(not(unix), allow(dead_code, reason = "a server is started on Unix only"))]
+mod programs;
 mod ready;
 mod room;
 mod text;
@@ -17,6 +19,8 @@ mod value;
 mod writer;
 
 pub(crate) use database::{Postgres, Setup};
+#[cfg(feature = "backup")]
+pub(crate) use programs::{Output, Programs, reason, run, version};
 pub(crate) use text::quoted;
 
 use std::sync::Arc;
@@ -77,6 +81,7 @@ impl Core {
             "openwa_writers",
             "openwa_migrations",
             "openwa_seal",
+            "openwa_maintenance",
             "create_messages_partition",
         ]);
         Ok(Arc::new(Core {

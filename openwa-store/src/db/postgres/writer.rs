@@ -29,12 +29,12 @@ const GATHER: Duration = Duration::from_millis(1);
 
 impl Writer {
     pub(super) fn start(core: Arc<Core>, limits: Limits) -> Result<Self> {
-        let queue = Arc::new(Queue::new(limits, GATHER));
+        let queue = Arc::new(Queue::new(crate::entity::Database::Data, limits, GATHER));
         let jobs = Arc::clone(&queue);
         let thread = std::thread::Builder::new().name("openwa-writer".to_owned()).spawn(move || {
             while jobs.wait_for_work() {
                 let mut group = jobs.take_group();
-                write(&core, &mut group);
+                jobs.committing(group.len(), || write(&core, &mut group));
             }
         })?;
         Ok(Writer { queue, thread: Mutex::new(Some(thread)) })

@@ -22,6 +22,16 @@ pub(crate) struct Sqlite {
     turns: Turns,
 }
 
+/// A locked file. A process forked meanwhile has it open too, so closing it would not be enough.
+struct Held(File);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Closing it ends the lock as well, unless it is open elsewhere.
+        let _ = self.0.unlock();
+    }
+}
+
 type Turns = Arc<Mutex<BTreeSet<&'static str>>>;
 
 struct Flag {
@@ -92,7 +102,7 @@ impl Sqlite {
         let file = File::options().create(true).append(true).open(&path);
         let file = file.map_err(|e| Error::from(e).with("path", path.display()))?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Turn(Box::new(file)))),
+            Ok(()) => Ok(Some(Turn(Box::new(Held(file))))),
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),
             Err(std::fs::TryLockError::Error(e)) => Err(Error::from(e).with("path", path.display())),
         }

@@ -2,10 +2,14 @@
 
 mod bulk;
 mod checkpoint;
+#[cfg(feature = "backup")]
+mod copy;
 mod database;
 mod long;
 mod writer;
 
+#[cfg(feature = "backup")]
+pub(crate) use copy::Frozen;
 pub(crate) use database::Sqlite;
 
 use std::cell::{Cell, RefCell};
@@ -87,6 +91,7 @@ impl SqliteFile {
     /// the log, SQLite does not wait but fails.
     pub(crate) fn among_other_openers<T>(&self, open: impl Fn() -> Result<T>) -> Result<T> {
         let _turn = self.path.as_deref().and_then(turn_in_folder);
+        self.refuse_half_restored()?;
         let mut tries = 0;
         loop {
             match open() {
@@ -95,6 +100,32 @@ impl SqliteFile {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// The file that stands beside a database while a restore puts it in its place.
+    pub(crate) fn restore_mark(path: &Path) -> PathBuf {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".restoring");
+        name.into()
+    }
+
+    /// Main of a backup and Data of the time before would not fit together.
+    fn refuse_half_restored(&self) -> Result<()> {
+        let mark = self.path.as_deref().map(Self::restore_mark).filter(|mark| mark.exists());
+        mark.map_or(Ok(()), |mark| {
+            let text = "a restore was interrupted here; run it again. (To use the files as they are, remove the mark.)";
+            Err(Error::new(Kind::Conflict, text).with("mark", mark.display()))
+        })
+    }
+
+    /// Moves the log of a file that nobody else has open into the file, so that it is the whole database. `Busy`: somebody
+    /// has it open.
+    #[cfg(feature = "backup")]
+    pub(crate) fn make_whole(&self) -> Result<()> {
+        let conn = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_EXRESCODE)?;
+        conn.conn.busy_handler(None).map_err(|e| failure(&e))?;
+        // Only the last connection can leave write-ahead logging.
+        conn.batch("PRAGMA journal_mode=DELETE")
     }
 
     /// Opens the connection that writes, creating the file if it is missing (with mode 0600 on Unix).
@@ -140,6 +171,25 @@ impl SqliteFile {
         )?;
         conn.batch(&format!("PRAGMA query_only=ON; PRAGMA cache_size=-{READER_CACHE_KIB}"))?;
         Ok(conn)
+    }
+
+    /// Opens a file that nobody changes, not even by opening it: without locks, and without a log beside it.
+    #[cfg(feature = "backup")]
+    pub(crate) fn open_still(&self) -> Result<SqliteConn> {
+        let path = self.path.as_deref().ok_or_else(|| Error::new(Kind::Internal, "no file to open"))?;
+        let whole = std::path::absolute(path)?;
+        let mut uri = url::Url::from_file_path(&whole).map_err(|()| {
+            Error::new(Kind::InvalidArgument, "the path cannot be used").with("path", self.shown())
+        })?;
+        uri.set_query(Some("immutable=1"));
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+            | OpenFlags::SQLITE_OPEN_URI
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX
+            | OpenFlags::SQLITE_OPEN_EXRESCODE;
+        let conn = Connection::open_with_flags(uri.as_str(), flags)
+            .map_err(|e| failure(&e).with("path", self.shown()))?;
+        conn.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+        Ok(SqliteConn { conn, file: self.clone(), held: RefCell::default() })
     }
 
     /// Opens the connection that moves pages from the log into the file, beside the writer.
@@ -202,7 +252,7 @@ impl SqliteFile {
 
 /// A lock on the folder of a database, which leaves no file behind and which a crash releases. `None`: this system or
 /// file system has none; then the repetition has to do.
-fn turn_in_folder(path: &Path) -> Option<File> {
+pub(crate) fn turn_in_folder(path: &Path) -> Option<File> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = File::open(folder).ok()?;
     folder.lock().ok()?;

@@ -9,6 +9,7 @@ use crate::json::Json;
 use crate::policy::authorize::Decision;
 use crate::policy::ip::{self, Network};
 use crate::policy::permissions::{self, Permission, PermissionSet};
+use crate::policy::schedule::Schedule;
 use crate::policy::session::Step;
 use crate::policy::webhook::{self, UrlPolicy, WebhookEvent};
 use crate::policy::{address, authorize, batch, config, keys, message, retention, session};
@@ -275,4 +276,16 @@ verbs! { "policy"(store, progress);
 
     /// The size of a text as limits count it: in code points.
     pure text_length("The text." text: Text) -> u64 { Ok(text.chars() as u64) }
+
+    /// When a cron expression of five fields (`minute hour day month weekday`) is due next after an instant. A local time
+    /// that daylight saving time skips or repeats counts once.
+    ///
+    /// Errors: `InvalidArgument` naming `schedule` or `timezone`.
+    pure next_slot(
+        "The expression." schedule: String,
+        "After this instant." after: Timestamp,
+        "The IANA name of the expression's time zone; default UTC." timezone: Option<String>,
+    ) -> Option<Timestamp> {
+        Ok(Schedule::parse(&schedule, timezone.as_deref().unwrap_or("UTC"))?.next(after))
+    }
 }

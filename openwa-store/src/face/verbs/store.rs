@@ -1,17 +1,23 @@
 use uuid::Uuid;
 
 use super::verbs;
+use crate::backup::{
+    Backup, BackupOptions, BackupPrune, BackupRepo, BackupReport, BackupVerify, KeepRules, RestoreOptions,
+    RestoreReport, VerifyOptions,
+};
 use crate::check::{CheckReport, RepairOptions, RepairReport};
 use crate::config::Config;
 use crate::engine::Engine;
-use crate::face::inputs::RetentionOptions;
+use crate::face::inputs::{MaintenanceOptions, RetentionOptions};
+use crate::face::open::OpenOptions;
 use crate::json::Json;
 use crate::maintenance::retention::RetentionReport;
+use crate::maintenance::scheduler::{Job, MaintenanceJob, MaintenanceRun};
 use crate::maintenance::vacuum::{VacuumOptions, VacuumReport};
 use crate::overview::{Overview, OverviewOptions};
 use crate::repo::ingest::Ingested;
 use crate::seal::StoreKey;
-use crate::store::{IndexInfo, PartitionInfo, SecretsStatus, Status, Store};
+use crate::store::{IndexInfo, LogBuffer, PartitionInfo, SecretsStatus, Status, Store};
 use crate::takeover::{OpenwaExportReport, TakeoverOptions, TakeoverProgress, TakeoverReport};
 use crate::time::Timestamp;
 use crate::transfer::{
@@ -48,6 +54,27 @@ verbs! { "store"(store, progress);
 
     long import_file("The file." path: String, "How to import." options: ImportOptions) -> ImportReport {
         store.import_file(path, &options, Some(progress))
+    }
+
+    long backup("Where to, and how." options: BackupOptions) -> BackupReport {
+        store.backup(&options, Some(&mut |at| progress(at.into())))
+    }
+
+    read backups("The repository." repo: BackupRepo) -> Vec<Backup> { store.backups(&repo) }
+
+    long verify_backups("Which ones." options: VerifyOptions) -> BackupVerify {
+        store.verify_backups(&options, Some(&mut |at| progress(at.into())))
+    }
+
+    long prune_backups("The repository." repo: BackupRepo, "What is kept." keep: KeepRules) -> BackupPrune {
+        store.prune_backups(&repo, &keep)
+    }
+
+    long restore_backup(
+        "Where to, as a store is opened there." target: OpenOptions,
+        "Which backup, and how." options: RestoreOptions,
+    ) -> RestoreReport {
+        store.restore_backup(&target.config()?, &options, Some(&mut |at| progress(at.into())))
     }
 
     read secrets_status() -> SecretsStatus { store.secrets_status() }
@@ -112,4 +139,22 @@ verbs! { "store"(store, progress);
         let mut tell = |table, rows| progress(Progress { table, rows, total: None });
         store.run_retention(&options.into(), Some(&mut tell))
     }
+    read start_maintenance("When the jobs run, and what they go by." options: MaintenanceOptions) -> () {
+        store.start_maintenance(&options.into())
+    }
+
+    read stop_maintenance() -> () { store.stop_maintenance() }
+
+    long run_maintenance(
+        "When the jobs run, and what they go by." options: MaintenanceOptions,
+        "Only this job, due or not; default all that are due." job: Option<Job>,
+    ) -> Vec<MaintenanceRun> {
+        store.run_maintenance(&options.into(), job, Some(progress))
+    }
+
+    read maintenance() -> Vec<MaintenanceJob> { store.maintenance() }
+
+    read flush_logs() -> () { store.flush_logs() }
+
+    read log_buffer() -> LogBuffer { store.log_buffer() }
 }

@@ -34,6 +34,10 @@ verbs! { "webhooks"(store, progress);
         store.webhooks().log(webhook, delivery)
     }
 
+    read log_later("The webhook." webhook: Uuid, "The attempt." delivery: NewDelivery) -> () {
+        store.webhooks().log_later(webhook, delivery)
+    }
+
     read logs("The webhook." webhook: Uuid, "Which page." page: PageRequest) -> Page<WebhookLog> {
         store.webhooks().logs(webhook, &page)
     }

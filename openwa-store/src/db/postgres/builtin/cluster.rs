@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::answer::{self, Login};
 use super::home::Home;
-use super::programs::{Programs, ServerPrograms, reason, run};
+use crate::db::postgres::programs::{Programs, ServerPrograms, reason, run};
 use crate::error::{Error, Kind, Result};
 
 /// How long `initdb` may take, also on a slow disk.

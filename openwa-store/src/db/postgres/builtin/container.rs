@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::answer::{self, Login};
 use super::home::Home;
-use super::programs::{Output, Programs, run};
+use crate::db::postgres::programs::{Output, Programs, run};
 use crate::error::{Error, Kind, Result};
 
 /// The container, and the volume with its data.

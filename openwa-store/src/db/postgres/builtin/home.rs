@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::programs;
+use crate::db::postgres::programs;
 use crate::error::{Error, Kind, Result};
 
 /// The folder, which exists and can be written.

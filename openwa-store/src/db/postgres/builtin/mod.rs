@@ -11,7 +11,6 @@ mod answer;
 mod cluster;
 mod container;
 mod home;
-mod programs;
 #[cfg(test)]
 mod tests;
 
@@ -20,13 +19,12 @@ use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::programs::Programs;
+use crate::error::Result;
 use answer::Login;
 use cluster::Cluster;
 use container::Container;
 use home::Home;
-use programs::Programs;
-
-use crate::error::Result;
 
 /// What the server must be like.
 pub(crate) struct BuiltinOptions<'a> {

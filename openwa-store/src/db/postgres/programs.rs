@@ -9,21 +9,21 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Kind, Result};
 
 /// What a program left.
-pub(super) struct Output {
-    pub(super) success: bool,
-    pub(super) out: String,
-    pub(super) err: String,
+pub(crate) struct Output {
+    pub(crate) success: bool,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Output {
     /// Why it failed, in its own words.
-    pub(super) fn reason(&self) -> &str {
+    pub(crate) fn reason(&self) -> &str {
         reason(if self.err.trim().is_empty() { &self.out } else { &self.err })
     }
 }
 
 /// The last line that names an error, or else the last line. What follows an error is often only advice.
-pub(super) fn reason(text: &str) -> &str {
+pub(crate) fn reason(text: &str) -> &str {
     let said = || text.lines().map(str::trim).filter(|line| !line.is_empty());
     let error =
         said().rfind(|line| ["rror:", "Error", "FATAL:", "PANIC:"].iter().any(|word| line.contains(word)));
@@ -31,7 +31,7 @@ pub(super) fn reason(text: &str) -> &str {
 }
 
 /// Runs a program to its end, or kills it when it takes longer than `limit`.
-pub(super) fn run(command: &mut Command, limit: Duration) -> Result<Output> {
+pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Output> {
     let name =
         Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let failed = |e: std::io::Error| {
@@ -76,13 +76,13 @@ fn wait(child: &mut Child, deadline: Instant) -> std::io::Result<Option<std::pro
 
 /// Where programs are looked for.
 #[derive(Clone)]
-pub(super) struct Programs {
+pub(crate) struct Programs {
     folders: Vec<PathBuf>,
 }
 
 impl Programs {
     /// Those in `path`, or in PATH and where systems keep the versions of PostgreSQL, the newest first.
-    pub(super) fn new(path: Option<&OsStr>) -> Self {
+    pub(crate) fn new(path: Option<&OsStr>) -> Self {
         if let Some(path) = path {
             return Programs { folders: std::env::split_paths(path).collect() };
         }
@@ -102,45 +102,54 @@ impl Programs {
     }
 
     /// The first program of this name.
-    pub(super) fn find(&self, name: &str) -> Option<PathBuf> {
+    pub(crate) fn find(&self, name: &str) -> Option<PathBuf> {
         self.folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file())
     }
 
     /// The first folder with a server of PostgreSQL of version `major`, or of any version that the store can use.
-    pub(super) fn server(&self, major: Option<u32>) -> Option<ServerPrograms> {
+    pub(crate) fn server(&self, major: Option<u32>) -> Option<ServerPrograms> {
         self.folders.iter().find_map(|folder| {
             let whole = ["initdb", "pg_ctl", "postgres"].iter().all(|name| folder.join(name).is_file());
             if !whole {
                 return None;
             }
-            let mut ask = Command::new(folder.join("postgres"));
-            let version = run(ask.arg("--version"), Duration::from_secs(10)).ok()?.out;
-            // `postgres (PostgreSQL) 15.18 (Debian …)`, `postgres (PostgreSQL) 19devel`
-            let number =
-                version.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
-            let digits = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
-            let found: u32 = number[..digits].parse().ok()?;
+            let found = version(&folder.join("postgres"))?;
             let fits = major.map_or(found >= OLDEST, |major| major == found);
             fits.then(|| ServerPrograms { folder: folder.clone() })
         })
     }
 
+    /// The first program of this name of version `major` or newer.
+    #[cfg(feature = "backup")]
+    pub(crate) fn at_least(&self, name: &str, major: u32) -> Option<PathBuf> {
+        let files = self.folders.iter().map(|folder| folder.join(name)).filter(|file| file.is_file());
+        files.into_iter().find(|file| version(file).is_some_and(|found| found >= major))
+    }
+
     /// The folders as the value of PATH.
-    pub(super) fn path(&self) -> OsString {
+    pub(crate) fn path(&self) -> OsString {
         std::env::join_paths(&self.folders).unwrap_or_default()
     }
+}
+
+/// The major version that a program says it has: `postgres (PostgreSQL) 15.18 (Debian …)`, `… 19devel`.
+pub(crate) fn version(program: &Path) -> Option<u32> {
+    let said = run(Command::new(program).arg("--version"), Duration::from_secs(10)).ok()?.out;
+    let number = said.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
+    let digits = number.find(|c: char| !c.is_ascii_digit()).unwrap_or(number.len());
+    number[..digits].parse().ok()
 }
 
 /// The oldest PostgreSQL that a store can use.
 const OLDEST: u32 = 12;
 
 /// A folder with the programs of one version.
-pub(super) struct ServerPrograms {
+pub(crate) struct ServerPrograms {
     folder: PathBuf,
 }
 
 impl ServerPrograms {
-    pub(super) fn program(&self, name: &str) -> PathBuf {
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 }

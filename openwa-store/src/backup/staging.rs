@@ -1,0 +1,124 @@
+//! A private folder for files on their way into a repository, or out of it.
+
+use std::fs::{DirBuilder, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Kind, Result};
+use crate::transfer::hex;
+
+/// What the names of these folders begin with.
+const PREFIX: &str = ".openwa-backup-";
+/// The file that is locked as long as the folder is in use.
+const LOCK: &str = "lock";
+
+/// A folder that only its owner may enter. It is removed when it is dropped; what a killed process left is removed by the
+/// next one.
+pub(super) struct Staging {
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl Staging {
+    /// Makes one in `parent`, and removes those that nobody uses any more.
+    pub(super) fn new(parent: &Path) -> Result<Self> {
+        let told = |e: Error| e.with("path", parent.display());
+        let leftovers = std::fs::read_dir(parent).map_err(|e| told(e.into()))?;
+        for folder in
+            leftovers.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX))
+        {
+            remove_if_unused(&folder.path());
+        }
+        let mut random = [0; 8];
+        getrandom::fill(&mut random)
+            .map_err(|e| Error::new(Kind::Internal, format!("no random numbers: {e}")))?;
+        let folder = parent.join(format!("{PREFIX}{:016x}", u64::from_le_bytes(random)));
+        let mut builder = DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        let make = || {
+            builder.create(&folder)?;
+            let lock = File::create_new(folder.join(LOCK))?;
+            lock.lock()?;
+            builder.create(folder.join("files"))?;
+            Ok(lock)
+        };
+        let lock = make().map_err(|e: std::io::Error| told(e.into()))?;
+        Ok(Staging { folder, _lock: lock })
+    }
+
+    /// The folder with the files.
+    pub(super) fn files(&self) -> PathBuf {
+        self.folder.join("files")
+    }
+
+    /// Fails when the disk has no room for so many bytes.
+    pub(super) fn make_room(&self, bytes: u64) -> Result<()> {
+        let Some(free) = free_bytes(&self.folder) else { return Ok(()) };
+        if free >= bytes.saturating_add(bytes / 20) {
+            return Ok(());
+        }
+        let text = format!(
+            "a copy of the databases takes {} MB and the disk has {} MB left; make room, or give another folder for it",
+            bytes.div_ceil(1 << 20),
+            free >> 20
+        );
+        Err(Error::new(Kind::DiskFull, text).with("path", self.folder.display()))
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by the next one.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn remove_if_unused(folder: &Path) {
+    let lock = File::open(folder.join(LOCK));
+    // A folder without a lock is being made or removed at this moment, or was left there in that moment.
+    let unused = match &lock {
+        Ok(lock) => lock.try_lock().is_ok(),
+        Err(_) => is_old(folder),
+    };
+    if unused {
+        // Somebody else may be removing it as well.
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}
+
+fn is_old(folder: &Path) -> bool {
+    let age = std::fs::metadata(folder).and_then(|m| m.modified()).map(|at| at.elapsed().unwrap_or_default());
+    age.is_ok_and(|age| age.as_secs() > 60)
+}
+
+/// Bytes that an ordinary user may still write; `None`: this system does not tell.
+#[cfg(unix)]
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let stat = rustix::fs::statvfs(folder).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+#[cfg(not(unix))]
+fn free_bytes(_: &Path) -> Option<u64> {
+    None
+}
+
+/// Length and SHA-256 of a file.
+pub(super) fn sum(path: &Path) -> Result<(u64, String)> {
+    let told = |e: std::io::Error| Error::from(e).with("path", path.display());
+    let mut file = File::open(path).map_err(told)?;
+    let (mut hash, mut bytes, mut buffer) = (Sha256::new(), 0, vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut buffer).map_err(told)? {
+            0 => break,
+            n => {
+                hash.update(&buffer[..n]);
+                bytes += n as u64;
+            }
+        }
+    }
+    Ok((bytes, hex(hash)))
+}

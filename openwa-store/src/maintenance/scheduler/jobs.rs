@@ -1,0 +1,165 @@
+//! The jobs: when each is due by default, where it works, and what it does.
+
+use std::ops::ControlFlow;
+
+use crate::entity::Database;
+use crate::error::Result;
+use crate::maintenance::optimize;
+use crate::maintenance::retention::{RetentionOptions, Scope, TURN};
+use crate::policy::retention::Windows;
+use crate::policy::schedule::Schedule;
+use crate::store::Store;
+use crate::value::names;
+
+names! {
+    /// Work that maintenance does by itself.
+    pub enum Job {
+        /// Deletes what is older than its window.
+        Retention = "retention",
+        /// Deletes old idempotency keys of webhooks, of which there are many and which live for a day.
+        Idempotency = "idempotency",
+        /// Makes the coming months' tables of messages, on PostgreSQL.
+        Partitions = "partitions",
+        /// Writes how often API keys were used. Every process has counted for itself, so each writes its own.
+        Usage = "usage",
+        /// Renews what the databases know about their tables, so that they find rows the short way, and gives free pages
+        /// back.
+        Optimize = "optimize",
+    }
+}
+
+/// When the jobs of maintenance run, each by a cron expression of five fields (`minute hour day month weekday`), or
+/// `None`: never.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MaintenanceOptions {
+    /// Retention; default daily at midnight, `0 0 * * *`.
+    pub retention: Option<String>,
+    /// Old idempotency keys; default hourly, `0 * * * *`.
+    pub idempotency: Option<String>,
+    /// Months ahead; default daily, `30 0 * * *`.
+    pub partitions: Option<String>,
+    /// Uses of API keys; default every minute, `* * * * *`.
+    pub usage: Option<String>,
+    /// Statistics and free pages; default daily, `45 3 * * *`.
+    pub optimize: Option<String>,
+    /// The time zone of the expressions, by its IANA name; default `UTC`. A local time that daylight saving time skips or
+    /// repeats counts once.
+    pub timezone: String,
+    /// How long rows are kept.
+    pub windows: Windows,
+}
+
+impl Default for MaintenanceOptions {
+    fn default() -> Self {
+        let at = |expression: &str| Some(expression.to_owned());
+        MaintenanceOptions {
+            retention: at("0 0 * * *"),
+            idempotency: at("0 * * * *"),
+            partitions: at("30 0 * * *"),
+            usage: at("* * * * *"),
+            optimize: at("45 3 * * *"),
+            timezone: "UTC".to_owned(),
+            windows: Windows::default(),
+        }
+    }
+}
+
+/// One job at one place. What it did last is kept in the database that it works on, so that each host cleans its own Main
+/// and one of all hosts the Data that they share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Task {
+    pub(super) job: Job,
+    /// `None`: it is each process's own.
+    pub(super) database: Option<Database>,
+}
+
+/// Every task that a store has.
+pub(super) fn tasks(store: &Store) -> Vec<Task> {
+    let (main, data) = (Some(Database::Main), Some(Database::Data));
+    let mut tasks = vec![
+        Task { job: Job::Usage, database: None },
+        Task { job: Job::Retention, database: data },
+        Task { job: Job::Retention, database: main },
+        Task { job: Job::Idempotency, database: data },
+        Task { job: Job::Partitions, database: data },
+        Task { job: Job::Optimize, database: data },
+        Task { job: Job::Optimize, database: main },
+    ];
+    // A server that has not answered yet may have months.
+    let may_have_months = store.database(Database::Data).as_sqlite().is_none();
+    tasks.retain(|task| task.job != Job::Partitions || may_have_months);
+    tasks
+}
+
+/// The options, checked.
+pub(super) struct Plan {
+    pub(super) tasks: Vec<(Task, Schedule)>,
+    windows: Windows,
+}
+
+impl Plan {
+    pub(super) fn new(store: &Store, options: &MaintenanceOptions) -> Result<Self> {
+        let schedule = |job: Job, expression: &String| {
+            Schedule::parse(expression, &options.timezone).map_err(|e| e.with("job", job))
+        };
+        let mut found = Vec::new();
+        for task in tasks(store) {
+            if let Some(expression) = options.expression(task.job) {
+                found.push((task, schedule(task.job, expression)?));
+            }
+        }
+        Ok(Plan { tasks: found, windows: options.windows })
+    }
+
+    pub(super) fn schedule(&self, task: Task) -> Option<&Schedule> {
+        self.tasks.iter().find(|(other, _)| *other == task).map(|(_, schedule)| schedule)
+    }
+}
+
+impl MaintenanceOptions {
+    fn expression(&self, job: Job) -> Option<&String> {
+        match job {
+            Job::Retention => self.retention.as_ref(),
+            Job::Idempotency => self.idempotency.as_ref(),
+            Job::Partitions => self.partitions.as_ref(),
+            Job::Usage => self.usage.as_ref(),
+            Job::Optimize => self.optimize.as_ref(),
+        }
+    }
+}
+
+impl Task {
+    /// The name of the lock that says who runs it.
+    pub(super) const fn turn(self) -> &'static str {
+        match self.job {
+            // The same as that of a run by hand. Each lock takes a connection of its own on PostgreSQL.
+            Job::Retention => TURN,
+            Job::Idempotency => "maintenance-idempotency",
+            Job::Partitions => "maintenance-partitions",
+            Job::Usage => "maintenance-usage",
+            Job::Optimize => "maintenance-optimize",
+        }
+    }
+
+    /// Does the work. `tell` hears how much is done and may stop it; then the answer is `Break`, and the rest is for
+    /// the next run.
+    pub(super) fn perform(
+        self,
+        store: &Store,
+        plan: &Plan,
+        tell: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>> {
+        let mut clean = |scope: &Scope| {
+            let options = RetentionOptions { windows: plan.windows, ..RetentionOptions::default() };
+            let report = store.retention(scope, &options, Some(&mut |_, rows| tell(rows)))?;
+            Ok(if report.stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        };
+        match (self.job, self.database) {
+            (Job::Retention, which) => clean(&Scope::of(which.unwrap_or(Database::Data))),
+            (Job::Idempotency, _) => clean(&Scope::IDEMPOTENCY),
+            (Job::Partitions, _) => store.make_partitions().map(|_| ControlFlow::Continue(())),
+            (Job::Usage, _) => store.write_usage().map(|()| ControlFlow::Continue(())),
+            (Job::Optimize, which) => optimize::run(store, which.unwrap_or(Database::Data), tell),
+        }
+    }
+}
