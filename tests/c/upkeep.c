@@ -155,7 +155,7 @@ static void maintenance_runs(void) {
   openwa_store *store = folder_store("");
   openwa_rows *rows;
   openwa_record *options = from_json("MaintenanceOptions", "{\"usage\": null, \"timezone\": \"Europe/Berlin\"}");
-  OK(openwa_store_run_maintenance(store, options, OPENWA_STR(""), NULL, NULL, &rows, &err));
+  OK(openwa_store_run_maintenance(store, options, OPENWA_NONE, NULL, NULL, &rows, &err));
   int runs = 0;
   for (const openwa_record *row; (row = next_row(rows)) != NULL; runs++) {
     CHECK(is(text_of(row, "outcome"), "done"));

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use openwa_store::entity::Database;
 use openwa_store::{
-    AuthEntry, BackupOptions, BackupPhase, BackupRepo, Config, Form, KeepRules, Kind, ManualClock,
-    NewMessage, NewSession, RestoreOptions, Store, Timestamp, VerifyOptions, backups, compare, prune_backups,
-    restore_backup, verify_backups,
+    AuthEntry, BackupOptions, BackupPhase, BackupRepo, Config, Form, Job, KeepRules, Kind,
+    MaintenanceOptions, MaintenanceOutcome, ManualClock, NewMessage, NewSession, RestoreOptions, Store,
+    Timestamp, VerifyOptions, backups, compare, prune_backups, restore_backup, verify_backups,
 };
 use openwa_tests::backups::{Backups, files, repo, size};
 use openwa_tests::conformance::incoming;
@@ -39,7 +39,7 @@ fn a_restored_store_has_every_row_of_every_table() {
     assert_eq!(report.backup.data_form, Form::Sqlite);
     assert_eq!(report.backup.rows, report.tables.iter().map(|(_, n)| n).sum::<u64>());
     assert!(report.verified > report.backup.bytes, "everything was read back, and what is new twice");
-    assert_eq!(at.list(), [report.backup.clone()]);
+    assert_eq!(at.list(), std::slice::from_ref(&report.backup));
 
     let restored = at.restored("new");
     raw::assert_sound(&restored);
@@ -183,7 +183,8 @@ fn older_credentials_come_back_only_on_demand() {
             AuthEntry { category: "session".into(), key_id: "1".into(), value: Some(vec![value; 64]) };
         store.auth().set(session, vec![entry]).wait().unwrap();
     };
-    (set(used, 1), set(other, 1));
+    set(used, 1);
+    set(other, 1);
     let backup = at.create(&store).unwrap();
     std::thread::sleep(Duration::from_millis(5));
     set(used, 2);
@@ -312,7 +313,8 @@ fn damage_is_found_and_never_restored() {
         let options = RestoreOptions { repo: at.repo(), ..Default::default() };
         restore_backup(&Config::new(at.path(name)), &options, None)
     };
-    let harms: [(&str, fn(&Path)); 3] = [
+    type Harm = (&'static str, fn(&Path));
+    let harms: [Harm; 3] = [
         ("a flipped bit", |pack| {
             let mut bytes = fs::read(pack).unwrap();
             let middle = bytes.len() / 3;
@@ -394,4 +396,39 @@ fn one_backup_at_a_time_and_stores_may_share_a_repository() {
     let options = RestoreOptions { repo: at.repo(), name: Some("one".into()), ..Default::default() };
     let report = restore_backup(&Config::new(at.path("new")), &options, None).unwrap();
     assert_eq!(report.backup.name, "one");
+}
+
+/// Every hour, and only then.
+#[test]
+fn maintenance_makes_backups() {
+    let at = Backups::default();
+    let clock = ManualClock::new("2026-03-04T05:30:00Z".parse().unwrap());
+    let config = Config { clock: std::sync::Arc::<ManualClock>::clone(&clock), ..Config::new(at.store()) };
+    let store = Store::open_with(config).unwrap();
+    let backups = BackupOptions { repo: at.repo(), prune: true, ..Default::default() };
+    let hourly = MaintenanceOptions { backup: Some("0 * * * *".into()), backups, ..Default::default() };
+    let runs = |options: &MaintenanceOptions| -> Vec<_> {
+        let runs = store.run_maintenance(options, None, None).unwrap();
+        runs.into_iter().filter(|run| run.job == Job::Backup).collect()
+    };
+    assert_eq!(runs(&MaintenanceOptions::default()), [], "nobody asked for backups");
+    let outcomes = |options| runs(options).iter().map(|run| run.outcome).collect::<Vec<_>>();
+    assert_eq!(outcomes(&hourly), [MaintenanceOutcome::Done]);
+    assert_eq!(outcomes(&hourly), []);
+    clock.set("2026-03-04T06:00:00Z".parse().unwrap());
+    assert_eq!(outcomes(&hourly), [MaintenanceOutcome::Done]);
+    assert_eq!(at.list().len(), 2);
+
+    clock.set("2026-03-04T07:00:00Z".parse().unwrap());
+    let repo = BackupRepo { password: Some("wrong".into()), ..at.repo() };
+    let wrong =
+        MaintenanceOptions { backups: BackupOptions { repo, ..Default::default() }, ..hourly.clone() };
+    let failed = runs(&wrong);
+    assert_eq!(failed[0].outcome, MaintenanceOutcome::Failed);
+    assert!(failed[0].error.as_ref().unwrap().contains("password"), "{failed:?}");
+    let jobs = store.maintenance().unwrap();
+    let job = jobs.iter().find(|job| job.job == Job::Backup).unwrap();
+    assert_eq!(job.error, failed[0].error);
+    assert_eq!(job.succeeded_at, Some("2026-03-04T06:00:00Z".parse().unwrap()));
+    assert_eq!(at.list().len(), 2);
 }

@@ -37,7 +37,8 @@ fn a_bucket_holds_backups_and_says_what_is_wrong() {
     backer(&s3, &["restore", &new, &repo], &[]).unwrap();
     let (a, b) = (Store::open(&dir).unwrap(), Store::open(&new).unwrap());
     assert_eq!(compare(&a, &b).unwrap(), []);
-    (a.close().unwrap(), b.close().unwrap());
+    a.close().unwrap();
+    b.close().unwrap();
 
     let wrong = [("AWS_SECRET_ACCESS_KEY", "wrong")];
     refused(backer(&s3, &["backup", &dir, &repo], &wrong), "PERMISSION_DENIED", "credentials");

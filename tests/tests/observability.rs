@@ -212,5 +212,5 @@ fn every_name_is_documented_and_nothing_private_is_told() {
             "counter openwa_operations_total {\"operation\": \"webhooks.get\", \"outcome\": \"NOT_FOUND\"}"
         ),
         2.0
-    )
+    );
 }

@@ -58,6 +58,14 @@ fn without<T>() -> Result<T> {
     ))
 }
 
+/// Fails where this build has no backups.
+pub(crate) fn available() -> Result<()> {
+    #[cfg(feature = "backup")]
+    return Ok(());
+    #[cfg(not(feature = "backup"))]
+    return without();
+}
+
 /// Makes a backup; see [`Store::backup`].
 pub(crate) fn create(store: &Store, options: &BackupOptions, progress: OnBackup<'_>) -> Result<BackupReport> {
     #[cfg(feature = "backup")]

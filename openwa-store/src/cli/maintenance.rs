@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::entity::Database;
 use crate::policy::schedule::Schedule;
 use crate::{
-    Error, Job, Json, Kind, MaintenanceJob, MaintenanceOptions, MaintenanceOutcome, MaintenanceRun, Progress,
-    Store, Text, Timestamp,
+    BackupOptions, Error, Job, Json, Kind, MaintenanceJob, MaintenanceOptions, MaintenanceOutcome,
+    MaintenanceRun, Progress, Store, Text, Timestamp,
 };
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -55,6 +55,10 @@ pub struct Run {
     /// Renew statistics, give free pages back [default: "45 3 * * *"]
     #[arg(long, value_name = "CRON", help_heading = "Schedules")]
     optimize: Option<When>,
+
+    /// Back up to OPENWA_BACKUP_REPO with OPENWA_BACKUP_PASSWORD, and keep 24 hourly and 7 daily backups [default: off]
+    #[arg(long, value_name = "CRON", help_heading = "Schedules")]
+    backup: Option<When>,
 
     /// Time zone of the schedules
     #[arg(long, value_name = "NAME", default_value = "UTC", help_heading = "Schedules")]
@@ -134,6 +138,8 @@ impl Run {
             idempotency: or(&self.idempotency, usual.idempotency),
             partitions: or(&self.partitions, usual.partitions),
             optimize: or(&self.optimize, usual.optimize),
+            backup: or(&self.backup, usual.backup),
+            backups: BackupOptions { prune: true, ..usual.backups },
             // This process checks no keys.
             usage: None,
             timezone: self.timezone.clone(),
@@ -167,7 +173,7 @@ fn stop_signal() -> Result<Receiver<()>> {
 /// How long until a job is due.
 fn wait(store: &Store, how: &MaintenanceOptions) -> Result<Duration> {
     let now = store.config().clock.now();
-    let schedules = [&how.retention, &how.idempotency, &how.partitions, &how.optimize];
+    let schedules = [&how.retention, &how.idempotency, &how.partitions, &how.optimize, &how.backup];
     let mut next = Timestamp::MAX;
     for expression in schedules.into_iter().flatten() {
         next = next.min(Schedule::parse(expression, &how.timezone)?.next(now).unwrap_or(next));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use crate::backup::BackupOptions;
 use crate::entity::{ApiKey, AuditLog, IpWhitelistEntry};
 use crate::error::{Error, Result};
 use crate::json::Json;
@@ -241,6 +242,10 @@ shape! { input:
         usage: Option<Option<String>>,
         /// Statistics and free pages; default daily, `45 3 * * *`.
         optimize: Option<Option<String>>,
+        /// Backups; default never. `0 * * * *` makes one every hour, which costs about what has changed.
+        backup: Option<Option<String>>,
+        /// Where backups go, and which of them are kept if `prune` is set.
+        backups: BackupOptions,
         /// The time zone of the expressions, by its IANA name; default `UTC`. A local time that daylight saving time skips
         /// or repeats counts once.
         timezone: Option<String>,
@@ -258,6 +263,8 @@ impl From<MaintenanceOptions> for scheduler::MaintenanceOptions {
             partitions: options.partitions.unwrap_or(default.partitions),
             usage: options.usage.unwrap_or(default.usage),
             optimize: options.optimize.unwrap_or(default.optimize),
+            backup: options.backup.unwrap_or(default.backup),
+            backups: options.backups,
             timezone: options.timezone.unwrap_or(default.timezone),
             windows: options.windows.into(),
         }

@@ -2,8 +2,9 @@
 
 use std::ops::ControlFlow;
 
+use crate::backup::{self, BackupOptions, BackupProgress};
 use crate::entity::Database;
-use crate::error::Result;
+use crate::error::{Kind, Result};
 use crate::maintenance::optimize;
 use crate::maintenance::retention::{RetentionOptions, Scope, TURN};
 use crate::policy::retention::Windows;
@@ -25,6 +26,8 @@ names! {
         /// Renews what the databases know about their tables, so that they find rows the short way, and gives free pages
         /// back.
         Optimize = "optimize",
+        /// Makes a backup. Each host backs up its own Main, and Data with it.
+        Backup = "backup",
     }
 }
 
@@ -42,6 +45,10 @@ pub struct MaintenanceOptions {
     pub usage: Option<String>,
     /// Statistics and free pages; default daily, `45 3 * * *`.
     pub optimize: Option<String>,
+    /// Backups; default never. `0 * * * *` makes one every hour, which costs about what has changed.
+    pub backup: Option<String>,
+    /// Where backups go, and which of them are kept if `prune` is set.
+    pub backups: BackupOptions,
     /// The time zone of the expressions, by its IANA name; default `UTC`. A local time that daylight saving time skips or
     /// repeats counts once.
     pub timezone: String,
@@ -58,6 +65,8 @@ impl Default for MaintenanceOptions {
             partitions: at("30 0 * * *"),
             usage: at("* * * * *"),
             optimize: at("45 3 * * *"),
+            backup: None,
+            backups: BackupOptions::default(),
             timezone: "UTC".to_owned(),
             windows: Windows::default(),
         }
@@ -84,6 +93,7 @@ pub(super) fn tasks(store: &Store) -> Vec<Task> {
         Task { job: Job::Partitions, database: data },
         Task { job: Job::Optimize, database: data },
         Task { job: Job::Optimize, database: main },
+        Task { job: Job::Backup, database: main },
     ];
     // A server that has not answered yet may have months.
     let may_have_months = store.database(Database::Data).as_sqlite().is_none();
@@ -95,6 +105,7 @@ pub(super) fn tasks(store: &Store) -> Vec<Task> {
 pub(super) struct Plan {
     pub(super) tasks: Vec<(Task, Schedule)>,
     windows: Windows,
+    backups: BackupOptions,
 }
 
 impl Plan {
@@ -108,7 +119,10 @@ impl Plan {
                 found.push((task, schedule(task.job, expression)?));
             }
         }
-        Ok(Plan { tasks: found, windows: options.windows })
+        if options.backup.is_some() {
+            backup::available()?;
+        }
+        Ok(Plan { tasks: found, windows: options.windows, backups: options.backups.clone() })
     }
 
     pub(super) fn schedule(&self, task: Task) -> Option<&Schedule> {
@@ -124,6 +138,7 @@ impl MaintenanceOptions {
             Job::Partitions => self.partitions.as_ref(),
             Job::Usage => self.usage.as_ref(),
             Job::Optimize => self.optimize.as_ref(),
+            Job::Backup => self.backup.as_ref(),
         }
     }
 }
@@ -138,6 +153,7 @@ impl Task {
             Job::Partitions => "maintenance-partitions",
             Job::Usage => "maintenance-usage",
             Job::Optimize => "maintenance-optimize",
+            Job::Backup => "maintenance-backup",
         }
     }
 
@@ -160,6 +176,13 @@ impl Task {
             (Job::Partitions, _) => store.make_partitions().map(|_| ControlFlow::Continue(())),
             (Job::Usage, _) => store.write_usage().map(|()| ControlFlow::Continue(())),
             (Job::Optimize, which) => optimize::run(store, which.unwrap_or(Database::Data), tell),
+            (Job::Backup, _) => {
+                let mut tell = |at: BackupProgress| tell(at.bytes);
+                match store.backup(&plan.backups, Some(&mut tell)) {
+                    Err(e) if e.kind() == Kind::Cancelled => Ok(ControlFlow::Break(())),
+                    done => done.map(|_| ControlFlow::Continue(())),
+                }
+            }
         }
     }
 }
