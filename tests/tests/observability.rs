@@ -126,13 +126,13 @@ fn work(store: &Store) {
     let hook = store.webhooks().create(session, hook).wait().unwrap().id;
     let attempt = |status_code| NewDelivery { status_code, ..Default::default() };
     store.webhooks().log(hook, attempt(Some(204))).wait().unwrap();
-    store.webhooks().log_later(hook, attempt(None)).unwrap();
-    store.webhooks().log_later(Uuid::from_u128(7), attempt(Some(500))).unwrap();
+    store.webhooks().log_later(hook, &attempt(None)).unwrap();
+    store.webhooks().log_later(Uuid::from_u128(7), &attempt(Some(500))).unwrap();
     let key = store.api_keys().create(NewApiKey { name: "ci".into(), ..Default::default() }).wait().unwrap();
     store.api_keys().authorize(&key.key, &Default::default()).unwrap();
     store
         .api_keys()
-        .log_later(NewApiKeyLog { endpoint: "/private/path".into(), ..Default::default() })
+        .log_later(&NewApiKeyLog { endpoint: "/private/path".into(), ..Default::default() })
         .unwrap();
     store.webhooks().logs(hook, &PageRequest::default()).unwrap();
     store.flush_logs().unwrap();

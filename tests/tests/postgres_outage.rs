@@ -206,7 +206,7 @@ fn logging_waits_for_no_server_and_loses_nothing_that_there_is_room_for() {
     let hook = store.webhooks().create(session, hook).wait().unwrap().id;
     let log = |n: usize| {
         let delivery = NewDelivery { event: format!("event {n}").into(), ..Default::default() };
-        store.webhooks().log_later(hook, delivery).unwrap();
+        store.webhooks().log_later(hook, &delivery).unwrap();
     };
     cluster.stop(Stop::Immediate);
     let start = Instant::now();

@@ -28,6 +28,12 @@ __all__ = [
     "AuthFound",
     "AuthValue",
     "Authorization",
+    "Backup",
+    "BackupOptions",
+    "BackupPrune",
+    "BackupRepo",
+    "BackupReport",
+    "BackupVerify",
     "BatchJob",
     "BatchJobMessage",
     "BatchMessageStatus",
@@ -67,6 +73,7 @@ __all__ = [
     "FindingKind",
     "ForeignDatabaseError",
     "ForkedError",
+    "Form",
     "Growth",
     "Identity",
     "ImportOptions",
@@ -80,8 +87,15 @@ __all__ = [
     "InvalidTransitionError",
     "IoError",
     "IpWhitelistEntry",
+    "Job",
+    "KeepRules",
     "KeyRules",
     "LastFullAccessKeyError",
+    "LogBuffer",
+    "MaintenanceJob",
+    "MaintenanceOptions",
+    "MaintenanceOutcome",
+    "MaintenanceRun",
     "Message",
     "MessageFilter",
     "MessageReaction",
@@ -120,6 +134,8 @@ __all__ = [
     "RepairOptions",
     "RepairReport",
     "Repaired",
+    "RestoreOptions",
+    "RestoreReport",
     "RetentionOptions",
     "RetentionReport",
     "RetentionWindows",
@@ -163,6 +179,7 @@ __all__ = [
     "VacuumOptions",
     "VacuumReport",
     "VacuumedPart",
+    "VerifyOptions",
     "Webhook",
     "WebhookEvent",
     "WebhookLog",
@@ -397,6 +414,46 @@ class FindingKind(_StrEnum):
     """Reactions to a message that is not there."""
     UNREADABLE_VALUE = "unreadable_value"
     """Values that cannot be read: no time, no UUID, no JSON, none of the known names."""
+
+class Form(_StrEnum):
+    """In which form a database is in a backup."""
+
+    SQLITE = "sqlite"
+    """A SQLite file."""
+    PG_DUMP = "pg_dump"
+    """What `pg_dump` wrote, in its custom format."""
+    DOCUMENT = "document"
+    """A document as `export` writes it, where there was no `pg_dump` for the server."""
+
+class Job(_StrEnum):
+    """Work that maintenance does by itself."""
+
+    RETENTION = "retention"
+    """Deletes what is older than its window."""
+    IDEMPOTENCY = "idempotency"
+    """Deletes old idempotency keys of webhooks, of which there are many and which live for a day."""
+    PARTITIONS = "partitions"
+    """Makes the coming months' tables of messages, on PostgreSQL."""
+    USAGE = "usage"
+    """Writes how often API keys were used. Every process has counted for itself, so each writes
+    its own.
+    """
+    OPTIMIZE = "optimize"
+    """Renews what the databases know about their tables, so that they find rows the short way, and
+    gives free pages back.
+    """
+
+class MaintenanceOutcome(_StrEnum):
+    """How a run of a job ended."""
+
+    DONE = "done"
+    """It is done."""
+    STOPPED = "stopped"
+    """It was stopped on request; what it did stays done."""
+    FAILED = "failed"
+    """It failed; the error says why."""
+    ELSEWHERE = "elsewhere"
+    """Another process is running it."""
 
 class Missing(_StrEnum):
     """What happens to tables that the document does not have."""
@@ -948,6 +1005,207 @@ class Authorization(Record):
     @property
     def api_key(self) -> ApiKey | None:
         """The key's record, if the key is known."""
+
+class Backup(Record):
+    """A backup."""
+
+    def __new__(
+        cls,
+        *,
+        id: str | None = None,
+        name: str | None = None,
+        host: str | None = None,
+        main_at: datetime | None = None,
+        data_at: datetime | None = None,
+        library: str | None = None,
+        data_form: Form | str | None = None,
+        data_engine: str | None = None,
+        rows: int | None = None,
+        bytes: int | None = None,
+        sealed: bool | None = None,
+        added: int | None = None,
+    ) -> Self: ...
+    @property
+    def id(self) -> str:
+        """Its id in the repository."""
+    @property
+    def name(self) -> str:
+        """Name of the store."""
+    @property
+    def host(self) -> str:
+        """The machine that made it."""
+    @property
+    def main_at(self) -> datetime:
+        """The moment that it shows of Main."""
+    @property
+    def data_at(self) -> datetime:
+        """The moment that it shows of Data."""
+    @property
+    def library(self) -> str:
+        """Version of the library that made it."""
+    @property
+    def data_form(self) -> Form:
+        """In which form Data is in it."""
+    @property
+    def data_engine(self) -> str:
+        """Engine of Data, and its version."""
+    @property
+    def rows(self) -> int:
+        """Rows of all tables."""
+    @property
+    def bytes(self) -> int:
+        """Bytes of its files."""
+    @property
+    def sealed(self) -> bool:
+        """Whether the secrets in it are sealed: a store that is restored from it opens with the
+        store key only.
+        """
+    @property
+    def added(self) -> int:
+        """Bytes that it added to the repository."""
+
+class BackupOptions(Record):
+    """How to make a backup."""
+
+    def __new__(
+        cls,
+        *,
+        repo: BackupRepo | Mapping[str, Any] | None = None,
+        name: str | None = None,
+        prune: bool | None = None,
+        keep: KeepRules | Mapping[str, Any] | None = None,
+        temp_dir: str | None = None,
+        pg_dump: str | None = None,
+        read_all: bool | None = None,
+    ) -> Self: ...
+    @property
+    def repo(self) -> BackupRepo:
+        """Where to."""
+    @property
+    def name(self) -> str | None:
+        """Name of the store, for a repository that several stores share; default `openwa`."""
+    @property
+    def prune(self) -> bool:
+        """Afterwards forgets the backups that `keep` does not keep, and gives their space back."""
+    @property
+    def keep(self) -> KeepRules:
+        """Which backups are kept."""
+    @property
+    def temp_dir(self) -> str | None:
+        """Folder for the copies of the databases while they are written; default that of the Main
+        database.
+        """
+    @property
+    def pg_dump(self) -> str | None:
+        """The program `pg_dump`, or `none`: Data on PostgreSQL is then written as a document;
+        default one of at least the server's version, where there is one.
+        """
+    @property
+    def read_all(self) -> bool:
+        """Reads back the whole backup, not only what is new in the repository. On S3 that costs a
+        download of everything.
+        """
+
+class BackupPrune(Record):
+    """What a prune did."""
+
+    def __new__(
+        cls,
+        *,
+        kept: Iterable[str] | None = None,
+        forgotten: Iterable[str] | None = None,
+        freed: int | None = None,
+        marked: int | None = None,
+    ) -> Self: ...
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Ids of the backups that are left, the oldest first."""
+    @property
+    def forgotten(self) -> tuple[str, ...]:
+        """Ids of those that are gone."""
+    @property
+    def freed(self) -> int:
+        """Bytes that the repository shrank by."""
+    @property
+    def marked(self) -> int:
+        """Bytes that a later prune will remove."""
+
+class BackupRepo(Record):
+    """A repository of backups, and the password that opens it. A password that is lost cannot be
+    had again, and the backups with it.
+    """
+
+    def __new__(
+        cls,
+        *,
+        repo: str | None = None,
+        password: str | None = None,
+        password_file: str | None = None,
+        password_command: str | None = None,
+    ) -> Self: ...
+    @property
+    def repo(self) -> str | None:
+        """Path of a folder, `s3:https://host/bucket/path` or `s3://bucket/path`; default what
+        `OPENWA_BACKUP_REPO` says. For S3 the usual variables apply: `AWS_ACCESS_KEY_ID`,
+        `AWS_SECRET_ACCESS_KEY`, `AWS_REGION` …
+        """
+    @property
+    def password(self) -> str | None:
+        """The password; default what `OPENWA_BACKUP_PASSWORD` says."""
+    @property
+    def password_file(self) -> str | None:
+        """A file whose first line is the password."""
+    @property
+    def password_command(self) -> str | None:
+        """A command for the shell that prints the password."""
+
+class BackupReport(Record):
+    """What a backup did."""
+
+    def __new__(
+        cls,
+        *,
+        backup: Backup | Mapping[str, Any] | None = None,
+        tables: Iterable[TableRows | Mapping[str, Any]] | None = None,
+        verified: int | None = None,
+        prune: BackupPrune | Mapping[str, Any] | None = None,
+    ) -> Self: ...
+    @property
+    def backup(self) -> Backup:
+        """The new backup."""
+    @property
+    def tables(self) -> tuple[TableRows, ...]:
+        """Rows per table."""
+    @property
+    def verified(self) -> int:
+        """Bytes that were read back from the repository."""
+    @property
+    def prune(self) -> BackupPrune | None:
+        """What the prune did, if one was asked for."""
+
+class BackupVerify(Record):
+    """What a verification found."""
+
+    def __new__(
+        cls,
+        *,
+        sound: Iterable[str] | None = None,
+        damaged: Iterable[str] | None = None,
+        bytes: int | None = None,
+        problems: Iterable[str] | None = None,
+    ) -> Self: ...
+    @property
+    def sound(self) -> tuple[str, ...]:
+        """Ids of the backups that are whole."""
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        """Ids of those that are not."""
+    @property
+    def bytes(self) -> int:
+        """Bytes of their files that were read."""
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Everything that is wrong, for people; empty: nothing is."""
 
 class BatchJob(Record):
     """A bulk job."""
@@ -1804,6 +2062,45 @@ class IpWhitelistEntry(Record):
     def created_at(self) -> datetime:
         """When it was made."""
 
+class KeepRules(Record):
+    """Which backups a prune keeps: the last one of each of so many hours, days, weeks, months and
+    years that have one, in UTC. Without any number: 24 hourly and 7 daily ones. The newest
+    backup is always kept.
+    """
+
+    def __new__(
+        cls,
+        *,
+        last: int | None = None,
+        hourly: int | None = None,
+        daily: int | None = None,
+        weekly: int | None = None,
+        monthly: int | None = None,
+        yearly: int | None = None,
+        name: str | None = None,
+    ) -> Self: ...
+    @property
+    def last(self) -> int | None:
+        """The last backups, whenever they were made."""
+    @property
+    def hourly(self) -> int | None:
+        """One per hour."""
+    @property
+    def daily(self) -> int | None:
+        """One per day."""
+    @property
+    def weekly(self) -> int | None:
+        """One per week, which begins on Monday."""
+    @property
+    def monthly(self) -> int | None:
+        """One per month."""
+    @property
+    def yearly(self) -> int | None:
+        """One per year."""
+    @property
+    def name(self) -> str | None:
+        """Only backups of the store of this name; default of all, each store by itself."""
+
 class KeyRules(Record):
     """What an API key may do and from where."""
 
@@ -1835,6 +2132,164 @@ class KeyRules(Record):
     @property
     def whitelist(self) -> tuple[NewWhitelistEntry, ...] | None:
         """From where it may be used; default from anywhere."""
+
+class LogBuffer(Record):
+    """What waits in memory to be written to the logs of requests and deliveries."""
+
+    def __new__(
+        cls,
+        *,
+        waiting: int | None = None,
+        dropped: int | None = None,
+    ) -> Self: ...
+    @property
+    def waiting(self) -> int:
+        """Rows that wait."""
+    @property
+    def dropped(self) -> int:
+        """Rows that were lost since the store was opened: the oldest of too many, while the
+        database was out of reach.
+        """
+
+class MaintenanceJob(Record):
+    """A job of maintenance: when it ran, how that ended, when it runs next."""
+
+    def __new__(
+        cls,
+        *,
+        job: Job | str | None = None,
+        database: Database | str | None = None,
+        schedule: str | None = None,
+        timezone: str | None = None,
+        slot: datetime | None = None,
+        attempt: int | None = None,
+        runner: str | None = None,
+        started_at: datetime | None = None,
+        ended_at: datetime | None = None,
+        running: bool | None = None,
+        succeeded_at: datetime | None = None,
+        error: str | None = None,
+        error_at: datetime | None = None,
+        next: datetime | None = None,
+    ) -> Self: ...
+    @property
+    def job(self) -> Job:
+        """The job."""
+    @property
+    def database(self) -> Database | None:
+        """The database that it works on; `None`: each process does it for itself, and this is
+        about the present one.
+        """
+    @property
+    def schedule(self) -> str | None:
+        """When it is due: the cron expression of this store's maintenance, else that of who ran it
+        last; `None`: nobody has.
+        """
+    @property
+    def timezone(self) -> str | None:
+        """The time zone of the expression."""
+    @property
+    def slot(self) -> datetime | None:
+        """When the last run was due; `None`: it never ran."""
+    @property
+    def attempt(self) -> int:
+        """How often that slot was begun: more than 1 after failures and interruptions."""
+    @property
+    def runner(self) -> str | None:
+        """Host and process of the last run."""
+    @property
+    def started_at(self) -> datetime | None:
+        """When the last run began."""
+    @property
+    def ended_at(self) -> datetime | None:
+        """When it ended; `None`: it has not, or was interrupted."""
+    @property
+    def running(self) -> bool:
+        """Whether it runs at this moment."""
+    @property
+    def succeeded_at(self) -> datetime | None:
+        """When a run succeeded last."""
+    @property
+    def error(self) -> str | None:
+        """What the last failure was; it stays after a success."""
+    @property
+    def error_at(self) -> datetime | None:
+        """When that was."""
+    @property
+    def next(self) -> datetime | None:
+        """When it is due next; in the past: it is due."""
+
+class MaintenanceOptions(Record):
+    """When the jobs of maintenance run: cron expressions of five fields (`minute hour day month
+    weekday`). Not given: the default; null: never.
+    """
+
+    def __new__(
+        cls,
+        *,
+        retention: str | None = None,
+        idempotency: str | None = None,
+        partitions: str | None = None,
+        usage: str | None = None,
+        optimize: str | None = None,
+        timezone: str | None = None,
+        windows: RetentionWindows | Mapping[str, Any] | None = None,
+    ) -> Self: ...
+    @property
+    def retention(self) -> str | None:
+        """Retention; default daily at midnight, `0 0 * * *`."""
+    @property
+    def idempotency(self) -> str | None:
+        """Old idempotency keys; default hourly, `0 * * * *`."""
+    @property
+    def partitions(self) -> str | None:
+        """Months ahead, on PostgreSQL; default daily, `30 0 * * *`."""
+    @property
+    def usage(self) -> str | None:
+        """Uses of API keys; default every minute, `* * * * *`."""
+    @property
+    def optimize(self) -> str | None:
+        """Statistics and free pages; default daily, `45 3 * * *`."""
+    @property
+    def timezone(self) -> str | None:
+        """The time zone of the expressions, by its IANA name; default `UTC`. A local time that
+        daylight saving time skips or repeats counts once.
+        """
+    @property
+    def windows(self) -> RetentionWindows:
+        """How long rows are kept."""
+
+class MaintenanceRun(Record):
+    """What became of a job that was run."""
+
+    def __new__(
+        cls,
+        *,
+        job: Job | str | None = None,
+        database: Database | str | None = None,
+        slot: datetime | None = None,
+        attempt: int | None = None,
+        outcome: MaintenanceOutcome | str | None = None,
+        error: str | None = None,
+    ) -> Self: ...
+    @property
+    def job(self) -> Job:
+        """The job."""
+    @property
+    def database(self) -> Database | None:
+        """The database that it worked on; `None`: it is each process's own."""
+    @property
+    def slot(self) -> datetime | None:
+        """When it was due; `None`: it was not begun."""
+    @property
+    def attempt(self) -> int:
+        """How often the slot was begun."""
+    @property
+    def outcome(self) -> MaintenanceOutcome:
+        """How it ended."""
+    @property
+    def error(self) -> str | None:
+        """Why it failed."""
 
 class Message(Record):
     """A message. There is one row per session and WhatsApp message id."""
@@ -2678,6 +3133,62 @@ class Repaired(Record):
     def count(self) -> int:
         """How many rows, or how many places."""
 
+class RestoreOptions(Record):
+    """Which backup to restore, and how."""
+
+    def __new__(
+        cls,
+        *,
+        repo: BackupRepo | Mapping[str, Any] | None = None,
+        backup: str | None = None,
+        name: str | None = None,
+        replace: bool | None = None,
+        allow_old_credentials: bool | None = None,
+    ) -> Self: ...
+    @property
+    def repo(self) -> BackupRepo:
+        """Where it is."""
+    @property
+    def backup(self) -> str | None:
+        """Its id, or the beginning of it; default the latest."""
+    @property
+    def name(self) -> str | None:
+        """Name of the store whose latest backup it is; default of any."""
+    @property
+    def replace(self) -> bool:
+        """Takes the place of a store that is there, which is set aside under another name."""
+    @property
+    def allow_old_credentials(self) -> bool:
+        """Even if the store that is there has newer credentials. Their sessions will have to be
+        paired again.
+        """
+
+class RestoreReport(Record):
+    """What a restore did."""
+
+    def __new__(
+        cls,
+        *,
+        backup: Backup | Mapping[str, Any] | None = None,
+        tables: Iterable[TableRows | Mapping[str, Any]] | None = None,
+        set_aside: Iterable[str] | None = None,
+        credentials_at: datetime | None = None,
+    ) -> Self: ...
+    @property
+    def backup(self) -> Backup:
+        """What was restored."""
+    @property
+    def tables(self) -> tuple[TableRows, ...]:
+        """Rows per table."""
+    @property
+    def set_aside(self) -> tuple[str, ...]:
+        """Where what was there before is now."""
+    @property
+    def credentials_at(self) -> datetime | None:
+        """When the newest credentials in it last changed. Sessions that were used since have to be
+        paired again.
+        """
+
 class RetentionOptions(Record):
     """What a run of retention goes by."""
 
@@ -3369,6 +3880,22 @@ class VacuumedPart(Record):
     def bytes_after(self) -> int:
         """Bytes after."""
 
+class VerifyOptions(Record):
+    """Which backups to verify."""
+
+    def __new__(
+        cls,
+        *,
+        repo: BackupRepo | Mapping[str, Any] | None = None,
+        backup: str | None = None,
+    ) -> Self: ...
+    @property
+    def repo(self) -> BackupRepo:
+        """Where they are."""
+    @property
+    def backup(self) -> str | None:
+        """Id of one, or the beginning of it; `latest`; default all."""
+
 class Webhook(Record):
     """An address that wants to hear of a session's events."""
 
@@ -3630,6 +4157,24 @@ class ApiKeys(_Handle):
         response_time: int | None = None,
     ) -> ApiKeyLog:
         """Logs a request that was made with a key."""
+    def log_later(
+        self,
+        *,
+        api_key_id: UUID | str | None = None,
+        endpoint: str,
+        method: str,
+        ip_address: str | None = None,
+        user_agent: str | None = None,
+        status_code: int,
+        response_time: int | None = None,
+    ) -> None:
+        """Logs a request without waiting: the row is written within a second, together with
+        others, and before the log is read or the store closed. While the database cannot be
+        reached rows wait, up to 10,000 or 16 MB; beyond that the oldest are lost and counted,
+        see `log_buffer`.
+
+        Errors: `InvalidArgument` naming the column, `Closed`. None of the database.
+        """
     def logs(
         self,
         key: UUID | str | None = None,
@@ -4228,6 +4773,24 @@ class Webhooks(_Handle):
 
         Errors: `NotFound` for the webhook, `InvalidArgument`.
         """
+    def log_later(
+        self,
+        webhook: UUID | str,
+        *,
+        event: str,
+        status_code: int | None = None,
+        attempt: int | None = None,
+        payload: Any,
+        response: Any = None,
+        error: str | None = None,
+    ) -> None:
+        """Logs an attempt without waiting: the row is written within a second, together with
+        others, and before the log is read or the store closed. While the database cannot be
+        reached rows wait, up to 10,000 or 16 MB; beyond that the oldest are lost and counted,
+        see `log_buffer`. A row whose webhook is deleted by then goes with it.
+
+        Errors: `InvalidArgument` naming the column, `Closed`. None of the database.
+        """
     def logs(
         self,
         webhook: UUID | str,
@@ -4414,6 +4977,127 @@ class Store(_Handle):
         """Like `import`, from a file.
 
         Errors: as `import`, with the path in the context.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    def backup(
+        self,
+        *,
+        repo: BackupRepo | Mapping[str, Any] | None = None,
+        name: str | None = None,
+        prune: bool | None = None,
+        keep: KeepRules | Mapping[str, Any] | None = None,
+        temp_dir: str | None = None,
+        pg_dump: str | None = None,
+        read_all: bool | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> BackupReport:
+        """Writes a backup of the store while it is in use: Main and Data as of one moment each,
+        one behind the other. The repository is made if it is missing. What is in it already is
+        not written again, so a backup every hour costs about what changed. It counts only when
+        everything new was read back from the repository.
+
+        It needs room for a copy of the databases beside Main, or in `temp_dir`. Writers go on
+        meanwhile.
+
+        Errors: `PermissionDenied` for a wrong password or wrong credentials, `NotFound` for a
+        missing bucket, `Unavailable` when the storage does not answer, `Busy` while another
+        process makes a backup of this store or writes to this repository, `Corrupt` when a
+        database or the repository is damaged, `DiskFull`, `SchemaTooNew` for a repository of a
+        newer version, `Cancelled`, `Unsupported` in a build without the feature. Earlier
+        backups stay as they are.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    def backups(
+        self,
+        *,
+        repo: str | None = None,
+        password: str | None = None,
+        password_file: str | None = None,
+        password_command: str | None = None,
+    ) -> builtins.list[Backup]:
+        """The backups in a repository, the oldest first; this store need not be one of them. What
+        other programs put into it is left out.
+
+        Errors: `NotFound` when there is no repository; those of `backup`.
+        """
+    def verify_backups(
+        self,
+        *,
+        repo: BackupRepo | Mapping[str, Any] | None = None,
+        backup: str | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> BackupVerify:
+        """Reads backups back whole and compares them with what was written: every byte of every
+        file.
+
+        Errors: `NotFound` when there is no such backup; those of `backup`. What is wrong *in*
+        backups is in the report.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    def prune_backups(
+        self,
+        *,
+        repo: str | None = None,
+        password: str | None = None,
+        password_file: str | None = None,
+        password_command: str | None = None,
+        last: int | None = None,
+        hourly: int | None = None,
+        daily: int | None = None,
+        weekly: int | None = None,
+        monthly: int | None = None,
+        yearly: int | None = None,
+        name: str | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> BackupPrune:
+        """Forgets the backups that no rule keeps, and gives back the space that only they used: it
+        is marked first, and removed by a prune at least 23 hours later, so that a backup which
+        is being written meanwhile loses nothing.
+
+        Errors: `Busy` while another process writes to the repository; those of `backup`.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    def restore_backup(
+        self,
+        *,
+        dir: str | None = None,
+        main: str | None = None,
+        data: str | None = None,
+        from_env: bool | None = None,
+        api_key_pepper: str | None = None,
+        store_key: str | None = None,
+        history: bool | None = None,
+        durability: Durability | str | None = None,
+        queue: int | None = None,
+        group: int | None = None,
+        repo: BackupRepo | Mapping[str, Any] | None = None,
+        backup: str | None = None,
+        name: str | None = None,
+        replace: bool | None = None,
+        allow_old_credentials: bool | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> RestoreReport:
+        """Restores a backup to where `target` says, which no process may have open: files into a
+        new place or, with `replace`, in place of those that are there, which are set aside
+        under another name; PostgreSQL into a schema without tables. Everything is verified
+        before it takes its place: checksums, integrity, references, row counts. This store has
+        no part in it and may be any, also one in memory.
+
+        Engines' credentials move on with every message. Those of a backup that were used since
+        break the account, so newer ones are not replaced unless that is allowed.
+
+        Errors: `Conflict` when there is a store already, when its credentials are newer, or
+        when the schema has tables; `Busy` while a process has the store open; `Corrupt` for a
+        damaged backup; `SchemaTooNew`; `DiskFull`; those of `backup`. The target is left as it
+        was.
 
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
@@ -4622,6 +5306,75 @@ class Store(_Handle):
 
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
+        """
+    def start_maintenance(
+        self,
+        *,
+        retention: str | None = None,
+        idempotency: str | None = None,
+        partitions: str | None = None,
+        usage: str | None = None,
+        optimize: str | None = None,
+        timezone: str | None = None,
+        windows: RetentionWindows | Mapping[str, Any] | None = None,
+    ) -> None:
+        """Starts maintenance in a thread of this store: retention, months ahead, uses of API keys,
+        statistics, each by its schedule. It ends with `stop_maintenance` or with the store.
+
+        Any number of processes may run it on the same databases: one of them runs a slot. What
+        was missed while nobody ran is made up for once. A job that fails is tried again within
+        its slot if that may help, and never keeps another one from running.
+
+        Errors: `InvalidArgument` naming the job for what is no schedule or time zone,
+        `Conflict` when it runs already.
+        """
+    def stop_maintenance(self) -> None:
+        """Stops maintenance: a job that runs ends after its next step, and goes on when
+        maintenance is started again. Does nothing when it does not run.
+
+        Errors: `Forked`, `Closed`.
+        """
+    def run_maintenance(
+        self,
+        job: Job | str | None = None,
+        *,
+        retention: str | None = None,
+        idempotency: str | None = None,
+        partitions: str | None = None,
+        usage: str | None = None,
+        optimize: str | None = None,
+        timezone: str | None = None,
+        windows: RetentionWindows | Mapping[str, Any] | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> builtins.list[MaintenanceRun]:
+        """Runs what is due now and returns: maintenance for a host that has its own scheduler,
+        such as cron. With `job`, runs that one, due or not. The answer has one entry for each
+        job that was run at a place, and says how it ended; a failure of one keeps no other from
+        running. The progress counts each job's steps, with its name for a table.
+
+        Errors: `InvalidArgument` as `start_maintenance`, and for a job that has no schedule;
+        `Closed`.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    def maintenance(self) -> builtins.list[MaintenanceJob]:
+        """The jobs of maintenance: when each ran last, how that ended, when it runs next. Jobs of
+        all processes that share the databases are among them, whether or not this one runs any.
+
+        Errors: `Closed`. A database that cannot be asked shows in the errors of its jobs.
+        """
+    def flush_logs(self) -> None:
+        """Writes what the verbs `log_later` of webhooks and API keys have left in memory. The
+        store does so by itself within a second, before a log is read, and when it is closed.
+
+        Errors: those of the databases; what could not be written waits on.
+        """
+    def log_buffer(self) -> LogBuffer:
+        """How many rows wait in memory to be written to the logs of requests and deliveries, and
+        how many were lost.
+
+        Errors: `Closed`.
         """
 
 def open_store(

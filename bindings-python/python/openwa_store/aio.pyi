@@ -158,6 +158,24 @@ class ApiKeys(_Handle):
         response_time: int | None = None,
     ) -> _store.ApiKeyLog:
         """Logs a request that was made with a key."""
+    async def log_later(
+        self,
+        *,
+        api_key_id: UUID | str | None = None,
+        endpoint: str,
+        method: str,
+        ip_address: str | None = None,
+        user_agent: str | None = None,
+        status_code: int,
+        response_time: int | None = None,
+    ) -> None:
+        """Logs a request without waiting: the row is written within a second, together with
+        others, and before the log is read or the store closed. While the database cannot be
+        reached rows wait, up to 10,000 or 16 MB; beyond that the oldest are lost and counted,
+        see `log_buffer`.
+
+        Errors: `InvalidArgument` naming the column, `Closed`. None of the database.
+        """
     async def logs(
         self,
         key: UUID | str | None = None,
@@ -772,6 +790,24 @@ class Webhooks(_Handle):
 
         Errors: `NotFound` for the webhook, `InvalidArgument`.
         """
+    async def log_later(
+        self,
+        webhook: UUID | str,
+        *,
+        event: str,
+        status_code: int | None = None,
+        attempt: int | None = None,
+        payload: Any,
+        response: Any = None,
+        error: str | None = None,
+    ) -> None:
+        """Logs an attempt without waiting: the row is written within a second, together with
+        others, and before the log is read or the store closed. While the database cannot be
+        reached rows wait, up to 10,000 or 16 MB; beyond that the oldest are lost and counted,
+        see `log_buffer`. A row whose webhook is deleted by then goes with it.
+
+        Errors: `InvalidArgument` naming the column, `Closed`. None of the database.
+        """
     async def logs(
         self,
         webhook: UUID | str,
@@ -959,6 +995,127 @@ class Store(_Handle):
         """Like `import`, from a file.
 
         Errors: as `import`, with the path in the context.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    async def backup(
+        self,
+        *,
+        repo: _store.BackupRepo | Mapping[str, Any] | None = None,
+        name: str | None = None,
+        prune: bool | None = None,
+        keep: _store.KeepRules | Mapping[str, Any] | None = None,
+        temp_dir: str | None = None,
+        pg_dump: str | None = None,
+        read_all: bool | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> _store.BackupReport:
+        """Writes a backup of the store while it is in use: Main and Data as of one moment each,
+        one behind the other. The repository is made if it is missing. What is in it already is
+        not written again, so a backup every hour costs about what changed. It counts only when
+        everything new was read back from the repository.
+
+        It needs room for a copy of the databases beside Main, or in `temp_dir`. Writers go on
+        meanwhile.
+
+        Errors: `PermissionDenied` for a wrong password or wrong credentials, `NotFound` for a
+        missing bucket, `Unavailable` when the storage does not answer, `Busy` while another
+        process makes a backup of this store or writes to this repository, `Corrupt` when a
+        database or the repository is damaged, `DiskFull`, `SchemaTooNew` for a repository of a
+        newer version, `Cancelled`, `Unsupported` in a build without the feature. Earlier
+        backups stay as they are.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    async def backups(
+        self,
+        *,
+        repo: str | None = None,
+        password: str | None = None,
+        password_file: str | None = None,
+        password_command: str | None = None,
+    ) -> builtins.list[_store.Backup]:
+        """The backups in a repository, the oldest first; this store need not be one of them. What
+        other programs put into it is left out.
+
+        Errors: `NotFound` when there is no repository; those of `backup`.
+        """
+    async def verify_backups(
+        self,
+        *,
+        repo: _store.BackupRepo | Mapping[str, Any] | None = None,
+        backup: str | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> _store.BackupVerify:
+        """Reads backups back whole and compares them with what was written: every byte of every
+        file.
+
+        Errors: `NotFound` when there is no such backup; those of `backup`. What is wrong *in*
+        backups is in the report.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    async def prune_backups(
+        self,
+        *,
+        repo: str | None = None,
+        password: str | None = None,
+        password_file: str | None = None,
+        password_command: str | None = None,
+        last: int | None = None,
+        hourly: int | None = None,
+        daily: int | None = None,
+        weekly: int | None = None,
+        monthly: int | None = None,
+        yearly: int | None = None,
+        name: str | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> _store.BackupPrune:
+        """Forgets the backups that no rule keeps, and gives back the space that only they used: it
+        is marked first, and removed by a prune at least 23 hours later, so that a backup which
+        is being written meanwhile loses nothing.
+
+        Errors: `Busy` while another process writes to the repository; those of `backup`.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    async def restore_backup(
+        self,
+        *,
+        dir: str | None = None,
+        main: str | None = None,
+        data: str | None = None,
+        from_env: bool | None = None,
+        api_key_pepper: str | None = None,
+        store_key: str | None = None,
+        history: bool | None = None,
+        durability: _store.Durability | str | None = None,
+        queue: int | None = None,
+        group: int | None = None,
+        repo: _store.BackupRepo | Mapping[str, Any] | None = None,
+        backup: str | None = None,
+        name: str | None = None,
+        replace: bool | None = None,
+        allow_old_credentials: bool | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> _store.RestoreReport:
+        """Restores a backup to where `target` says, which no process may have open: files into a
+        new place or, with `replace`, in place of those that are there, which are set aside
+        under another name; PostgreSQL into a schema without tables. Everything is verified
+        before it takes its place: checksums, integrity, references, row counts. This store has
+        no part in it and may be any, also one in memory.
+
+        Engines' credentials move on with every message. Those of a backup that were used since
+        break the account, so newer ones are not replaced unless that is allowed.
+
+        Errors: `Conflict` when there is a store already, when its credentials are newer, or
+        when the schema has tables; `Busy` while a process has the store open; `Corrupt` for a
+        damaged backup; `SchemaTooNew`; `DiskFull`; those of `backup`. The target is left as it
+        was.
 
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
@@ -1167,6 +1324,75 @@ class Store(_Handle):
 
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
+        """
+    async def start_maintenance(
+        self,
+        *,
+        retention: str | None = None,
+        idempotency: str | None = None,
+        partitions: str | None = None,
+        usage: str | None = None,
+        optimize: str | None = None,
+        timezone: str | None = None,
+        windows: _store.RetentionWindows | Mapping[str, Any] | None = None,
+    ) -> None:
+        """Starts maintenance in a thread of this store: retention, months ahead, uses of API keys,
+        statistics, each by its schedule. It ends with `stop_maintenance` or with the store.
+
+        Any number of processes may run it on the same databases: one of them runs a slot. What
+        was missed while nobody ran is made up for once. A job that fails is tried again within
+        its slot if that may help, and never keeps another one from running.
+
+        Errors: `InvalidArgument` naming the job for what is no schedule or time zone,
+        `Conflict` when it runs already.
+        """
+    async def stop_maintenance(self) -> None:
+        """Stops maintenance: a job that runs ends after its next step, and goes on when
+        maintenance is started again. Does nothing when it does not run.
+
+        Errors: `Forked`, `Closed`.
+        """
+    async def run_maintenance(
+        self,
+        job: _store.Job | str | None = None,
+        *,
+        retention: str | None = None,
+        idempotency: str | None = None,
+        partitions: str | None = None,
+        usage: str | None = None,
+        optimize: str | None = None,
+        timezone: str | None = None,
+        windows: _store.RetentionWindows | Mapping[str, Any] | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> builtins.list[_store.MaintenanceRun]:
+        """Runs what is due now and returns: maintenance for a host that has its own scheduler,
+        such as cron. With `job`, runs that one, due or not. The answer has one entry for each
+        job that was run at a place, and says how it ended; a failure of one keeps no other from
+        running. The progress counts each job's steps, with its name for a table.
+
+        Errors: `InvalidArgument` as `start_maintenance`, and for a job that has no schedule;
+        `Closed`.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    async def maintenance(self) -> builtins.list[_store.MaintenanceJob]:
+        """The jobs of maintenance: when each ran last, how that ended, when it runs next. Jobs of
+        all processes that share the databases are among them, whether or not this one runs any.
+
+        Errors: `Closed`. A database that cannot be asked shows in the errors of its jobs.
+        """
+    async def flush_logs(self) -> None:
+        """Writes what the verbs `log_later` of webhooks and API keys have left in memory. The
+        store does so by itself within a second, before a log is read, and when it is closed.
+
+        Errors: those of the databases; what could not be written waits on.
+        """
+    async def log_buffer(self) -> _store.LogBuffer:
+        """How many rows wait in memory to be written to the logs of requests and deliveries, and
+        how many were lost.
+
+        Errors: `Closed`.
         """
 
 class Opening:

@@ -187,10 +187,9 @@ impl ApiKeys<'_> {
     ///
     /// # Errors
     /// `InvalidArgument` naming the column, `Closed`. None of the database.
-    #[allow(clippy::needless_pass_by_value, reason = "as `log`, which keeps it")]
-    pub fn log_later(&self, request: NewApiKeyLog) -> Result<()> {
+    pub fn log_later(&self, request: &NewApiKeyLog) -> Result<()> {
         let env = self.0.env();
-        let row = logs::request_row(&env.ids, &request, env.now());
+        let row = logs::request_row(&env.ids, request, env.now());
         row.and_then(|row| self.0.log_request_later(row)).map_err(|e| e.during("api_keys.log_later"))
     }
 

@@ -83,10 +83,9 @@ impl Webhooks<'_> {
     ///
     /// # Errors
     /// `InvalidArgument` naming the column, `Closed`. None of the database.
-    #[allow(clippy::needless_pass_by_value, reason = "as `log`, which keeps it")]
-    pub fn log_later(&self, webhook: Uuid, delivery: NewDelivery) -> Result<()> {
+    pub fn log_later(&self, webhook: Uuid, delivery: &NewDelivery) -> Result<()> {
         let env = self.0.env();
-        let row = webhooks::delivery_row(&env.ids, webhook, &delivery, env.now());
+        let row = webhooks::delivery_row(&env.ids, webhook, delivery, env.now());
         observe::attempt(delivery.status_code);
         row.and_then(|row| self.0.log_delivery_later(row)).map_err(|e| e.during("webhooks.log_later"))
     }

@@ -250,9 +250,9 @@ fn requests_are_logged_later(cx: &Context) {
     let key = create(&store, named("till")).id;
     for (owner, endpoint) in [(Some(key), "/a"), (None, "/b"), (Some(Uuid::from_u128(7)), "/c")] {
         cx.pass(1);
-        store.api_keys().log_later(request(owner, endpoint)).unwrap();
+        store.api_keys().log_later(&request(owner, endpoint)).unwrap();
     }
-    store.api_keys().log_later(request(None, &"x".repeat(300))).unwrap();
+    store.api_keys().log_later(&request(None, &"x".repeat(300))).unwrap();
     let rows = store.api_keys().logs(None, &PageRequest::default()).unwrap().items;
     let owners: Vec<_> = rows.iter().map(|row| (row.endpoint.chars(), row.api_key_id)).collect();
     assert_eq!(

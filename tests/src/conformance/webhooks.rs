@@ -214,16 +214,16 @@ fn a_delivery_is_logged_later(cx: &Context) {
     for attempt in 1..=450 {
         let delivery =
             NewDelivery { attempt: Some(attempt), payload: json(r#"{"id":"A"}"#), ..Default::default() };
-        store.webhooks().log_later(id, delivery).unwrap();
+        store.webhooks().log_later(id, &delivery).unwrap();
     }
     let nobody = Uuid::from_u128(7);
-    store.webhooks().log_later(nobody, NewDelivery::default()).unwrap();
+    store.webhooks().log_later(nobody, &NewDelivery::default()).unwrap();
     refused_for(
-        store.webhooks().log_later(id, NewDelivery { attempt: Some(0), ..Default::default() }),
+        store.webhooks().log_later(id, &NewDelivery { attempt: Some(0), ..Default::default() }),
         "attempt",
     );
     refused_for(
-        store.webhooks().log_later(id, NewDelivery { event: "x".repeat(101).into(), ..Default::default() }),
+        store.webhooks().log_later(id, &NewDelivery { event: "x".repeat(101).into(), ..Default::default() }),
         "event",
     );
     let rows = all_pages(200, |request| store.webhooks().logs(id, request));
@@ -233,16 +233,16 @@ fn a_delivery_is_logged_later(cx: &Context) {
     let buffer = store.log_buffer().unwrap();
     assert_eq!((buffer.waiting, buffer.dropped), (0, 1), "what belongs to no webhook is counted");
     store.close().unwrap();
-    refused(store.webhooks().log_later(id, NewDelivery::default()), Kind::Closed);
+    refused(store.webhooks().log_later(id, &NewDelivery::default()), Kind::Closed);
 }
 
 fn what_was_logged_is_there_after_a_close(cx: &Context) {
     let (store, session) = cx.session();
     let id = webhook(&store, session);
-    (0..450).for_each(|_| store.webhooks().log_later(id, NewDelivery::default()).unwrap());
+    (0..450).for_each(|_| store.webhooks().log_later(id, &NewDelivery::default()).unwrap());
     store.close().unwrap();
     let store = cx.store();
-    (0..50).for_each(|_| store.webhooks().log_later(id, NewDelivery::default()).unwrap());
+    (0..50).for_each(|_| store.webhooks().log_later(id, &NewDelivery::default()).unwrap());
     drop(store);
     assert_eq!(all_pages(200, |request| cx.store().webhooks().logs(id, request)).len(), 500);
 }

@@ -52,7 +52,7 @@ verbs! { "api_keys"(store, progress);
 
     write log("The request." request: NewApiKeyLog) -> ApiKeyLog { store.api_keys().log(request) }
 
-    read log_later("The request." request: NewApiKeyLog) -> () { store.api_keys().log_later(request) }
+    read log_later("The request." request: NewApiKeyLog) -> () { store.api_keys().log_later(&request) }
 
     read logs("Only those of this key." key: Option<Uuid>, "Which page." page: PageRequest) -> Page<ApiKeyLog> {
         store.api_keys().logs(key, &page)

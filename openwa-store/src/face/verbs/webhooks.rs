@@ -35,7 +35,7 @@ verbs! { "webhooks"(store, progress);
     }
 
     read log_later("The webhook." webhook: Uuid, "The attempt." delivery: NewDelivery) -> () {
-        store.webhooks().log_later(webhook, delivery)
+        store.webhooks().log_later(webhook, &delivery)
     }
 
     read logs("The webhook." webhook: Uuid, "Which page." page: PageRequest) -> Page<WebhookLog> {
