@@ -18,6 +18,19 @@ export const writeOpenOptions = record('OpenOptions', {
   group: int,
 })
 
+export const writeOverviewOptions = record('OverviewOptions', {
+  days: int,
+  windowDays: int,
+})
+
+export const writeRepairOptions = record('RepairOptions', {
+  dryRun: bool,
+})
+
+export const writeVacuumOptions = record('VacuumOptions', {
+  full: bool,
+})
+
 export const writeExportOptions = record('ExportOptions', {
   main: bool,
   tables: list(text),
@@ -339,8 +352,121 @@ export const readStatus = (v: any): t.Status => ({
   databases: v[1].map((v: any) => readDatabaseStatus(v)),
 })
 
+export const readTableEstimate = (v: any): t.TableEstimate => ({
+  table: v[0],
+  rows: v[1],
+  exact: v[2],
+})
+
+export const readDatabaseOverview = (v: any): t.DatabaseOverview => ({
+  database: v[0],
+  place: v[1],
+  engine: v[2],
+  schemaVersion: v[3],
+  bytes: v[4],
+  freeBytes: v[5],
+  walBytes: v[6],
+  diskFreeBytes: v[7],
+  connections: v[8],
+  maxConnections: v[9],
+  tables: v[10].map((v: any) => readTableEstimate(v)),
+})
+
+export const readSessionCount = (v: any): t.SessionCount => ({
+  status: v[0],
+  sessions: v[1],
+})
+
+export const readTroubledSession = (v: any): t.TroubledSession => ({
+  id: v[0],
+  name: v[1],
+  status: v[2],
+  since: new Date(v[3]),
+})
+
+export const readDayCount = (v: any): t.DayCount => ({
+  day: new Date(v[0]),
+  messages: v[1],
+})
+
+export const readGrowth = (v: any): t.Growth => ({
+  messagesPerDay: v[0],
+  bytesPerDay: v[1],
+  oldest: v[2] === null ? null : new Date(v[2]),
+  window: v[3],
+  fullAt: v[4] === null ? null : new Date(v[4]),
+  bytesWhenFull: v[5],
+})
+
+export const readDeliveries = (v: any): t.Deliveries => ({
+  attempts: v[0],
+  delivered: v[1],
+  webhooks: v[2],
+})
+
+export const readExpiringKey = (v: any): t.ExpiringKey => ({
+  name: v[0],
+  keyPrefix: v[1],
+  expiresAt: new Date(v[2]),
+})
+
+export const readOverview = (v: any): t.Overview => ({
+  version: v[0],
+  at: new Date(v[1]),
+  problems: v[2],
+  databases: v[3].map((v: any) => readDatabaseOverview(v)),
+  sessions: v[4].map((v: any) => readSessionCount(v)),
+  troubled: v[5].map((v: any) => readTroubledSession(v)),
+  days: v[6].map((v: any) => readDayCount(v)),
+  daysEstimated: v[7],
+  growth: readGrowth(v[8]),
+  deliveries: readDeliveries(v[9]),
+  keys: v[10].map((v: any) => readExpiringKey(v)),
+  lastRetention: v[11] === null ? null : new Date(v[11]),
+})
+
+export const readFinding = (v: any): t.Finding => ({
+  kind: v[0],
+  database: v[1],
+  table: v[2],
+  part: v[3],
+  count: v[4],
+  example: v[5],
+  repairable: v[6],
+  text: v[7],
+  advice: v[8],
+})
+
 export const readCheckReport = (v: any): t.CheckReport => ({
-  problems: v[0],
+  findings: v[0].map((v: any) => readFinding(v)),
+  problems: v[1],
+})
+
+export const readRepaired = (v: any): t.Repaired => ({
+  kind: v[0],
+  database: v[1],
+  table: v[2],
+  count: v[3],
+})
+
+export const readRepairReport = (v: any): t.RepairReport => ({
+  found: v[0].map((v: any) => readFinding(v)),
+  repaired: v[1].map((v: any) => readRepaired(v)),
+  left: v[2].map((v: any) => readFinding(v)),
+  failed: v[3],
+})
+
+export const readVacuumedPart = (v: any): t.VacuumedPart => ({
+  database: v[0],
+  table: v[1],
+  bytesBefore: v[2],
+  bytesAfter: v[3],
+})
+
+export const readVacuumReport = (v: any): t.VacuumReport => ({
+  parts: v[0].map((v: any) => readVacuumedPart(v)),
+  alreadyRunning: v[1],
+  stopped: v[2],
 })
 
 export const readExportReport = (v: any): t.ExportReport => ({

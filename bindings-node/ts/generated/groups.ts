@@ -5,14 +5,17 @@ import type { OpenWAError } from '../error.js'
 import { Group, type Page } from '../group.js'
 import type { Handle } from '../native.js'
 import { callPure, query, verb, type LongOptions } from '../runtime.js'
-import { readApiKey, readApiKeyLog, readAuditLog, readAuthValue, readAuthorization, readBatchJob, readBatchJobMessage, readBegin, readChat, readCheckReport, readContact, readCreatedKey, readExportReport, readIdentity, readImportReport, readIndexInfo, readIngested, readIpWhitelistEntry, readMessage, readMessageReaction, readMigrateReport, readOpenwaExportReport, readPartitionInfo, readRetentionReport, readSaveResult, readSaved, readSecretsStatus, readSession, readSessionAuth, readSessionLog, readStatus, readTakeoverReport, readTransition, readWebhook, readWebhookLog, writeApiKeyUpdate, writeAsk, writeAuditFilter, writeAuthEntry, writeBatchResult, writeContactChange, writeContactFilter, writeExportOptions, writeImportOptions, writeKeyRules, writeMessageFilter, writeMigrateOptions, writeNewApiKey, writeNewApiKeyLog, writeNewAuditLog, writeNewBatch, writeNewDelivery, writeNewMessage, writeNewSession, writeNewWebhook, writeNewWhitelistEntry, writePageRequest, writeRetentionOptions, writeRetryPolicy, writeSessionFilter, writeSessionUpdate, writeTakeoverOptions, writeWebhookUpdate } from './codec.js'
+import { readApiKey, readApiKeyLog, readAuditLog, readAuthValue, readAuthorization, readBatchJob, readBatchJobMessage, readBegin, readChat, readCheckReport, readContact, readCreatedKey, readExportReport, readIdentity, readImportReport, readIndexInfo, readIngested, readIpWhitelistEntry, readMessage, readMessageReaction, readMigrateReport, readOpenwaExportReport, readOverview, readPartitionInfo, readRepairReport, readRetentionReport, readSaveResult, readSaved, readSecretsStatus, readSession, readSessionAuth, readSessionLog, readStatus, readTakeoverReport, readTransition, readVacuumReport, readWebhook, readWebhookLog, writeApiKeyUpdate, writeAsk, writeAuditFilter, writeAuthEntry, writeBatchResult, writeContactChange, writeContactFilter, writeExportOptions, writeImportOptions, writeKeyRules, writeMessageFilter, writeMigrateOptions, writeNewApiKey, writeNewApiKeyLog, writeNewAuditLog, writeNewBatch, writeNewDelivery, writeNewMessage, writeNewSession, writeNewWebhook, writeNewWhitelistEntry, writeOverviewOptions, writePageRequest, writeRepairOptions, writeRetentionOptions, writeRetryPolicy, writeSessionFilter, writeSessionUpdate, writeTakeoverOptions, writeVacuumOptions, writeWebhookUpdate } from './codec.js'
 import type * as t from './types.js'
 
 /* eslint-disable @typescript-eslint/no-explicit-any */
 
 const storeIngest = verb<t.Ingested>('store.ingest', [['engine', text], ['session', text], ['event', json], ['at', time]], (v: any) => readIngested(v))
 const storeStatus = verb<t.Status>('store.status', [], (v: any) => readStatus(v))
+const storeOverview = verb<t.Overview>('store.overview', [['options', writeOverviewOptions]], (v: any) => readOverview(v))
 const storeCheck = verb<t.CheckReport>('store.check', [], (v: any) => readCheckReport(v))
+const storeRepair = verb<t.RepairReport>('store.repair', [['options', writeRepairOptions]], (v: any) => readRepairReport(v))
+const storeVacuum = verb<t.VacuumReport>('store.vacuum', [['options', writeVacuumOptions]], (v: any) => readVacuumReport(v))
 const storeExportFile = verb<t.ExportReport>('store.export_file', [['path', text], ['options', writeExportOptions]], (v: any) => readExportReport(v))
 const storeImportFile = verb<t.ImportReport>('store.import_file', [['path', text], ['options', writeImportOptions]], (v: any) => readImportReport(v))
 const storeSecretsStatus = verb<t.SecretsStatus>('store.secrets_status', [], (v: any) => readSecretsStatus(v))
@@ -890,7 +893,8 @@ export abstract class Groups extends Group {
     return this.run(storeIngest, [engine, session, event, at])
   }
   /**
-   * Sizes, schema versions and row counts. Counting reads the smallest index of every table once.
+   * Sizes, schema versions and row counts. Counting reads the smallest index of every table once; of a large store
+   * `overview` tells nearly the same at once.
    *
    * Errors: those of the database.
    */
@@ -898,12 +902,48 @@ export abstract class Groups extends Group {
     return this.run(storeStatus, [])
   }
   /**
-   * Checks both databases: pages and indexes, foreign keys, and the counters of bulk jobs against a recount.
+   * The store on one screen: what needs attention, sizes, sessions by state, messages per day, growth, deliveries to
+   * webhooks, keys that expire. Nothing large is counted, so that it takes milliseconds also with ten million messages;
+   * estimates are marked as such.
+   *
+   * Errors: those of the databases.
+   */
+  overview(options?: t.OverviewOptions): Promise<t.Overview> {
+    return this.run(storeOverview, [options])
+  }
+  /**
+   * Checks both databases: pages and indexes (on SQLite), indexes that cannot be used, rows whose parent does not
+   * exist, counters of bulk jobs against a recount, ids of messages against messages, values that cannot be read, rows
+   * in the wrong place. It reads everything once, in constant memory, and holds nobody up; on a store that others
+   * write to, each question is answered of one moment.
    *
    * Errors: those of the database; what is wrong *in* it is in the report.
    */
   check(): Promise<t.CheckReport> {
     return this.run(storeCheck, [])
+  }
+  /**
+   * Checks, repairs what can be repaired without losing anything, and checks again. What is not certain, such as which
+   * of two rows is right, is reported and left. A file with damaged pages is not written to at all. With `dryRun`
+   * nothing is changed. The progress tells which table is being looked at, and rows where they are read one by one.
+   *
+   * Errors: `CANCELLED` when the callback stops it (what is repaired stays), those of the database.
+   */
+  repair(options?: t.RepairOptions, control?: LongOptions): Promise<t.RepairReport> {
+    return this.runLong(storeRepair, [options], control)
+  }
+  /**
+   * Gives the space of deleted rows back. By default it keeps nobody from working: on SQLite free pages go back to the
+   * file system in transactions of a few milliseconds; on PostgreSQL every table gets a `VACUUM (ANALYZE)`, which
+   * makes room in it for new rows and gives back what is free at its end. With `full` everything is written anew, see
+   * `full`. A crash in the middle loses nothing. The progress counts pages on SQLite, tables on
+   * PostgreSQL; stopping keeps what was given back until then. Of several processes one runs, the others answer
+   * `alreadyRunning`.
+   *
+   * Errors: `DISK_FULL` when `full` on SQLite finds less room than it needs, before anything is begun; those of the databases.
+   */
+  vacuum(options?: t.VacuumOptions, control?: LongOptions): Promise<t.VacuumReport> {
+    return this.runLong(storeVacuum, [options], control)
   }
   /**
    * Like `export`, to a file that only its owner may read; compressed if its name ends in

@@ -95,6 +95,23 @@ export type SessionStatus = 'created' | 'initializing' | 'qr_ready' | 'authentic
 export type Database = 'main' | 'data'
 
 /**
+ * A way in which something can be wrong.
+ *
+ * * `damaged_pages`: The file itself is damaged.
+ * * `damaged_index`: An index does not agree with its table, or cannot be used.
+ * * `orphan`: Rows belong to a row that does not exist.
+ * * `wrong_counters`: The counters of a bulk job are not what its messages say.
+ * * `message_without_id`: Messages cannot be found by their WhatsApp id (PostgreSQL).
+ * * `id_without_message`: A WhatsApp id is taken by a message that does not exist, so that it can never be stored (PostgreSQL).
+ * * `duplicate_message`: Several messages of one session have the same WhatsApp id.
+ * * `unlisted_month`: A month has rows that claim to be of a later one, and the list of such months does not say so (PostgreSQL).
+ * * `misplaced_row`: Rows are in the default partition although they belong to a month (PostgreSQL).
+ * * `lost_reaction`: Reactions to a message that is not there.
+ * * `unreadable_value`: Values that cannot be read: no time, no UUID, no JSON, none of the known names.
+ */
+export type FindingKind = 'damaged_pages' | 'damaged_index' | 'orphan' | 'wrong_counters' | 'message_without_id' | 'id_without_message' | 'duplicate_message' | 'unlisted_month' | 'misplaced_row' | 'lost_reaction' | 'unreadable_value'
+
+/**
  * What happens to rows that are there already.
  *
  * * `replace`: Every table of the document replaces the one in the store.
@@ -390,10 +407,228 @@ export interface TableRows {
   rows: number
 }
 
+/** What to show. */
+export interface OverviewOptions {
+  /** Days for which messages are counted, today included; default 14, at most 90. */
+  days?: number | null
+  /** How many days retention keeps messages, unless a session says otherwise; default 30, 0: for ever. */
+  windowDays?: number | null
+}
+
+/** A store on one screen. */
+export interface Overview {
+  /** The library's version. */
+  version: string
+  /** When it was looked at. */
+  at: Date
+  /** What needs attention, for people; empty: nothing does. */
+  problems: string[]
+  /** Main and Data. */
+  databases: DatabaseOverview[]
+  /** How many sessions are in each state that occurs. */
+  sessions: SessionCount[]
+  /** Sessions that have failed or are disconnected, the latest first, twenty at most. */
+  troubled: TroubledSession[]
+  /** Messages per day (UTC) by the time they were sent, oldest day first, today last. */
+  days: DayCount[]
+  /** Whether these are estimates, from a sample of the rows. */
+  daysEstimated: boolean
+  /** Where it is going. */
+  growth: Growth
+  /** Deliveries to webhooks. */
+  deliveries: Deliveries
+  /** API keys that expire within two weeks, or have in the last month, the first first, twenty at most. */
+  keys: ExpiringKey[]
+  /** When retention last ran; None: never. */
+  lastRetention: Date | null
+}
+
+/** One database on one line. */
+export interface DatabaseOverview {
+  /** `main` or `data`. */
+  database: string
+  /** Its path, `:memory:`, or the address of its server. */
+  place: string
+  /** Its engine and the engine's version. */
+  engine: string
+  /** The version of its schema. */
+  schemaVersion: number
+  /** Bytes of the file; on PostgreSQL, of all tables and indexes. */
+  bytes: number
+  /** Bytes in the file that a vacuum would give back. PostgreSQL does not tell. */
+  freeBytes: number | null
+  /** Bytes of the write-ahead log. A server's serves all its databases. */
+  walBytes: number | null
+  /** Bytes left on the disk, where that is this machine's. */
+  diskFreeBytes: number | null
+  /** Connections that this store holds to a server. */
+  connections: number | null
+  /** The most that it may hold. */
+  maxConnections: number | null
+  /** Rows per table. */
+  tables: TableEstimate[]
+}
+
+/** How many rows a table has. */
+export interface TableEstimate {
+  /** The table. */
+  table: string
+  /** Its rows. */
+  rows: number
+  /** Whether they were counted; else there are about as many. */
+  exact: boolean
+}
+
+/** How many sessions are in a state. */
+export interface SessionCount {
+  /** The state. */
+  status: SessionStatus
+  /** How many. */
+  sessions: number
+}
+
+/** A session that does not work. */
+export interface TroubledSession {
+  /** Its id. */
+  id: string
+  /** Its name. */
+  name: string
+  /** Its state. */
+  status: SessionStatus
+  /** When it last changed. */
+  since: Date
+}
+
+/** The messages of one day. */
+export interface DayCount {
+  /** Its first instant, UTC. */
+  day: Date
+  /** How many messages were sent on it. */
+  messages: number
+}
+
+/** Where the store is going. */
+export interface Growth {
+  /** Messages per day, over the last seven whole days, or as long as there have been any. */
+  messagesPerDay: number
+  /** Bytes that they take per day, indexes included. */
+  bytesPerDay: number
+  /** When the oldest message was stored. */
+  oldest: Date | null
+  /** How long retention keeps messages; None: for ever. In milliseconds. */
+  window: number | null
+  /** When the oldest message reaches the end of the window. From then on as much goes as comes. None: that was already, or will never be. */
+  fullAt: Date | null
+  /** The size of Data from then on, if it goes on like this. */
+  bytesWhenFull: number | null
+}
+
+/** Attempts to deliver events to webhooks in the last 24 hours; of very many, the last 20,000. */
+export interface Deliveries {
+  /** All attempts. */
+  attempts: number
+  /** Those that were answered with a status from 200 to 299. */
+  delivered: number
+  /** Webhooks that are active. */
+  webhooks: number
+}
+
+/** An API key that needs a successor. */
+export interface ExpiringKey {
+  /** Its name. */
+  name: string
+  /** Its first characters. */
+  keyPrefix: string
+  /** When it stops, or stopped, working. */
+  expiresAt: Date
+}
+
 /** What a check found. */
 export interface CheckReport {
-  /** Everything that is wrong, for people; empty: nothing is. */
+  /** Everything that is wrong; empty: nothing is. */
+  findings: Finding[]
+  /** The same for people, one line each. */
   problems: string[]
+}
+
+/** One thing that is wrong. */
+export interface Finding {
+  /** In which way. */
+  kind: FindingKind
+  /** `main` or `data`. */
+  database: string
+  /** The table; on PostgreSQL it may be that of a month. Empty: it cannot be told. */
+  table: string
+  /** The column or index. */
+  part: string | null
+  /** How many rows, or how many places. */
+  count: number
+  /** The key of one of the rows, or what SQLite says. */
+  example: string | null
+  /** Whether `repair` can mend it. */
+  repairable: boolean
+  /** What is wrong, for people. */
+  text: string
+  /** What to do about it, for people. */
+  advice: string
+}
+
+/** How to repair. */
+export interface RepairOptions {
+  /** Only says what would be repaired. */
+  dryRun?: boolean
+}
+
+/** What a repair did, or with `dryRun` would do. */
+export interface RepairReport {
+  /** What was wrong before. */
+  found: Finding[]
+  /** What was repaired, or would be. */
+  repaired: Repaired[]
+  /** What is still wrong after it, found by a second check; with `dryRun`, what would be left. */
+  left: Finding[]
+  /** Repairs that did not work, for people. */
+  failed: string[]
+}
+
+/** One repair. */
+export interface Repaired {
+  /** What was wrong. */
+  kind: FindingKind
+  /** `main` or `data`. */
+  database: string
+  /** The table. */
+  table: string
+  /** How many rows, or how many places. */
+  count: number
+}
+
+/** How to give space back. */
+export interface VacuumOptions {
+  /** Writes everything anew, which also joins pages that are half empty. On SQLite nobody can write while that lasts, and it needs room for a second copy; on PostgreSQL nobody can use the table that it is at. */
+  full?: boolean
+}
+
+/** What a vacuum did. */
+export interface VacuumReport {
+  /** What was gone through, with its size before and after. */
+  parts: VacuumedPart[]
+  /** Another process is at it; this one did nothing. */
+  alreadyRunning: boolean
+  /** The callback stopped it. What was given back so far stays so. */
+  stopped: boolean
+}
+
+/** One file, or one table of a server. */
+export interface VacuumedPart {
+  /** `main` or `data`. */
+  database: string
+  /** The table, on PostgreSQL; on SQLite None: it is the whole file. */
+  table: string | null
+  /** Bytes before, with indexes. */
+  bytesBefore: number
+  /** Bytes after. */
+  bytesAfter: number
 }
 
 /** What to export, and how. */

@@ -15,7 +15,7 @@ use super::json::{Object, array};
 use super::options::Options;
 use super::output::Output;
 use crate::record::{IntoRecord, Value};
-use crate::{DatabaseOverview, Json, Overview, OverviewOptions, Store};
+use crate::{DatabaseOverview, Json, MaintenanceJob, Overview, OverviewOptions, Store};
 
 /// Show the store on one screen
 ///
@@ -66,9 +66,26 @@ impl Status {
     fn frame(&self, store: &Store, json: bool) -> Result<Vec<String>> {
         let width = width();
         let days = self.days.unwrap_or(if width >= WIDE { 30 } else { 14 });
-        let it = store.overview(&OverviewOptions { days: Some(days), window_days: self.window })?;
-        Ok(if json { vec![document(it).to_string()] } else { screen::screen(&it, width) })
+        let mut it = store.overview(&OverviewOptions { days: Some(days), window_days: self.window })?;
+        // A store that nobody looks after by schedule has nothing to say of that.
+        let mut jobs = store.maintenance()?;
+        jobs.retain(|job| job.schedule.is_some() || job.started_at.is_some());
+        it.problems.extend(jobs.iter().filter_map(trouble));
+        Ok(if json { vec![document(it, jobs).to_string()] } else { screen::screen(&it, &jobs, width) })
     }
+}
+
+/// What is wrong with a job: its last run failed.
+fn trouble(job: &MaintenanceJob) -> Option<String> {
+    let failed = job.error_at.is_some_and(|at| job.succeeded_at.is_none_or(|good| good < at));
+    failed
+        .then(|| format!("{} failed: {}", job_name(job), job.error.as_deref().unwrap_or("it was broken off")))
+}
+
+/// `retention`, or `vacuum of main` where each database has its own.
+fn job_name(job: &MaintenanceJob) -> String {
+    let name = job.job.name().replace('_', " ");
+    job.database.map_or_else(|| name.clone(), |database| format!("{name} of {database}"))
 }
 
 /// Columns of the terminal; where there is none, what `COLUMNS` says.
@@ -79,8 +96,10 @@ fn width() -> usize {
     columns.max(NARROWEST)
 }
 
-/// The overview as every language gets it, but with the rows of each database as an object.
-fn document(it: Overview) -> Json {
+/// The overview as every language gets it, but with the rows of each database as an object, and with the jobs of
+/// maintenance.
+fn document(it: Overview, jobs: Vec<MaintenanceJob>) -> Json {
+    let jobs = array(jobs.into_iter().map(|job| job.into_record().to_json()));
     let databases = array(it.databases.iter().map(database));
     let record = it.into_record();
     let fields = record.shape().fields.iter().zip(record.values());
@@ -88,7 +107,7 @@ fn document(it: Overview) -> Json {
         "databases" => object.put("databases", databases.clone()),
         name => object.put(name, value.to_json()),
     });
-    whole.done()
+    whole.put("maintenance", jobs).done()
 }
 
 fn database(it: &DatabaseOverview) -> Json {

@@ -3,11 +3,11 @@
 use console::{measure_text_width, style, truncate_str};
 use indicatif::{HumanBytes, HumanCount};
 
-use super::WIDE;
 use super::chart::{chart, short};
+use super::{WIDE, job_name, trouble};
 use crate::cli::table::plain;
 use crate::entity::SessionStatus;
-use crate::{DatabaseOverview, Overview, Timestamp};
+use crate::{DatabaseOverview, MaintenanceJob, Overview, Timestamp};
 
 /// Problems that are named; of more, their number is.
 const PROBLEMS: usize = 6;
@@ -20,7 +20,7 @@ const GAP: usize = 4;
 /// Wider lines are hard to read.
 const WIDEST: usize = 160;
 
-pub fn screen(it: &Overview, width: usize) -> Vec<String> {
+pub fn screen(it: &Overview, jobs: &[MaintenanceJob], width: usize) -> Vec<String> {
     let width = width.min(WIDEST);
     let mut lines = vec![heading(it, width)];
     lines.extend(problems(it));
@@ -32,6 +32,7 @@ pub fn screen(it: &Overview, width: usize) -> Vec<String> {
         block("GROWTH", growth(it)),
         block("WEBHOOKS", webhooks(it)),
         block("API KEYS", keys(it)),
+        block("MAINTENANCE", maintenance(jobs, it.at)),
     ];
     lines.extend(databases);
     if width >= WIDE {
@@ -231,6 +232,23 @@ fn keys(it: &Overview) -> Vec<String> {
         vec![name, style(plain(k.key_prefix.as_stored())).dim().to_string(), when.to_string()]
     });
     aligned(&named.collect::<Vec<_>>())
+}
+
+/// When each job ran last, and when it is due.
+fn maintenance(jobs: &[MaintenanceJob], now: Timestamp) -> Vec<String> {
+    let row = |job: &MaintenanceJob| {
+        let last = match (trouble(job), job.succeeded_at) {
+            _ if job.running => style("running".to_owned()).cyan(),
+            (Some(_), _) => style("failed".to_owned()).red(),
+            (None, Some(at)) => style(ago(at, now)).green(),
+            (None, None) => style("not yet".to_owned()).dim(),
+        };
+        let next = job
+            .next
+            .map_or_else(String::new, |next| if next <= now { "due".to_owned() } else { until(next, now) });
+        vec![job_name(job), last.to_string(), style(next).dim().to_string()]
+    };
+    aligned(&jobs.iter().map(row).collect::<Vec<_>>())
 }
 
 /// `3 h ago`.
