@@ -1154,8 +1154,8 @@ int32_t openwa_store_maintenance(const openwa_store *store,
                                  openwa_error **err);
 
 /**
- * Writes the rows that `log_later` and `log_later` left to be written. The store does so by itself within a
- * second, before a log is read, and when it is closed.
+ * Writes what the verbs `log_later` of webhooks and API keys have left in memory. The store does so by itself
+ * within a second, before a log is read, and when it is closed.
  *
  * Errors: those of the databases; what could not be written waits on.
  */

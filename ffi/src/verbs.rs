@@ -535,8 +535,8 @@ pub unsafe extern "C" fn openwa_store_maintenance(
     }
 }
 
-/// Writes the rows that `log_later` and `log_later` left to be written. The store does so by itself within a
-/// second, before a log is read, and when it is closed.
+/// Writes what the verbs `log_later` of webhooks and API keys have left in memory. The store does so by itself
+/// within a second, before a log is read, and when it is closed.
 ///
 /// Errors: those of the databases; what could not be written waits on.
 #[unsafe(no_mangle)]

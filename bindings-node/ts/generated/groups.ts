@@ -5,7 +5,7 @@ import type { OpenWAError } from '../error.js'
 import { Group, type Page } from '../group.js'
 import type { Handle } from '../native.js'
 import { callPure, query, verb, type LongOptions } from '../runtime.js'
-import { readApiKey, readApiKeyLog, readAuditLog, readAuthValue, readAuthorization, readBatchJob, readBatchJobMessage, readBegin, readChat, readCheckReport, readContact, readCreatedKey, readExportReport, readIdentity, readImportReport, readIndexInfo, readIngested, readIpWhitelistEntry, readMessage, readMessageReaction, readMigrateReport, readOpenwaExportReport, readPartitionInfo, readRetentionReport, readSaveResult, readSaved, readSession, readSessionAuth, readSessionLog, readStatus, readTakeoverReport, readTransition, readWebhook, readWebhookLog, writeApiKeyUpdate, writeAsk, writeAuditFilter, writeAuthEntry, writeBatchResult, writeContactChange, writeContactFilter, writeExportOptions, writeImportOptions, writeKeyRules, writeMessageFilter, writeMigrateOptions, writeNewApiKey, writeNewApiKeyLog, writeNewAuditLog, writeNewBatch, writeNewDelivery, writeNewMessage, writeNewSession, writeNewWebhook, writeNewWhitelistEntry, writePageRequest, writeRetentionOptions, writeRetryPolicy, writeSessionFilter, writeSessionUpdate, writeTakeoverOptions, writeWebhookUpdate } from './codec.js'
+import { readApiKey, readApiKeyLog, readAuditLog, readAuthValue, readAuthorization, readBatchJob, readBatchJobMessage, readBegin, readChat, readCheckReport, readContact, readCreatedKey, readExportReport, readIdentity, readImportReport, readIndexInfo, readIngested, readIpWhitelistEntry, readLogBuffer, readMaintenanceJob, readMaintenanceRun, readMessage, readMessageReaction, readMigrateReport, readOpenwaExportReport, readPartitionInfo, readRetentionReport, readSaveResult, readSaved, readSession, readSessionAuth, readSessionLog, readStatus, readTakeoverReport, readTransition, readWebhook, readWebhookLog, writeApiKeyUpdate, writeAsk, writeAuditFilter, writeAuthEntry, writeBatchResult, writeContactChange, writeContactFilter, writeExportOptions, writeImportOptions, writeKeyRules, writeMaintenanceOptions, writeMessageFilter, writeMigrateOptions, writeNewApiKey, writeNewApiKeyLog, writeNewAuditLog, writeNewBatch, writeNewDelivery, writeNewMessage, writeNewSession, writeNewWebhook, writeNewWhitelistEntry, writePageRequest, writeRetentionOptions, writeRetryPolicy, writeSessionFilter, writeSessionUpdate, writeTakeoverOptions, writeWebhookUpdate } from './codec.js'
 import type * as t from './types.js'
 
 /* eslint-disable @typescript-eslint/no-explicit-any */
@@ -24,6 +24,12 @@ const storeTakeover = verb<t.TakeoverReport>('store.takeover', [['sources', list
 const storeExportOpenwaFile = verb<t.OpenwaExportReport>('store.export_openwa_file', [['path', text]], (v: any) => readOpenwaExportReport(v))
 const storeRetentionPreview = verb<t.RetentionReport>('store.retention_preview', [['options', writeRetentionOptions]], (v: any) => readRetentionReport(v))
 const storeRunRetention = verb<t.RetentionReport>('store.run_retention', [['options', writeRetentionOptions]], (v: any) => readRetentionReport(v))
+const storeStartMaintenance = verb<void>('store.start_maintenance', [['options', writeMaintenanceOptions]], same)
+const storeStopMaintenance = verb<void>('store.stop_maintenance', [], same)
+const storeRunMaintenance = verb<t.MaintenanceRun[]>('store.run_maintenance', [['options', writeMaintenanceOptions], ['job', text]], (v: any) => v.map((v: any) => readMaintenanceRun(v)))
+const storeMaintenance = verb<t.MaintenanceJob[]>('store.maintenance', [], (v: any) => v.map((v: any) => readMaintenanceJob(v)))
+const storeFlushLogs = verb<void>('store.flush_logs', [], same)
+const storeLogBuffer = verb<t.LogBuffer>('store.log_buffer', [], (v: any) => readLogBuffer(v))
 const sessionsCreate = verb<t.Session>('sessions.create', [['session', writeNewSession]], (v: any) => readSession(v))
 const sessionsGet = verb<t.Session>('sessions.get', [['id', text]], (v: any) => readSession(v))
 const sessionsFind = verb<t.Session | null>('sessions.find', [['name', text]], (v: any) => (v === null ? null : readSession(v)))
@@ -63,6 +69,7 @@ const webhooksSubscribed = verb<t.Webhook[]>('webhooks.subscribed', [['session',
 const webhooksUpdate = verb<t.Webhook>('webhooks.update', [['id', text], ['update', writeWebhookUpdate]], (v: any) => readWebhook(v))
 const webhooksDelete = verb<boolean>('webhooks.delete', [['id', text]], same)
 const webhooksLog = verb<t.WebhookLog>('webhooks.log', [['webhook', text], ['delivery', writeNewDelivery]], (v: any) => readWebhookLog(v))
+const webhooksLogLater = verb<void>('webhooks.log_later', [['webhook', text], ['delivery', writeNewDelivery]], same)
 const webhooksLogs = query<Page<t.WebhookLog>>('webhooks.logs', [['webhook', text], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readWebhookLog), next: v[1] }))
 const webhooksBegin = verb<t.Begin>('webhooks.begin', [['webhook', text], ['key', text], ['event', text]], (v: any) => readBegin(v))
 const webhooksFinish = verb<void>('webhooks.finish', [['webhook', text], ['key', text], ['status', int], ['data', json]], same)
@@ -97,6 +104,7 @@ const apiKeysAllowAddress = verb<t.IpWhitelistEntry>('api_keys.allow_address', [
 const apiKeysSetAddressActive = verb<boolean>('api_keys.set_address_active', [['entry', text], ['active', bool]], same)
 const apiKeysRemoveAddress = verb<boolean>('api_keys.remove_address', [['entry', text]], same)
 const apiKeysLog = verb<t.ApiKeyLog>('api_keys.log', [['request', writeNewApiKeyLog]], (v: any) => readApiKeyLog(v))
+const apiKeysLogLater = verb<void>('api_keys.log_later', [['request', writeNewApiKeyLog]], same)
 const apiKeysLogs = query<Page<t.ApiKeyLog>>('api_keys.logs', [['key', text], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readApiKeyLog), next: v[1] }))
 const auditLog = verb<t.AuditLog>('audit.log', [['entry', writeNewAuditLog]], (v: any) => readAuditLog(v))
 const auditList = query<Page<t.AuditLog>>('audit.list', [['filter', writeAuditFilter], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readAuditLog), next: v[1] }))
@@ -144,6 +152,7 @@ const policyCheckRetentionClock = verb<void>('policy.check_retention_clock', [['
 const policyCheckMedia = verb<void>('policy.check_media', [['media', json]], same)
 const policyCheckBatchOptions = verb<void>('policy.check_batch_options', [['options', json]], same)
 const policyTextLength = verb<number>('policy.text_length', [['text', text]], same)
+const policyNextSlot = verb<Date | null>('policy.next_slot', [['schedule', text], ['after', time], ['timezone', text]], (v: any) => (v === null ? null : new Date(v)))
 
 /** See `store.sessions`. */
 export class Sessions extends Group {
@@ -503,6 +512,17 @@ export class Webhooks extends Group {
   }
 
   /**
+   * Logs an attempt without waiting: the row is written within a second, together with others, and before the log is
+   * read or the store closed. While the database cannot be reached rows wait, up to 10,000 or 16 MB; beyond that the
+   * oldest are lost and counted, see `logBuffer`. A row whose webhook is deleted by then goes with it.
+   *
+   * Errors: `INVALID_ARGUMENT` naming the column, `CLOSED`. None of the database.
+   */
+  logLater(webhook: string, delivery: t.NewDelivery): Promise<void> {
+    return this.run(webhooksLogLater, [webhook, delivery])
+  }
+
+  /**
    * One page of a webhook's delivery log, newest first.
    *
    * Errors: `INVALID_ARGUMENT` for a bad limit or cursor.
@@ -814,6 +834,17 @@ export class ApiKeys extends Group {
   }
 
   /**
+   * Logs a request without waiting: the row is written within a second, together with others, and before the log is
+   * read or the store closed. While the database cannot be reached rows wait, up to 10,000 or 16 MB; beyond that the
+   * oldest are lost and counted, see `logBuffer`.
+   *
+   * Errors: `INVALID_ARGUMENT` naming the column, `CLOSED`. None of the database.
+   */
+  logLater(request: t.NewApiKeyLog): Promise<void> {
+    return this.run(apiKeysLogLater, [request])
+  }
+
+  /**
    * One page of the log of requests, newest first, of one key or of all.
    *
    * Errors: `INVALID_ARGUMENT` for a bad limit or cursor.
@@ -1013,6 +1044,64 @@ export abstract class Groups extends Group {
    */
   runRetention(options?: t.RetentionOptions, control?: LongOptions): Promise<t.RetentionReport> {
     return this.runLong(storeRunRetention, [options], control)
+  }
+  /**
+   * Starts maintenance in a thread of this store: retention, months ahead, uses of API keys, statistics, each by its
+   * schedule. It ends with `stopMaintenance` or with the store.
+   *
+   * Any number of processes may run it on the same databases: one of them runs a slot. What was missed while nobody
+   * ran is made up for once. A job that fails is tried again within its slot if that may help, and never keeps another
+   * one from running.
+   *
+   * Errors: `INVALID_ARGUMENT` naming the job for what is no schedule or time zone, `CONFLICT` when it runs already.
+   */
+  startMaintenance(options?: t.MaintenanceOptions): Promise<void> {
+    return this.run(storeStartMaintenance, [options])
+  }
+  /**
+   * Stops maintenance: a job that runs ends after its next step, and goes on when maintenance is started again. Does
+   * nothing when it does not run.
+   *
+   * Errors: `FORKED`, `CLOSED`.
+   */
+  stopMaintenance(): Promise<void> {
+    return this.run(storeStopMaintenance, [])
+  }
+  /**
+   * Runs what is due now and returns: maintenance for a host that has its own scheduler, such as cron. With `job`, runs
+   * that one, due or not. The answer has one entry for each job that was run at a place, and says how it ended; a
+   * failure of one keeps no other from running. The progress counts each job's steps, with its name for a table.
+   *
+   * Errors: `INVALID_ARGUMENT` as `startMaintenance`, and for a job that has no schedule; `CLOSED`.
+   */
+  runMaintenance(options?: t.MaintenanceOptions, job?: t.Job | null, control?: LongOptions): Promise<t.MaintenanceRun[]> {
+    return this.runLong(storeRunMaintenance, [options, job], control)
+  }
+  /**
+   * The jobs of maintenance: when each ran last, how that ended, when it runs next. Jobs of all processes that share
+   * the databases are among them, whether or not this one runs any.
+   *
+   * Errors: `CLOSED`. A database that cannot be asked shows in the errors of its jobs.
+   */
+  maintenance(): Promise<t.MaintenanceJob[]> {
+    return this.run(storeMaintenance, [])
+  }
+  /**
+   * Writes what the verbs `logLater` of webhooks and API keys have left in memory. The store does so by itself within
+   * a second, before a log is read, and when it is closed.
+   *
+   * Errors: those of the databases; what could not be written waits on.
+   */
+  flushLogs(): Promise<void> {
+    return this.run(storeFlushLogs, [])
+  }
+  /**
+   * How many rows wait in memory to be written to the logs of requests and deliveries, and how many were lost.
+   *
+   * Errors: `CLOSED`.
+   */
+  logBuffer(): Promise<t.LogBuffer> {
+    return this.run(storeLogBuffer, [])
   }
 }
 
@@ -1306,5 +1395,14 @@ export const policy = {
   /** The size of a text as limits count it: in code points. */
   textLength(text: string): number {
     return callPure(policyTextLength, [text])
+  },
+  /**
+   * When a cron expression of five fields (`minute hour day month weekday`) is due next after an instant. A local time
+   * that daylight saving time skips or repeats counts once.
+   *
+   * Errors: `INVALID_ARGUMENT` naming `schedule` or `timezone`.
+   */
+  nextSlot(schedule: string, after: Date, timezone?: string | null): Date | null {
+    return callPure(policyNextSlot, [schedule, after, timezone])
   },
 } as const

@@ -109,6 +109,27 @@ export type Mode = 'replace' | 'merge'
 export type Missing = 'keep' | 'clear'
 
 /**
+ * Work that maintenance does by itself.
+ *
+ * * `retention`: Deletes what is older than its window.
+ * * `idempotency`: Deletes old idempotency keys of webhooks, of which there are many and which live for a day.
+ * * `partitions`: Makes the coming months' tables of messages, on PostgreSQL.
+ * * `usage`: Writes how often API keys were used. Every process has counted for itself, so each writes its own.
+ * * `optimize`: Renews what the databases know about their tables, so that they find rows the short way, and gives free pages back.
+ */
+export type Job = 'retention' | 'idempotency' | 'partitions' | 'usage' | 'optimize'
+
+/**
+ * How a run of a job ended.
+ *
+ * * `done`: It is done.
+ * * `stopped`: It was stopped on request; what it did stays done.
+ * * `failed`: It failed; the error says why.
+ * * `elsewhere`: Another process is running it.
+ */
+export type MaintenanceOutcome = 'done' | 'stopped' | 'failed' | 'elsewhere'
+
+/**
  * What a change of a message did.
  *
  * * `updated`: The row changed.
@@ -637,6 +658,80 @@ export interface RetentionReport {
   alreadyRunning: boolean
   /** The callback stopped it. What was deleted so far stays deleted. */
   stopped: boolean
+}
+
+/** When the jobs of maintenance run: cron expressions of five fields (`minute hour day month weekday`). Not given: the default; null: never. */
+export interface MaintenanceOptions {
+  /** Retention; default daily at midnight, `0 0 * * *`. */
+  retention?: string | null
+  /** Old idempotency keys; default hourly, `0 * * * *`. */
+  idempotency?: string | null
+  /** Months ahead, on PostgreSQL; default daily, `30 0 * * *`. */
+  partitions?: string | null
+  /** Uses of API keys; default every minute, `* * * * *`. */
+  usage?: string | null
+  /** Statistics and free pages; default daily, `45 3 * * *`. */
+  optimize?: string | null
+  /** The time zone of the expressions, by its IANA name; default `UTC`. A local time that daylight saving time skips or repeats counts once. */
+  timezone?: string | null
+  /** How long rows are kept. */
+  windows?: RetentionWindows
+}
+
+/** What became of a job that was run. */
+export interface MaintenanceRun {
+  /** The job. */
+  job: Job
+  /** The database that it worked on; null: it is each process's own. */
+  database: Database | null
+  /** When it was due; null: it was not begun. */
+  slot: Date | null
+  /** How often the slot was begun. */
+  attempt: number
+  /** How it ended. */
+  outcome: MaintenanceOutcome
+  /** Why it failed. */
+  error: string | null
+}
+
+/** A job of maintenance: when it ran, how that ended, when it runs next. */
+export interface MaintenanceJob {
+  /** The job. */
+  job: Job
+  /** The database that it works on; null: each process does it for itself, and this is about the present one. */
+  database: Database | null
+  /** When it is due: the cron expression of this store's maintenance, else that of who ran it last; null: nobody has. */
+  schedule: string | null
+  /** The time zone of the expression. */
+  timezone: string | null
+  /** When the last run was due; null: it never ran. */
+  slot: Date | null
+  /** How often that slot was begun: more than 1 after failures and interruptions. */
+  attempt: number
+  /** Host and process of the last run. */
+  runner: string | null
+  /** When the last run began. */
+  startedAt: Date | null
+  /** When it ended; null: it has not, or was interrupted. */
+  endedAt: Date | null
+  /** Whether it runs at this moment. */
+  running: boolean
+  /** When a run succeeded last. */
+  succeededAt: Date | null
+  /** What the last failure was; it stays after a success. */
+  error: string | null
+  /** When that was. */
+  errorAt: Date | null
+  /** When it is due next; in the past: it is due. */
+  next: Date | null
+}
+
+/** What waits in memory to be written to the logs of requests and deliveries. */
+export interface LogBuffer {
+  /** Rows that wait. */
+  waiting: number
+  /** Rows that were lost since the store was opened: the oldest of too many, while the database was out of reach. */
+  dropped: number
 }
 
 /** A session to be created. Only the name is needed. */

@@ -73,8 +73,14 @@ __all__ = [
     "InvalidTransitionError",
     "IoError",
     "IpWhitelistEntry",
+    "Job",
     "KeyRules",
     "LastFullAccessKeyError",
+    "LogBuffer",
+    "MaintenanceJob",
+    "MaintenanceOptions",
+    "MaintenanceOutcome",
+    "MaintenanceRun",
     "Message",
     "MessageFilter",
     "MessageReaction",
@@ -337,6 +343,36 @@ class Engine(_StrEnum):
     """whatsapp-web.js, for Node, through a browser."""
     NEONIZE = "neonize"
     """neonize, for Python, over whatsmeow."""
+
+class Job(_StrEnum):
+    """Work that maintenance does by itself."""
+
+    RETENTION = "retention"
+    """Deletes what is older than its window."""
+    IDEMPOTENCY = "idempotency"
+    """Deletes old idempotency keys of webhooks, of which there are many and which live for a day."""
+    PARTITIONS = "partitions"
+    """Makes the coming months' tables of messages, on PostgreSQL."""
+    USAGE = "usage"
+    """Writes how often API keys were used. Every process has counted for itself, so each writes
+    its own.
+    """
+    OPTIMIZE = "optimize"
+    """Renews what the databases know about their tables, so that they find rows the short way, and
+    gives free pages back.
+    """
+
+class MaintenanceOutcome(_StrEnum):
+    """How a run of a job ended."""
+
+    DONE = "done"
+    """It is done."""
+    STOPPED = "stopped"
+    """It was stopped on request; what it did stays done."""
+    FAILED = "failed"
+    """It failed; the error says why."""
+    ELSEWHERE = "elsewhere"
+    """Another process is running it."""
 
 class Missing(_StrEnum):
     """What happens to tables that the document does not have."""
@@ -1571,6 +1607,164 @@ class KeyRules(Record):
     @property
     def whitelist(self) -> tuple[NewWhitelistEntry, ...] | None:
         """From where it may be used; default from anywhere."""
+
+class LogBuffer(Record):
+    """What waits in memory to be written to the logs of requests and deliveries."""
+
+    def __new__(
+        cls,
+        *,
+        waiting: int | None = None,
+        dropped: int | None = None,
+    ) -> Self: ...
+    @property
+    def waiting(self) -> int:
+        """Rows that wait."""
+    @property
+    def dropped(self) -> int:
+        """Rows that were lost since the store was opened: the oldest of too many, while the
+        database was out of reach.
+        """
+
+class MaintenanceJob(Record):
+    """A job of maintenance: when it ran, how that ended, when it runs next."""
+
+    def __new__(
+        cls,
+        *,
+        job: Job | str | None = None,
+        database: Database | str | None = None,
+        schedule: str | None = None,
+        timezone: str | None = None,
+        slot: datetime | None = None,
+        attempt: int | None = None,
+        runner: str | None = None,
+        started_at: datetime | None = None,
+        ended_at: datetime | None = None,
+        running: bool | None = None,
+        succeeded_at: datetime | None = None,
+        error: str | None = None,
+        error_at: datetime | None = None,
+        next: datetime | None = None,
+    ) -> Self: ...
+    @property
+    def job(self) -> Job:
+        """The job."""
+    @property
+    def database(self) -> Database | None:
+        """The database that it works on; `None`: each process does it for itself, and this is
+        about the present one.
+        """
+    @property
+    def schedule(self) -> str | None:
+        """When it is due: the cron expression of this store's maintenance, else that of who ran it
+        last; `None`: nobody has.
+        """
+    @property
+    def timezone(self) -> str | None:
+        """The time zone of the expression."""
+    @property
+    def slot(self) -> datetime | None:
+        """When the last run was due; `None`: it never ran."""
+    @property
+    def attempt(self) -> int:
+        """How often that slot was begun: more than 1 after failures and interruptions."""
+    @property
+    def runner(self) -> str | None:
+        """Host and process of the last run."""
+    @property
+    def started_at(self) -> datetime | None:
+        """When the last run began."""
+    @property
+    def ended_at(self) -> datetime | None:
+        """When it ended; `None`: it has not, or was interrupted."""
+    @property
+    def running(self) -> bool:
+        """Whether it runs at this moment."""
+    @property
+    def succeeded_at(self) -> datetime | None:
+        """When a run succeeded last."""
+    @property
+    def error(self) -> str | None:
+        """What the last failure was; it stays after a success."""
+    @property
+    def error_at(self) -> datetime | None:
+        """When that was."""
+    @property
+    def next(self) -> datetime | None:
+        """When it is due next; in the past: it is due."""
+
+class MaintenanceOptions(Record):
+    """When the jobs of maintenance run: cron expressions of five fields (`minute hour day month
+    weekday`). Not given: the default; null: never.
+    """
+
+    def __new__(
+        cls,
+        *,
+        retention: str | None = None,
+        idempotency: str | None = None,
+        partitions: str | None = None,
+        usage: str | None = None,
+        optimize: str | None = None,
+        timezone: str | None = None,
+        windows: RetentionWindows | Mapping[str, Any] | None = None,
+    ) -> Self: ...
+    @property
+    def retention(self) -> str | None:
+        """Retention; default daily at midnight, `0 0 * * *`."""
+    @property
+    def idempotency(self) -> str | None:
+        """Old idempotency keys; default hourly, `0 * * * *`."""
+    @property
+    def partitions(self) -> str | None:
+        """Months ahead, on PostgreSQL; default daily, `30 0 * * *`."""
+    @property
+    def usage(self) -> str | None:
+        """Uses of API keys; default every minute, `* * * * *`."""
+    @property
+    def optimize(self) -> str | None:
+        """Statistics and free pages; default daily, `45 3 * * *`."""
+    @property
+    def timezone(self) -> str | None:
+        """The time zone of the expressions, by its IANA name; default `UTC`. A local time that
+        daylight saving time skips or repeats counts once.
+        """
+    @property
+    def windows(self) -> RetentionWindows:
+        """How long rows are kept."""
+
+class MaintenanceRun(Record):
+    """What became of a job that was run."""
+
+    def __new__(
+        cls,
+        *,
+        job: Job | str | None = None,
+        database: Database | str | None = None,
+        slot: datetime | None = None,
+        attempt: int | None = None,
+        outcome: MaintenanceOutcome | str | None = None,
+        error: str | None = None,
+    ) -> Self: ...
+    @property
+    def job(self) -> Job:
+        """The job."""
+    @property
+    def database(self) -> Database | None:
+        """The database that it worked on; `None`: it is each process's own."""
+    @property
+    def slot(self) -> datetime | None:
+        """When it was due; `None`: it was not begun."""
+    @property
+    def attempt(self) -> int:
+        """How often the slot was begun."""
+    @property
+    def outcome(self) -> MaintenanceOutcome:
+        """How it ended."""
+    @property
+    def error(self) -> str | None:
+        """Why it failed."""
 
 class Message(Record):
     """A message. There is one row per session and WhatsApp message id."""
@@ -3065,6 +3259,24 @@ class ApiKeys(_Handle):
         response_time: int | None = None,
     ) -> ApiKeyLog:
         """Logs a request that was made with a key."""
+    def log_later(
+        self,
+        *,
+        api_key_id: UUID | str | None = None,
+        endpoint: str,
+        method: str,
+        ip_address: str | None = None,
+        user_agent: str | None = None,
+        status_code: int,
+        response_time: int | None = None,
+    ) -> None:
+        """Logs a request without waiting: the row is written within a second, together with
+        others, and before the log is read or the store closed. While the database cannot be
+        reached rows wait, up to 10,000 or 16 MB; beyond that the oldest are lost and counted,
+        see `log_buffer`.
+
+        Errors: `InvalidArgument` naming the column, `Closed`. None of the database.
+        """
     def logs(
         self,
         key: UUID | str | None = None,
@@ -3662,6 +3874,24 @@ class Webhooks(_Handle):
 
         Errors: `NotFound` for the webhook, `InvalidArgument`.
         """
+    def log_later(
+        self,
+        webhook: UUID | str,
+        *,
+        event: str,
+        status_code: int | None = None,
+        attempt: int | None = None,
+        payload: Any,
+        response: Any = None,
+        error: str | None = None,
+    ) -> None:
+        """Logs an attempt without waiting: the row is written within a second, together with
+        others, and before the log is read or the store closed. While the database cannot be
+        reached rows wait, up to 10,000 or 16 MB; beyond that the oldest are lost and counted,
+        see `log_buffer`. A row whose webhook is deleted by then goes with it.
+
+        Errors: `InvalidArgument` naming the column, `Closed`. None of the database.
+        """
     def logs(
         self,
         webhook: UUID | str,
@@ -3933,6 +4163,75 @@ class Store(_Handle):
 
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
+        """
+    def start_maintenance(
+        self,
+        *,
+        retention: str | None = None,
+        idempotency: str | None = None,
+        partitions: str | None = None,
+        usage: str | None = None,
+        optimize: str | None = None,
+        timezone: str | None = None,
+        windows: RetentionWindows | Mapping[str, Any] | None = None,
+    ) -> None:
+        """Starts maintenance in a thread of this store: retention, months ahead, uses of API keys,
+        statistics, each by its schedule. It ends with `stop_maintenance` or with the store.
+
+        Any number of processes may run it on the same databases: one of them runs a slot. What
+        was missed while nobody ran is made up for once. A job that fails is tried again within
+        its slot if that may help, and never keeps another one from running.
+
+        Errors: `InvalidArgument` naming the job for what is no schedule or time zone,
+        `Conflict` when it runs already.
+        """
+    def stop_maintenance(self) -> None:
+        """Stops maintenance: a job that runs ends after its next step, and goes on when
+        maintenance is started again. Does nothing when it does not run.
+
+        Errors: `Forked`, `Closed`.
+        """
+    def run_maintenance(
+        self,
+        job: Job | str | None = None,
+        *,
+        retention: str | None = None,
+        idempotency: str | None = None,
+        partitions: str | None = None,
+        usage: str | None = None,
+        optimize: str | None = None,
+        timezone: str | None = None,
+        windows: RetentionWindows | Mapping[str, Any] | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> builtins.list[MaintenanceRun]:
+        """Runs what is due now and returns: maintenance for a host that has its own scheduler,
+        such as cron. With `job`, runs that one, due or not. The answer has one entry for each
+        job that was run at a place, and says how it ended; a failure of one keeps no other from
+        running. The progress counts each job's steps, with its name for a table.
+
+        Errors: `InvalidArgument` as `start_maintenance`, and for a job that has no schedule;
+        `Closed`.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    def maintenance(self) -> builtins.list[MaintenanceJob]:
+        """The jobs of maintenance: when each ran last, how that ended, when it runs next. Jobs of
+        all processes that share the databases are among them, whether or not this one runs any.
+
+        Errors: `Closed`. A database that cannot be asked shows in the errors of its jobs.
+        """
+    def flush_logs(self) -> None:
+        """Writes what the verbs `log_later` of webhooks and API keys have left in memory. The
+        store does so by itself within a second, before a log is read, and when it is closed.
+
+        Errors: those of the databases; what could not be written waits on.
+        """
+    def log_buffer(self) -> LogBuffer:
+        """How many rows wait in memory to be written to the logs of requests and deliveries, and
+        how many were lost.
+
+        Errors: `Closed`.
         """
 
 def open_store(

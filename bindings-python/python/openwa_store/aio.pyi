@@ -158,6 +158,24 @@ class ApiKeys(_Handle):
         response_time: int | None = None,
     ) -> _store.ApiKeyLog:
         """Logs a request that was made with a key."""
+    async def log_later(
+        self,
+        *,
+        api_key_id: UUID | str | None = None,
+        endpoint: str,
+        method: str,
+        ip_address: str | None = None,
+        user_agent: str | None = None,
+        status_code: int,
+        response_time: int | None = None,
+    ) -> None:
+        """Logs a request without waiting: the row is written within a second, together with
+        others, and before the log is read or the store closed. While the database cannot be
+        reached rows wait, up to 10,000 or 16 MB; beyond that the oldest are lost and counted,
+        see `log_buffer`.
+
+        Errors: `InvalidArgument` naming the column, `Closed`. None of the database.
+        """
     async def logs(
         self,
         key: UUID | str | None = None,
@@ -771,6 +789,24 @@ class Webhooks(_Handle):
 
         Errors: `NotFound` for the webhook, `InvalidArgument`.
         """
+    async def log_later(
+        self,
+        webhook: UUID | str,
+        *,
+        event: str,
+        status_code: int | None = None,
+        attempt: int | None = None,
+        payload: Any,
+        response: Any = None,
+        error: str | None = None,
+    ) -> None:
+        """Logs an attempt without waiting: the row is written within a second, together with
+        others, and before the log is read or the store closed. While the database cannot be
+        reached rows wait, up to 10,000 or 16 MB; beyond that the oldest are lost and counted,
+        see `log_buffer`. A row whose webhook is deleted by then goes with it.
+
+        Errors: `InvalidArgument` naming the column, `Closed`. None of the database.
+        """
     async def logs(
         self,
         webhook: UUID | str,
@@ -1038,6 +1074,75 @@ class Store(_Handle):
 
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
+        """
+    async def start_maintenance(
+        self,
+        *,
+        retention: str | None = None,
+        idempotency: str | None = None,
+        partitions: str | None = None,
+        usage: str | None = None,
+        optimize: str | None = None,
+        timezone: str | None = None,
+        windows: _store.RetentionWindows | Mapping[str, Any] | None = None,
+    ) -> None:
+        """Starts maintenance in a thread of this store: retention, months ahead, uses of API keys,
+        statistics, each by its schedule. It ends with `stop_maintenance` or with the store.
+
+        Any number of processes may run it on the same databases: one of them runs a slot. What
+        was missed while nobody ran is made up for once. A job that fails is tried again within
+        its slot if that may help, and never keeps another one from running.
+
+        Errors: `InvalidArgument` naming the job for what is no schedule or time zone,
+        `Conflict` when it runs already.
+        """
+    async def stop_maintenance(self) -> None:
+        """Stops maintenance: a job that runs ends after its next step, and goes on when
+        maintenance is started again. Does nothing when it does not run.
+
+        Errors: `Forked`, `Closed`.
+        """
+    async def run_maintenance(
+        self,
+        job: _store.Job | str | None = None,
+        *,
+        retention: str | None = None,
+        idempotency: str | None = None,
+        partitions: str | None = None,
+        usage: str | None = None,
+        optimize: str | None = None,
+        timezone: str | None = None,
+        windows: _store.RetentionWindows | Mapping[str, Any] | None = None,
+        progress: Callable[[str, int, int | None], object] | None = None,
+    ) -> builtins.list[_store.MaintenanceRun]:
+        """Runs what is due now and returns: maintenance for a host that has its own scheduler,
+        such as cron. With `job`, runs that one, due or not. The answer has one entry for each
+        job that was run at a place, and says how it ended; a failure of one keeps no other from
+        running. The progress counts each job's steps, with its name for a table.
+
+        Errors: `InvalidArgument` as `start_maintenance`, and for a job that has no schedule;
+        `Closed`.
+
+        `progress` is called with the table, its rows that are done, and all its rows where that
+        is known. It stops the call by returning `False` or by raising.
+        """
+    async def maintenance(self) -> builtins.list[_store.MaintenanceJob]:
+        """The jobs of maintenance: when each ran last, how that ended, when it runs next. Jobs of
+        all processes that share the databases are among them, whether or not this one runs any.
+
+        Errors: `Closed`. A database that cannot be asked shows in the errors of its jobs.
+        """
+    async def flush_logs(self) -> None:
+        """Writes what the verbs `log_later` of webhooks and API keys have left in memory. The
+        store does so by itself within a second, before a log is read, and when it is closed.
+
+        Errors: those of the databases; what could not be written waits on.
+        """
+    async def log_buffer(self) -> _store.LogBuffer:
+        """How many rows wait in memory to be written to the logs of requests and deliveries, and
+        how many were lost.
+
+        Errors: `Closed`.
         """
 
 class Opening:

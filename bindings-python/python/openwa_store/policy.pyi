@@ -37,6 +37,7 @@ __all__ = [
     "needs_engine",
     "network_contains",
     "next_attempt",
+    "next_slot",
     "normalize_address",
     "parse_ip",
     "parse_network",
@@ -319,3 +320,10 @@ def check_batch_options(options: Any) -> None:
 
 def text_length(text: str) -> int:
     """The size of a text as limits count it: in code points."""
+
+def next_slot(schedule: str, after: datetime, timezone: str | None = None) -> datetime | None:
+    """When a cron expression of five fields (`minute hour day month weekday`) is due next after an
+    instant. A local time that daylight saving time skips or repeats counts once.
+
+    Errors: `InvalidArgument` naming `schedule` or `timezone`.
+    """
