@@ -72,6 +72,16 @@ export const writeRetentionOptions = record('RetentionOptions', {
   force: bool,
 })
 
+export const writeMaintenanceOptions = record('MaintenanceOptions', {
+  retention: text,
+  idempotency: text,
+  partitions: text,
+  usage: text,
+  optimize: text,
+  timezone: text,
+  windows: writeRetentionWindows,
+})
+
 export const writeNewSession = record('NewSession', {
   id: text,
   name: text,
@@ -585,6 +595,37 @@ export const readRetentionReport = (v: any): t.RetentionReport => ({
   bytesFreed: v[1],
   alreadyRunning: v[2],
   stopped: v[3],
+})
+
+export const readMaintenanceRun = (v: any): t.MaintenanceRun => ({
+  job: v[0],
+  database: v[1],
+  slot: v[2] === null ? null : new Date(v[2]),
+  attempt: v[3],
+  outcome: v[4],
+  error: v[5],
+})
+
+export const readMaintenanceJob = (v: any): t.MaintenanceJob => ({
+  job: v[0],
+  database: v[1],
+  schedule: v[2],
+  timezone: v[3],
+  slot: v[4] === null ? null : new Date(v[4]),
+  attempt: v[5],
+  runner: v[6],
+  startedAt: v[7] === null ? null : new Date(v[7]),
+  endedAt: v[8] === null ? null : new Date(v[8]),
+  running: v[9],
+  succeededAt: v[10] === null ? null : new Date(v[10]),
+  error: v[11],
+  errorAt: v[12] === null ? null : new Date(v[12]),
+  next: v[13] === null ? null : new Date(v[13]),
+})
+
+export const readLogBuffer = (v: any): t.LogBuffer => ({
+  waiting: v[0],
+  dropped: v[1],
 })
 
 export const readSession = (v: any): t.Session => ({
