@@ -163,6 +163,176 @@ pub unsafe extern "C" fn openwa_store_import_file(
     }
 }
 
+/// Writes a backup of the store while it is in use: Main and Data as of one moment each, one behind the other.
+/// The repository is made if it is missing. What is in it already is not written again, so a backup every hour
+/// costs about what changed. It counts only when everything new was read back from the repository.
+///
+/// It needs room for a copy of the databases beside Main, or in `temp_dir`. Writers go on meanwhile.
+///
+/// - `options`: Where to, and how: a `BackupOptions`, or NULL.
+/// - `progress`: hears of the progress, with `user`; may be NULL.
+/// - `out`: a `BackupReport`; free it with `openwa_record_free`.
+///
+/// Errors: `OPENWA_ERR_PERMISSION_DENIED` for a wrong password or wrong credentials, `OPENWA_ERR_NOT_FOUND` for a
+/// missing bucket, `OPENWA_ERR_UNAVAILABLE` when the storage does not answer, `OPENWA_ERR_BUSY` while another
+/// process makes a backup of this store or writes to this repository, `OPENWA_ERR_CORRUPT` when a database or the
+/// repository is damaged, `OPENWA_ERR_DISK_FULL`, `OPENWA_ERR_SCHEMA_TOO_NEW` for a repository of a newer
+/// version, `OPENWA_ERR_CANCELLED`, `OPENWA_ERR_UNSUPPORTED` in a build without the feature. Earlier backups stay
+/// as they are.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_backup(
+    store: *const openwa_store,
+    options: *const openwa_record,
+    progress: openwa_progress_fn,
+    user: *mut c_void,
+    out: *mut *mut openwa_record,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer = call::run_long(
+                store,
+                const { verb("store.backup") },
+                vec![call::record(options)?],
+                progress,
+                user,
+            )?;
+            call::give_record(out, answer)
+        })
+    }
+}
+
+/// The backups in a repository, the oldest first; this store need not be one of them. What other programs put
+/// into it is left out.
+///
+/// - `repo`: The repository: a `BackupRepo`, or NULL.
+/// - `out`: a list of `Backup`; free it with `openwa_rows_free`.
+///
+/// Errors: `OPENWA_ERR_NOT_FOUND` when there is no repository; those of `backup`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_backups(
+    store: *const openwa_store,
+    repo: *const openwa_record,
+    out: *mut *mut openwa_rows,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer = call::run(store, const { verb("store.backups") }, vec![call::record(repo)?])?;
+            call::give_rows(out, answer)
+        })
+    }
+}
+
+/// Reads backups back whole and compares them with what was written: every byte of every file.
+///
+/// - `options`: Which ones: a `VerifyOptions`, or NULL.
+/// - `progress`: hears of the progress, with `user`; may be NULL.
+/// - `out`: a `BackupVerify`; free it with `openwa_record_free`.
+///
+/// Errors: `OPENWA_ERR_NOT_FOUND` when there is no such backup; those of `backup`. What is wrong *in* backups is
+/// in the report.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_verify_backups(
+    store: *const openwa_store,
+    options: *const openwa_record,
+    progress: openwa_progress_fn,
+    user: *mut c_void,
+    out: *mut *mut openwa_record,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer = call::run_long(
+                store,
+                const { verb("store.verify_backups") },
+                vec![call::record(options)?],
+                progress,
+                user,
+            )?;
+            call::give_record(out, answer)
+        })
+    }
+}
+
+/// Forgets the backups that no rule keeps, and gives back the space that only they used: it is marked first, and
+/// removed by a prune at least 23 hours later, so that a backup which is being written meanwhile loses nothing.
+///
+/// - `repo`: The repository: a `BackupRepo`, or NULL.
+/// - `keep`: What is kept: a `KeepRules`, or NULL.
+/// - `progress`: hears of the progress, with `user`; may be NULL.
+/// - `out`: a `BackupPrune`; free it with `openwa_record_free`.
+///
+/// Errors: `OPENWA_ERR_BUSY` while another process writes to the repository; those of `backup`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_prune_backups(
+    store: *const openwa_store,
+    repo: *const openwa_record,
+    keep: *const openwa_record,
+    progress: openwa_progress_fn,
+    user: *mut c_void,
+    out: *mut *mut openwa_record,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer = call::run_long(
+                store,
+                const { verb("store.prune_backups") },
+                vec![call::record(repo)?, call::record(keep)?],
+                progress,
+                user,
+            )?;
+            call::give_record(out, answer)
+        })
+    }
+}
+
+/// Restores a backup to where `target` says, which no process may have open: files into a new place or, with
+/// `replace`, in place of those that are there, which are set aside under another name; PostgreSQL into a schema
+/// without tables. Everything is verified before it takes its place: checksums, integrity, references, row
+/// counts. This store has no part in it and may be any, also one in memory.
+///
+/// Engines' credentials move on with every message. Those of a backup that were used since break the account, so
+/// newer ones are not replaced unless that is allowed.
+///
+/// - `target`: Where to, as a store is opened there: an `OpenOptions`, or NULL.
+/// - `options`: Which backup, and how: a `RestoreOptions`, or NULL.
+/// - `progress`: hears of the progress, with `user`; may be NULL.
+/// - `out`: a `RestoreReport`; free it with `openwa_record_free`.
+///
+/// Errors: `OPENWA_ERR_CONFLICT` when there is a store already, when its credentials are newer, or when the
+/// schema has tables; `OPENWA_ERR_BUSY` while a process has the store open; `OPENWA_ERR_CORRUPT` for a damaged
+/// backup; `OPENWA_ERR_SCHEMA_TOO_NEW`; `OPENWA_ERR_DISK_FULL`; those of `backup`. The target is left as it was.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_restore_backup(
+    store: *const openwa_store,
+    target: *const openwa_record,
+    options: *const openwa_record,
+    progress: openwa_progress_fn,
+    user: *mut c_void,
+    out: *mut *mut openwa_record,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer = call::run_long(
+                store,
+                const { verb("store.restore_backup") },
+                vec![call::record(target)?, call::record(options)?],
+                progress,
+                user,
+            )?;
+            call::give_record(out, answer)
+        })
+    }
+}
+
 /// How the secrets are kept, and whether this process can read them.
 ///
 /// - `out`: a `SecretsStatus`; free it with `openwa_record_free`.
