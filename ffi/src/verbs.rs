@@ -892,7 +892,7 @@ pub unsafe extern "C" fn openwa_store_stop_maintenance(
 ///
 /// - `options`: When the jobs run, and what they go by: a `MaintenanceOptions`, or NULL.
 /// - `job`: Only this job, due or not; default all that are due: `retention`, `idempotency`, `partitions`,
-///   `usage`, `optimize`; `NULL, 0` when not given.
+///   `usage`, `optimize`, `backup`; `NULL, 0` when not given.
 /// - `progress`: hears of the progress, with `user`; may be NULL.
 /// - `out`: a list of `MaintenanceRun`; free it with `openwa_rows_free`.
 ///
