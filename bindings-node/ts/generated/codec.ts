@@ -44,6 +44,46 @@ export const writeImportOptions = record('ImportOptions', {
   dryRun: bool,
 })
 
+export const writeBackupRepo = record('BackupRepo', {
+  repo: text,
+  password: text,
+  passwordFile: text,
+  passwordCommand: text,
+})
+
+export const writeKeepRules = record('KeepRules', {
+  last: int,
+  hourly: int,
+  daily: int,
+  weekly: int,
+  monthly: int,
+  yearly: int,
+  name: text,
+})
+
+export const writeBackupOptions = record('BackupOptions', {
+  repo: writeBackupRepo,
+  name: text,
+  prune: bool,
+  keep: writeKeepRules,
+  tempDir: text,
+  pgDump: text,
+  readAll: bool,
+})
+
+export const writeVerifyOptions = record('VerifyOptions', {
+  repo: writeBackupRepo,
+  backup: text,
+})
+
+export const writeRestoreOptions = record('RestoreOptions', {
+  repo: writeBackupRepo,
+  backup: text,
+  name: text,
+  replace: bool,
+  allowOldCredentials: bool,
+})
+
 export const writeMigrateOptions = record('MigrateOptions', {
   main: bool,
   replace: bool,
@@ -78,6 +118,8 @@ export const writeMaintenanceOptions = record('MaintenanceOptions', {
   partitions: text,
   usage: text,
   optimize: text,
+  backup: text,
+  backups: writeBackupOptions,
   timezone: text,
   windows: writeRetentionWindows,
 })
@@ -499,6 +541,49 @@ export const readImportReport = (v: any): t.ImportReport => ({
   dryRun: v[1],
   tables: v[2].map((v: any) => readImportedTable(v)),
   redacted: v[3],
+})
+
+export const readBackup = (v: any): t.Backup => ({
+  id: v[0],
+  name: v[1],
+  host: v[2],
+  mainAt: new Date(v[3]),
+  dataAt: new Date(v[4]),
+  library: v[5],
+  dataForm: v[6],
+  dataEngine: v[7],
+  rows: v[8],
+  bytes: v[9],
+  sealed: v[10],
+  added: v[11],
+})
+
+export const readBackupPrune = (v: any): t.BackupPrune => ({
+  kept: v[0],
+  forgotten: v[1],
+  freed: v[2],
+  marked: v[3],
+})
+
+export const readBackupReport = (v: any): t.BackupReport => ({
+  backup: readBackup(v[0]),
+  tables: v[1].map((v: any) => readTableRows(v)),
+  verified: v[2],
+  prune: v[3] === null ? null : readBackupPrune(v[3]),
+})
+
+export const readBackupVerify = (v: any): t.BackupVerify => ({
+  sound: v[0],
+  damaged: v[1],
+  bytes: v[2],
+  problems: v[3],
+})
+
+export const readRestoreReport = (v: any): t.RestoreReport => ({
+  backup: readBackup(v[0]),
+  tables: v[1].map((v: any) => readTableRows(v)),
+  setAside: v[2],
+  credentialsAt: v[3] === null ? null : new Date(v[3]),
 })
 
 export const readSecretsStatus = (v: any): t.SecretsStatus => ({

@@ -5,7 +5,7 @@ import type { OpenWAError } from '../error.js'
 import { Group, type Page } from '../group.js'
 import type { Handle } from '../native.js'
 import { callPure, query, verb, type LongOptions } from '../runtime.js'
-import { readApiKey, readApiKeyLog, readAuditLog, readAuthValue, readAuthorization, readBatchJob, readBatchJobMessage, readBegin, readChat, readCheckReport, readContact, readCreatedKey, readExportReport, readIdentity, readImportReport, readIndexInfo, readIngested, readIpWhitelistEntry, readMessage, readMessageReaction, readMigrateReport, readOpenwaExportReport, readOverview, readPartitionInfo, readRepairReport, readRetentionReport, readSaveResult, readSaved, readSecretsStatus, readSession, readSessionAuth, readSessionLog, readStatus, readTakeoverReport, readTransition, readVacuumReport, readWebhook, readWebhookLog, writeApiKeyUpdate, writeAsk, writeAuditFilter, writeAuthEntry, writeBatchResult, writeContactChange, writeContactFilter, writeExportOptions, writeImportOptions, writeKeyRules, writeMessageFilter, writeMigrateOptions, writeNewApiKey, writeNewApiKeyLog, writeNewAuditLog, writeNewBatch, writeNewDelivery, writeNewMessage, writeNewSession, writeNewWebhook, writeNewWhitelistEntry, writeOverviewOptions, writePageRequest, writeRepairOptions, writeRetentionOptions, writeRetryPolicy, writeSessionFilter, writeSessionUpdate, writeTakeoverOptions, writeVacuumOptions, writeWebhookUpdate } from './codec.js'
+import { readApiKey, readApiKeyLog, readAuditLog, readAuthValue, readAuthorization, readBackup, readBackupPrune, readBackupReport, readBackupVerify, readBatchJob, readBatchJobMessage, readBegin, readChat, readCheckReport, readContact, readCreatedKey, readExportReport, readIdentity, readImportReport, readIndexInfo, readIngested, readIpWhitelistEntry, readLogBuffer, readMaintenanceJob, readMaintenanceRun, readMessage, readMessageReaction, readMigrateReport, readOpenwaExportReport, readOverview, readPartitionInfo, readRepairReport, readRestoreReport, readRetentionReport, readSaveResult, readSaved, readSecretsStatus, readSession, readSessionAuth, readSessionLog, readStatus, readTakeoverReport, readTransition, readVacuumReport, readWebhook, readWebhookLog, writeApiKeyUpdate, writeAsk, writeAuditFilter, writeAuthEntry, writeBackupOptions, writeBackupRepo, writeBatchResult, writeContactChange, writeContactFilter, writeExportOptions, writeImportOptions, writeKeepRules, writeKeyRules, writeMaintenanceOptions, writeMessageFilter, writeMigrateOptions, writeNewApiKey, writeNewApiKeyLog, writeNewAuditLog, writeNewBatch, writeNewDelivery, writeNewMessage, writeNewSession, writeNewWebhook, writeNewWhitelistEntry, writeOpenOptions, writeOverviewOptions, writePageRequest, writeRepairOptions, writeRestoreOptions, writeRetentionOptions, writeRetryPolicy, writeSessionFilter, writeSessionUpdate, writeTakeoverOptions, writeVacuumOptions, writeVerifyOptions, writeWebhookUpdate } from './codec.js'
 import type * as t from './types.js'
 
 /* eslint-disable @typescript-eslint/no-explicit-any */
@@ -18,6 +18,11 @@ const storeRepair = verb<t.RepairReport>('store.repair', [['options', writeRepai
 const storeVacuum = verb<t.VacuumReport>('store.vacuum', [['options', writeVacuumOptions]], (v: any) => readVacuumReport(v))
 const storeExportFile = verb<t.ExportReport>('store.export_file', [['path', text], ['options', writeExportOptions]], (v: any) => readExportReport(v))
 const storeImportFile = verb<t.ImportReport>('store.import_file', [['path', text], ['options', writeImportOptions]], (v: any) => readImportReport(v))
+const storeBackup = verb<t.BackupReport>('store.backup', [['options', writeBackupOptions]], (v: any) => readBackupReport(v))
+const storeBackups = verb<t.Backup[]>('store.backups', [['repo', writeBackupRepo]], (v: any) => v.map((v: any) => readBackup(v)))
+const storeVerifyBackups = verb<t.BackupVerify>('store.verify_backups', [['options', writeVerifyOptions]], (v: any) => readBackupVerify(v))
+const storePruneBackups = verb<t.BackupPrune>('store.prune_backups', [['repo', writeBackupRepo], ['keep', writeKeepRules]], (v: any) => readBackupPrune(v))
+const storeRestoreBackup = verb<t.RestoreReport>('store.restore_backup', [['target', writeOpenOptions], ['options', writeRestoreOptions]], (v: any) => readRestoreReport(v))
 const storeSecretsStatus = verb<t.SecretsStatus>('store.secrets_status', [], (v: any) => readSecretsStatus(v))
 const storeSealSecrets = verb<number>('store.seal_secrets', [], same)
 const storeUnsealSecrets = verb<number>('store.unseal_secrets', [], same)
@@ -32,6 +37,12 @@ const storeTakeover = verb<t.TakeoverReport>('store.takeover', [['sources', list
 const storeExportOpenwaFile = verb<t.OpenwaExportReport>('store.export_openwa_file', [['path', text]], (v: any) => readOpenwaExportReport(v))
 const storeRetentionPreview = verb<t.RetentionReport>('store.retention_preview', [['options', writeRetentionOptions]], (v: any) => readRetentionReport(v))
 const storeRunRetention = verb<t.RetentionReport>('store.run_retention', [['options', writeRetentionOptions]], (v: any) => readRetentionReport(v))
+const storeStartMaintenance = verb<void>('store.start_maintenance', [['options', writeMaintenanceOptions]], same)
+const storeStopMaintenance = verb<void>('store.stop_maintenance', [], same)
+const storeRunMaintenance = verb<t.MaintenanceRun[]>('store.run_maintenance', [['options', writeMaintenanceOptions], ['job', text]], (v: any) => v.map((v: any) => readMaintenanceRun(v)))
+const storeMaintenance = verb<t.MaintenanceJob[]>('store.maintenance', [], (v: any) => v.map((v: any) => readMaintenanceJob(v)))
+const storeFlushLogs = verb<void>('store.flush_logs', [], same)
+const storeLogBuffer = verb<t.LogBuffer>('store.log_buffer', [], (v: any) => readLogBuffer(v))
 const sessionsCreate = verb<t.Session>('sessions.create', [['session', writeNewSession]], (v: any) => readSession(v))
 const sessionsGet = verb<t.Session>('sessions.get', [['id', text]], (v: any) => readSession(v))
 const sessionsFind = verb<t.Session | null>('sessions.find', [['name', text]], (v: any) => (v === null ? null : readSession(v)))
@@ -71,6 +82,7 @@ const webhooksSubscribed = verb<t.Webhook[]>('webhooks.subscribed', [['session',
 const webhooksUpdate = verb<t.Webhook>('webhooks.update', [['id', text], ['update', writeWebhookUpdate]], (v: any) => readWebhook(v))
 const webhooksDelete = verb<boolean>('webhooks.delete', [['id', text]], same)
 const webhooksLog = verb<t.WebhookLog>('webhooks.log', [['webhook', text], ['delivery', writeNewDelivery]], (v: any) => readWebhookLog(v))
+const webhooksLogLater = verb<void>('webhooks.log_later', [['webhook', text], ['delivery', writeNewDelivery]], same)
 const webhooksLogs = query<Page<t.WebhookLog>>('webhooks.logs', [['webhook', text], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readWebhookLog), next: v[1] }))
 const webhooksBegin = verb<t.Begin>('webhooks.begin', [['webhook', text], ['key', text], ['event', text]], (v: any) => readBegin(v))
 const webhooksFinish = verb<void>('webhooks.finish', [['webhook', text], ['key', text], ['status', int], ['data', json]], same)
@@ -105,6 +117,7 @@ const apiKeysAllowAddress = verb<t.IpWhitelistEntry>('api_keys.allow_address', [
 const apiKeysSetAddressActive = verb<boolean>('api_keys.set_address_active', [['entry', text], ['active', bool]], same)
 const apiKeysRemoveAddress = verb<boolean>('api_keys.remove_address', [['entry', text]], same)
 const apiKeysLog = verb<t.ApiKeyLog>('api_keys.log', [['request', writeNewApiKeyLog]], (v: any) => readApiKeyLog(v))
+const apiKeysLogLater = verb<void>('api_keys.log_later', [['request', writeNewApiKeyLog]], same)
 const apiKeysLogs = query<Page<t.ApiKeyLog>>('api_keys.logs', [['key', text], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readApiKeyLog), next: v[1] }))
 const auditLog = verb<t.AuditLog>('audit.log', [['entry', writeNewAuditLog]], (v: any) => readAuditLog(v))
 const auditList = query<Page<t.AuditLog>>('audit.list', [['filter', writeAuditFilter], ['page', writePageRequest]], (v: any) => ({ items: v[0].map(readAuditLog), next: v[1] }))
@@ -152,6 +165,7 @@ const policyCheckRetentionClock = verb<void>('policy.check_retention_clock', [['
 const policyCheckMedia = verb<void>('policy.check_media', [['media', json]], same)
 const policyCheckBatchOptions = verb<void>('policy.check_batch_options', [['options', json]], same)
 const policyTextLength = verb<number>('policy.text_length', [['text', text]], same)
+const policyNextSlot = verb<Date | null>('policy.next_slot', [['schedule', text], ['after', time], ['timezone', text]], (v: any) => (v === null ? null : new Date(v)))
 
 /** See `store.sessions`. */
 export class Sessions extends Group {
@@ -511,6 +525,17 @@ export class Webhooks extends Group {
   }
 
   /**
+   * Logs an attempt without waiting: the row is written within a second, together with others, and before the log is
+   * read or the store closed. While the database cannot be reached rows wait, up to 10,000 or 16 MB; beyond that the
+   * oldest are lost and counted, see `logBuffer`. A row whose webhook is deleted by then goes with it.
+   *
+   * Errors: `INVALID_ARGUMENT` naming the column, `CLOSED`. None of the database.
+   */
+  logLater(webhook: string, delivery: t.NewDelivery): Promise<void> {
+    return this.run(webhooksLogLater, [webhook, delivery])
+  }
+
+  /**
    * One page of a webhook's delivery log, newest first.
    *
    * Errors: `INVALID_ARGUMENT` for a bad limit or cursor.
@@ -822,6 +847,17 @@ export class ApiKeys extends Group {
   }
 
   /**
+   * Logs a request without waiting: the row is written within a second, together with others, and before the log is
+   * read or the store closed. While the database cannot be reached rows wait, up to 10,000 or 16 MB; beyond that the
+   * oldest are lost and counted, see `logBuffer`.
+   *
+   * Errors: `INVALID_ARGUMENT` naming the column, `CLOSED`. None of the database.
+   */
+  logLater(request: t.NewApiKeyLog): Promise<void> {
+    return this.run(apiKeysLogLater, [request])
+  }
+
+  /**
    * One page of the log of requests, newest first, of one key or of all.
    *
    * Errors: `INVALID_ARGUMENT` for a bad limit or cursor.
@@ -961,6 +997,64 @@ export abstract class Groups extends Group {
    */
   importFile(path: string, options?: t.ImportOptions, control?: LongOptions): Promise<t.ImportReport> {
     return this.runLong(storeImportFile, [path, options], control)
+  }
+  /**
+   * Writes a backup of the store while it is in use: Main and Data as of one moment each, one behind the other.
+   * The repository is made if it is missing. What is in it already is not written again, so a backup every hour costs
+   * about what changed. It counts only when everything new was read back from the repository.
+   *
+   * It needs room for a copy of the databases beside Main, or in `tempDir`. Writers go on meanwhile.
+   *
+   * Errors: `PERMISSION_DENIED` for a wrong password or wrong credentials, `NOT_FOUND` for a missing bucket, `UNAVAILABLE` when
+   * the storage does not answer, `BUSY` while another process makes a backup of this store or writes to this repository,
+   * `CORRUPT` when a database or the repository is damaged, `DISK_FULL`, `SCHEMA_TOO_NEW` for a repository of a newer
+   * version, `CANCELLED`, `UNSUPPORTED` in a build without the feature. Earlier backups stay as they are.
+   */
+  backup(options?: t.BackupOptions, control?: LongOptions): Promise<t.BackupReport> {
+    return this.runLong(storeBackup, [options], control)
+  }
+  /**
+   * The backups in a repository, the oldest first; this store need not be one of them. What other programs put into it
+   * is left out.
+   *
+   * Errors: `NOT_FOUND` when there is no repository; those of `backup`.
+   */
+  backups(repo?: t.BackupRepo): Promise<t.Backup[]> {
+    return this.run(storeBackups, [repo])
+  }
+  /**
+   * Reads backups back whole and compares them with what was written: every byte of every file.
+   *
+   * Errors: `NOT_FOUND` when there is no such backup; those of `backup`. What is wrong *in* backups is in the
+   * report.
+   */
+  verifyBackups(options?: t.VerifyOptions, control?: LongOptions): Promise<t.BackupVerify> {
+    return this.runLong(storeVerifyBackups, [options], control)
+  }
+  /**
+   * Forgets the backups that no rule keeps, and gives back the space that only they used: it is marked first, and removed
+   * by a prune at least 23 hours later, so that a backup which is being written meanwhile loses nothing.
+   *
+   * Errors: `BUSY` while another process writes to the repository; those of `backup`.
+   */
+  pruneBackups(repo?: t.BackupRepo, keep?: t.KeepRules, control?: LongOptions): Promise<t.BackupPrune> {
+    return this.runLong(storePruneBackups, [repo, keep], control)
+  }
+  /**
+   * Restores a backup to where `target` says, which no process may have open: files into a new place or, with
+   * `replace`, in place of those that are there, which are set aside under another name; PostgreSQL into a schema
+   * without tables. Everything is verified before it takes its place: checksums, integrity, references, row counts.
+   * This store has no part in it and may be any, also one in memory.
+   *
+   * Engines' credentials move on with every message. Those of a backup that were used since break the account, so
+   * newer ones are not replaced unless that is allowed.
+   *
+   * Errors: `CONFLICT` when there is a store already, when its credentials are newer, or when the schema has tables; `BUSY`
+   * while a process has the store open; `CORRUPT` for a damaged backup; `SCHEMA_TOO_NEW`; `DISK_FULL`; those of
+   * `backup`. The target is left as it was.
+   */
+  restoreBackup(target?: t.OpenOptions, options?: t.RestoreOptions, control?: LongOptions): Promise<t.RestoreReport> {
+    return this.runLong(storeRestoreBackup, [target, options], control)
   }
   /**
    * How the secrets are kept, and whether this process can read them.
@@ -1112,6 +1206,64 @@ export abstract class Groups extends Group {
    */
   runRetention(options?: t.RetentionOptions, control?: LongOptions): Promise<t.RetentionReport> {
     return this.runLong(storeRunRetention, [options], control)
+  }
+  /**
+   * Starts maintenance in a thread of this store: retention, months ahead, uses of API keys, statistics, each by its
+   * schedule. It ends with `stopMaintenance` or with the store.
+   *
+   * Any number of processes may run it on the same databases: one of them runs a slot. What was missed while nobody
+   * ran is made up for once. A job that fails is tried again within its slot if that may help, and never keeps another
+   * one from running.
+   *
+   * Errors: `INVALID_ARGUMENT` naming the job for what is no schedule or time zone, `CONFLICT` when it runs already.
+   */
+  startMaintenance(options?: t.MaintenanceOptions): Promise<void> {
+    return this.run(storeStartMaintenance, [options])
+  }
+  /**
+   * Stops maintenance: a job that runs ends after its next step, and goes on when maintenance is started again. Does
+   * nothing when it does not run.
+   *
+   * Errors: `FORKED`, `CLOSED`.
+   */
+  stopMaintenance(): Promise<void> {
+    return this.run(storeStopMaintenance, [])
+  }
+  /**
+   * Runs what is due now and returns: maintenance for a host that has its own scheduler, such as cron. With `job`, runs
+   * that one, due or not. The answer has one entry for each job that was run at a place, and says how it ended; a
+   * failure of one keeps no other from running. The progress counts each job's steps, with its name for a table.
+   *
+   * Errors: `INVALID_ARGUMENT` as `startMaintenance`, and for a job that has no schedule; `CLOSED`.
+   */
+  runMaintenance(options?: t.MaintenanceOptions, job?: t.Job | null, control?: LongOptions): Promise<t.MaintenanceRun[]> {
+    return this.runLong(storeRunMaintenance, [options, job], control)
+  }
+  /**
+   * The jobs of maintenance: when each ran last, how that ended, when it runs next. Jobs of all processes that share
+   * the databases are among them, whether or not this one runs any.
+   *
+   * Errors: `CLOSED`. A database that cannot be asked shows in the errors of its jobs.
+   */
+  maintenance(): Promise<t.MaintenanceJob[]> {
+    return this.run(storeMaintenance, [])
+  }
+  /**
+   * Writes what the verbs `logLater` of webhooks and API keys have left in memory. The store does so by itself within
+   * a second, before a log is read, and when it is closed.
+   *
+   * Errors: those of the databases; what could not be written waits on.
+   */
+  flushLogs(): Promise<void> {
+    return this.run(storeFlushLogs, [])
+  }
+  /**
+   * How many rows wait in memory to be written to the logs of requests and deliveries, and how many were lost.
+   *
+   * Errors: `CLOSED`.
+   */
+  logBuffer(): Promise<t.LogBuffer> {
+    return this.run(storeLogBuffer, [])
   }
 }
 
@@ -1405,5 +1557,14 @@ export const policy = {
   /** The size of a text as limits count it: in code points. */
   textLength(text: string): number {
     return callPure(policyTextLength, [text])
+  },
+  /**
+   * When a cron expression of five fields (`minute hour day month weekday`) is due next after an instant. A local time
+   * that daylight saving time skips or repeats counts once.
+   *
+   * Errors: `INVALID_ARGUMENT` naming `schedule` or `timezone`.
+   */
+  nextSlot(schedule: string, after: Date, timezone?: string | null): Date | null {
+    return callPure(policyNextSlot, [schedule, after, timezone])
   },
 } as const

@@ -128,6 +128,15 @@ export type Mode = 'replace' | 'merge'
 export type Missing = 'keep' | 'clear'
 
 /**
+ * In which form a database is in a backup.
+ *
+ * * `sqlite`: A SQLite file.
+ * * `pgDump`: What `pgDump` wrote, in its custom format.
+ * * `document`: A document as `export` writes it, where there was no `pgDump` for the server.
+ */
+export type Form = 'sqlite' | 'pg_dump' | 'document'
+
+/**
  * How the secrets of a store are kept.
  *
  * * `clear`: In clear.
@@ -137,6 +146,28 @@ export type Missing = 'keep' | 'clear'
  * * `opening`: They are being opened, or those that nobody can open are being dropped.
  */
 export type SecretsState = 'clear' | 'sealing' | 'sealed' | 'rotating' | 'opening'
+
+/**
+ * Work that maintenance does by itself.
+ *
+ * * `retention`: Deletes what is older than its window.
+ * * `idempotency`: Deletes old idempotency keys of webhooks, of which there are many and which live for a day.
+ * * `partitions`: Makes the coming months' tables of messages, on PostgreSQL.
+ * * `usage`: Writes how often API keys were used. Every process has counted for itself, so each writes its own.
+ * * `optimize`: Renews what the databases know about their tables, so that they find rows the short way, and gives free pages back.
+ * * `backup`: Makes a backup. Each host backs up its own Main, and Data with it.
+ */
+export type Job = 'retention' | 'idempotency' | 'partitions' | 'usage' | 'optimize' | 'backup'
+
+/**
+ * How a run of a job ended.
+ *
+ * * `done`: It is done.
+ * * `stopped`: It was stopped on request; what it did stays done.
+ * * `failed`: It failed; the error says why.
+ * * `elsewhere`: Another process is running it.
+ */
+export type MaintenanceOutcome = 'done' | 'stopped' | 'failed' | 'elsewhere'
 
 /**
  * What a change of a message did.
@@ -691,6 +722,152 @@ export interface ImportedTable {
   removed: number
 }
 
+/** How to make a backup. */
+export interface BackupOptions {
+  /** Where to. */
+  repo?: BackupRepo
+  /** Name of the store, for a repository that several stores share; default `openwa`. */
+  name?: string | null
+  /** Afterwards forgets the backups that `keep` does not keep, and gives their space back. */
+  prune?: boolean
+  /** Which backups are kept. */
+  keep?: KeepRules
+  /** Folder for the copies of the databases while they are written; default that of the Main database. */
+  tempDir?: string | null
+  /** The program `pgDump`, or `none`: Data on PostgreSQL is then written as a document; default one of at least the server's version, where there is one. */
+  pgDump?: string | null
+  /** Reads back the whole backup, not only what is new in the repository. On S3 that costs a download of everything. */
+  readAll?: boolean
+}
+
+/** A repository of backups, and the password that opens it. A password that is lost cannot be had again, and the backups with it. */
+export interface BackupRepo {
+  /** Path of a folder, `s3:https://host/bucket/path` or `s3://bucket/path`; default what `OPENWA_BACKUP_REPO` says. For S3 the usual variables apply: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION` … */
+  repo?: string | null
+  /** The password; default what `OPENWA_BACKUP_PASSWORD` says. */
+  password?: string | null
+  /** A file whose first line is the password. */
+  passwordFile?: string | null
+  /** A command for the shell that prints the password. */
+  passwordCommand?: string | null
+}
+
+/** Which backups a prune keeps: the last one of each of so many hours, days, weeks, months and years that have one, in UTC. Without any number: 24 hourly and 7 daily ones. The newest backup is always kept. */
+export interface KeepRules {
+  /** The last backups, whenever they were made. */
+  last?: number | null
+  /** One per hour. */
+  hourly?: number | null
+  /** One per day. */
+  daily?: number | null
+  /** One per week, which begins on Monday. */
+  weekly?: number | null
+  /** One per month. */
+  monthly?: number | null
+  /** One per year. */
+  yearly?: number | null
+  /** Only backups of the store of this name; default of all, each store by itself. */
+  name?: string | null
+}
+
+/** What a backup did. */
+export interface BackupReport {
+  /** The new backup. */
+  backup: Backup
+  /** Rows per table. */
+  tables: TableRows[]
+  /** Bytes that were read back from the repository. */
+  verified: number
+  /** What the prune did, if one was asked for. */
+  prune: BackupPrune | null
+}
+
+/** A backup. */
+export interface Backup {
+  /** Its id in the repository. */
+  id: string
+  /** Name of the store. */
+  name: string
+  /** The machine that made it. */
+  host: string
+  /** The moment that it shows of Main. */
+  mainAt: Date
+  /** The moment that it shows of Data. */
+  dataAt: Date
+  /** Version of the library that made it. */
+  library: string
+  /** In which form Data is in it. */
+  dataForm: Form
+  /** Engine of Data, and its version. */
+  dataEngine: string
+  /** Rows of all tables. */
+  rows: number
+  /** Bytes of its files. */
+  bytes: number
+  /** Whether the secrets in it are sealed: a store that is restored from it opens with the store key only. */
+  sealed: boolean
+  /** Bytes that it added to the repository. */
+  added: number
+}
+
+/** What a prune did. */
+export interface BackupPrune {
+  /** Ids of the backups that are left, the oldest first. */
+  kept: string[]
+  /** Ids of those that are gone. */
+  forgotten: string[]
+  /** Bytes that the repository shrank by. */
+  freed: number
+  /** Bytes that a later prune will remove. */
+  marked: number
+}
+
+/** Which backups to verify. */
+export interface VerifyOptions {
+  /** Where they are. */
+  repo?: BackupRepo
+  /** Id of one, or the beginning of it; `latest`; default all. */
+  backup?: string | null
+}
+
+/** What a verification found. */
+export interface BackupVerify {
+  /** Ids of the backups that are whole. */
+  sound: string[]
+  /** Ids of those that are not. */
+  damaged: string[]
+  /** Bytes of their files that were read. */
+  bytes: number
+  /** Everything that is wrong, for people; empty: nothing is. */
+  problems: string[]
+}
+
+/** Which backup to restore, and how. */
+export interface RestoreOptions {
+  /** Where it is. */
+  repo?: BackupRepo
+  /** Its id, or the beginning of it; default the latest. */
+  backup?: string | null
+  /** Name of the store whose latest backup it is; default of any. */
+  name?: string | null
+  /** Takes the place of a store that is there, which is set aside under another name. */
+  replace?: boolean
+  /** Even if the store that is there has newer credentials. Their sessions will have to be paired again. */
+  allowOldCredentials?: boolean
+}
+
+/** What a restore did. */
+export interface RestoreReport {
+  /** What was restored. */
+  backup: Backup
+  /** Rows per table. */
+  tables: TableRows[]
+  /** Where what was there before is now. */
+  setAside: string[]
+  /** When the newest credentials in it last changed. Sessions that were used since have to be paired again. */
+  credentialsAt: Date | null
+}
+
 /** How the secrets of a store are kept, and whether this process can read them. */
 export interface SecretsStatus {
   /** How they are kept. */
@@ -903,6 +1080,84 @@ export interface RetentionReport {
   alreadyRunning: boolean
   /** The callback stopped it. What was deleted so far stays deleted. */
   stopped: boolean
+}
+
+/** When the jobs of maintenance run: cron expressions of five fields (`minute hour day month weekday`). Not given: the default; null: never. */
+export interface MaintenanceOptions {
+  /** Retention; default daily at midnight, `0 0 * * *`. */
+  retention?: string | null
+  /** Old idempotency keys; default hourly, `0 * * * *`. */
+  idempotency?: string | null
+  /** Months ahead, on PostgreSQL; default daily, `30 0 * * *`. */
+  partitions?: string | null
+  /** Uses of API keys; default every minute, `* * * * *`. */
+  usage?: string | null
+  /** Statistics and free pages; default daily, `45 3 * * *`. */
+  optimize?: string | null
+  /** Backups; default never. `0 * * * *` makes one every hour, which costs about what has changed. */
+  backup?: string | null
+  /** Where backups go, and which of them are kept if `prune` is set. */
+  backups?: BackupOptions
+  /** The time zone of the expressions, by its IANA name; default `UTC`. A local time that daylight saving time skips or repeats counts once. */
+  timezone?: string | null
+  /** How long rows are kept. */
+  windows?: RetentionWindows
+}
+
+/** What became of a job that was run. */
+export interface MaintenanceRun {
+  /** The job. */
+  job: Job
+  /** The database that it worked on; null: it is each process's own. */
+  database: Database | null
+  /** When it was due; null: it was not begun. */
+  slot: Date | null
+  /** How often the slot was begun. */
+  attempt: number
+  /** How it ended. */
+  outcome: MaintenanceOutcome
+  /** Why it failed. */
+  error: string | null
+}
+
+/** A job of maintenance: when it ran, how that ended, when it runs next. */
+export interface MaintenanceJob {
+  /** The job. */
+  job: Job
+  /** The database that it works on; null: each process does it for itself, and this is about the present one. */
+  database: Database | null
+  /** When it is due: the cron expression of this store's maintenance, else that of who ran it last; null: nobody has. */
+  schedule: string | null
+  /** The time zone of the expression. */
+  timezone: string | null
+  /** When the last run was due; null: it never ran. */
+  slot: Date | null
+  /** How often that slot was begun: more than 1 after failures and interruptions. */
+  attempt: number
+  /** Host and process of the last run. */
+  runner: string | null
+  /** When the last run began. */
+  startedAt: Date | null
+  /** When it ended; null: it has not, or was interrupted. */
+  endedAt: Date | null
+  /** Whether it runs at this moment. */
+  running: boolean
+  /** When a run succeeded last. */
+  succeededAt: Date | null
+  /** What the last failure was; it stays after a success. */
+  error: string | null
+  /** When that was. */
+  errorAt: Date | null
+  /** When it is due next; in the past: it is due. */
+  next: Date | null
+}
+
+/** What waits in memory to be written to the logs of requests and deliveries. */
+export interface LogBuffer {
+  /** Rows that wait. */
+  waiting: number
+  /** Rows that were lost since the store was opened: the oldest of too many, while the database was out of reach. */
+  dropped: number
 }
 
 /** A session to be created. Only the name is needed. */

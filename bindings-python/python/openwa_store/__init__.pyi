@@ -442,6 +442,8 @@ class Job(_StrEnum):
     """Renews what the databases know about their tables, so that they find rows the short way, and
     gives free pages back.
     """
+    BACKUP = "backup"
+    """Makes a backup. Each host backs up its own Main, and Data with it."""
 
 class MaintenanceOutcome(_StrEnum):
     """How a run of a job ended."""
@@ -2232,6 +2234,8 @@ class MaintenanceOptions(Record):
         partitions: str | None = None,
         usage: str | None = None,
         optimize: str | None = None,
+        backup: str | None = None,
+        backups: BackupOptions | Mapping[str, Any] | None = None,
         timezone: str | None = None,
         windows: RetentionWindows | Mapping[str, Any] | None = None,
     ) -> Self: ...
@@ -2250,6 +2254,14 @@ class MaintenanceOptions(Record):
     @property
     def optimize(self) -> str | None:
         """Statistics and free pages; default daily, `45 3 * * *`."""
+    @property
+    def backup(self) -> str | None:
+        """Backups; default never. `0 * * * *` makes one every hour, which costs about what has
+        changed.
+        """
+    @property
+    def backups(self) -> BackupOptions:
+        """Where backups go, and which of them are kept if `prune` is set."""
     @property
     def timezone(self) -> str | None:
         """The time zone of the expressions, by its IANA name; default `UTC`. A local time that
@@ -5315,6 +5327,8 @@ class Store(_Handle):
         partitions: str | None = None,
         usage: str | None = None,
         optimize: str | None = None,
+        backup: str | None = None,
+        backups: BackupOptions | Mapping[str, Any] | None = None,
         timezone: str | None = None,
         windows: RetentionWindows | Mapping[str, Any] | None = None,
     ) -> None:
@@ -5343,6 +5357,8 @@ class Store(_Handle):
         partitions: str | None = None,
         usage: str | None = None,
         optimize: str | None = None,
+        backup: str | None = None,
+        backups: BackupOptions | Mapping[str, Any] | None = None,
         timezone: str | None = None,
         windows: RetentionWindows | Mapping[str, Any] | None = None,
         progress: Callable[[str, int, int | None], object] | None = None,

@@ -1333,6 +1333,8 @@ class Store(_Handle):
         partitions: str | None = None,
         usage: str | None = None,
         optimize: str | None = None,
+        backup: str | None = None,
+        backups: _store.BackupOptions | Mapping[str, Any] | None = None,
         timezone: str | None = None,
         windows: _store.RetentionWindows | Mapping[str, Any] | None = None,
     ) -> None:
@@ -1361,6 +1363,8 @@ class Store(_Handle):
         partitions: str | None = None,
         usage: str | None = None,
         optimize: str | None = None,
+        backup: str | None = None,
+        backups: _store.BackupOptions | Mapping[str, Any] | None = None,
         timezone: str | None = None,
         windows: _store.RetentionWindows | Mapping[str, Any] | None = None,
         progress: Callable[[str, int, int | None], object] | None = None,
