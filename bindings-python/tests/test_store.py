@@ -241,7 +241,7 @@ def test_secrets_are_sealed(tmp_path: Path) -> None:
         session = store.sessions.create(name="shop-1")
         store.auth.set(session.id, [openwa_store.AuthEntry(category="creds", key_id="me", value=b"s3cret")])
         tables: list[str | None] = []
-        assert store.rotate_store_key(second, True, on_progress=lambda p: tables.append(p.table)) == 1
+        assert store.rotate_store_key(second, True, progress=lambda table, *_: tables.append(table)) == 1
         assert "session_auth" in tables
         assert store.auth.get(session.id, "creds", "me").value == b"s3cret"
     with pytest.raises(openwa_store.WrongStoreKeyError) as wrong:

@@ -56,7 +56,7 @@ impl Staging {
 
     /// Fails when the disk has no room for so many bytes.
     pub(super) fn make_room(&self, bytes: u64) -> Result<()> {
-        let Some(free) = free_bytes(&self.folder) else { return Ok(()) };
+        let Ok(free) = fs4::available_space(&self.folder) else { return Ok(()) };
         if free >= bytes.saturating_add(bytes / 20) {
             return Ok(());
         }
@@ -92,18 +92,6 @@ fn remove_if_unused(folder: &Path) {
 fn is_old(folder: &Path) -> bool {
     let age = std::fs::metadata(folder).and_then(|m| m.modified()).map(|at| at.elapsed().unwrap_or_default());
     age.is_ok_and(|age| age.as_secs() > 60)
-}
-
-/// Bytes that an ordinary user may still write; `None`: this system does not tell.
-#[cfg(unix)]
-fn free_bytes(folder: &Path) -> Option<u64> {
-    let stat = rustix::fs::statvfs(folder).ok()?;
-    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
-}
-
-#[cfg(not(unix))]
-fn free_bytes(_: &Path) -> Option<u64> {
-    None
 }
 
 /// Length and SHA-256 of a file.

@@ -220,7 +220,10 @@ impl Store {
 
     /// Refuses a clock that would delete more than the windows allow.
     fn guard_clock(&self, plan: &Plan, now: Timestamp) -> Result<()> {
-        let last = self.last_retention()?;
+        let last = match self.last_retention()? {
+            None => self.made_at()?,
+            last => last,
+        };
         for (old, window) in &plan.old {
             let sql = format!("SELECT max({}) FROM {} WHERE {}", old.time, old.table, old.filter);
             let newest = self.database(old.database).read(|conn| {
@@ -234,16 +237,20 @@ impl Store {
         Ok(())
     }
 
-    /// When retention last ran; before the first run, when the database was made.
+    /// When retention last ran.
     pub(crate) fn last_retention(&self) -> Result<Option<Timestamp>> {
         self.database(Database::Main).read(|conn| {
             let request = PageRequest { limit: Some(1), after: None };
             let last = logs::audited(conn, &AuditFilter::Action(ACTION.into()), &request)?;
-            match last.items.first() {
-                Some(run) => Ok(Some(run.created_at)),
-                None => Ok(schema::status(conn, Database::Main)?.first().and_then(|step| step.applied_at)),
-            }
+            Ok(last.items.first().map(|run| run.created_at))
         })
+    }
+
+    /// When the database was made.
+    fn made_at(&self) -> Result<Option<Timestamp>> {
+        let main = self.database(Database::Main);
+        let steps = main.read(|conn| schema::status(conn, Database::Main))?;
+        Ok(steps.first().and_then(|step| step.applied_at))
     }
 
     /// Notes from where on each session's messages are kept, so that history sync does not bring back what goes.

@@ -31,7 +31,7 @@ const PURPOSE: &[u8] = b"openwa-store: secrets at rest, form 1";
 /// let key = StoreKey::generate()?;
 /// let same: StoreKey = key.to_hex().parse()?;
 /// assert_eq!(same.id(), key.id());
-/// # openwa_store::Result::Ok(())
+/// # Ok::<(), openwa_store::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct StoreKey(Zeroizing<[u8; KEY]>);
