@@ -83,13 +83,15 @@ fn a_killed_restore_into_a_server_is_completed_by_the_next() {
         let mut child = restore().spawn().unwrap();
         std::thread::sleep(Duration::from_millis(RandomState::new().hash_one(round) % 1500));
         child.kill().unwrap();
+        let mut said = String::new();
         if !child.wait().unwrap().success() {
             let out = restore().output().unwrap();
             // It may have come to its end without having told; then all of it is there.
-            let said = String::from_utf8_lossy(&out.stdout).into_owned();
+            said = String::from_utf8_lossy(&out.stdout).into_owned();
             assert!(out.status.success() || said.contains("CONFLICT"), "round {round}: {said}");
         }
-        let there = Store::open_with(to.config(&dir)).unwrap();
+        let there = Store::open_with(to.config(&dir));
+        let there = there.unwrap_or_else(|e| panic!("round {round}: {e}; the second restore said {said}"));
         assert_eq!(compare(&source, &there).unwrap(), [], "round {round}");
         there.close().unwrap();
     }

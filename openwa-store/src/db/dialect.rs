@@ -314,6 +314,7 @@ impl Dialect {
     }
 
     /// The statements that renew what the planner knows about the tables, as far as the engine does not by itself.
+    #[cfg_attr(not(feature = "postgres"), allow(unused_variables))]
     pub(crate) fn renew_statistics(self, conn: &dyn Conn) -> Result<Vec<String>> {
         match self {
             // All tables, whether or not this connection has asked about them. It reads a sample of each index.

@@ -20,13 +20,46 @@ use crate::value::Value;
 
 /// How long filling a database may take.
 const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
+/// How often it is looked whether what a killed restore has left has ended, and how long apart: a quarter of a minute.
+const TRIES: u32 = 300;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Fails when the schema has tables, unless they are what a restore left that did not come to its end: those are dropped.
 pub(super) fn refuse_taken(target: &Config, server: &Server, places: &Places) -> Result<()> {
     if places.begun() == Some(place(server)) {
-        migrations::migrate(target, Database::Data, Some(0))?;
+        on_server(target, server, |conn, _| end_left_over(conn, server))?;
+        empty(target, server)?;
     }
     on_server(target, server, |conn, _| is_empty(conn, server))
+}
+
+/// The name under which `pg_restore` fills a schema.
+fn filler(server: &Server) -> String {
+    format!("openwa-restore {}", server.schema)
+}
+
+/// Ends what a killed restore has left behind: its `pg_restore` is a process of its own and may be at it still.
+fn end_left_over(conn: &dyn Conn, server: &Server) -> Result<()> {
+    let name = filler(server);
+    let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_catalog.pg_stat_activity
+                WHERE application_name = left(?1::text, 63) AND datname = current_database() AND usename = current_user";
+    for _ in 0..TRIES {
+        if conn.integer(sql, &[Value::Text(&name)])? == 0 {
+            return Ok(());
+        }
+        std::thread::sleep(PAUSE);
+    }
+    let text = format!(
+        "a restore into the schema {} that was killed does not end on the server; try again",
+        server.schema
+    );
+    Err(Error::new(Kind::Busy, text))
+}
+
+/// Drops all tables, the ledger of migrations among them.
+fn empty(target: &Config, server: &Server) -> Result<()> {
+    migrations::migrate(target, Database::Data, Some(0))?;
+    on_server(target, server, |conn, _| conn.execute("DROP TABLE IF EXISTS openwa_migrations", &[]).map(drop))
 }
 
 /// Names the place of Data in the mark of a restore.
@@ -50,6 +83,7 @@ fn is_empty(conn: &dyn Conn, server: &Server) -> Result<()> {
 /// What was filled, and how it is emptied again.
 pub(super) struct Filled<'a> {
     target: &'a Config,
+    server: &'a Server,
     places: &'a Places,
 }
 
@@ -57,8 +91,7 @@ impl Filled<'_> {
     /// Drops the tables.
     pub(super) fn take_back(&self) {
         // The error that brought us here is the one to report.
-        let emptied = migrations::migrate(self.target, Database::Data, Some(0));
-        if emptied.is_ok() {
+        if empty(self.target, self.server).is_ok() {
             self.places.give_up();
         }
     }
@@ -67,7 +100,7 @@ impl Filled<'_> {
 /// Fills an empty schema with what is in the file, and checks it.
 pub(super) fn fill<'a>(
     target: &'a Config,
-    server: &Server,
+    server: &'a Server,
     file: &Path,
     content: &Content,
     places: &'a Places,
@@ -80,7 +113,7 @@ pub(super) fn fill<'a>(
         );
         return Err(Error::new(Kind::SchemaTooNew, text));
     }
-    let filled = Filled { target, places };
+    let filled = Filled { target, server, places };
     // A store without its keys is none, so it does not open until all of it is there.
     places.begin(&place(server))?;
     let done = match content.form()? {
@@ -142,6 +175,7 @@ fn from_dump(target: &Config, server: &Server, file: &Path, content: &Content) -
             .arg("--use-list")
             .arg(&list);
         reach(&mut command, at);
+        command.env("PGAPPNAME", filler(at));
         told(run(command.arg(file), PATIENCE)?).map(|_| ())
     })
 }
