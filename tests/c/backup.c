@@ -1,6 +1,18 @@
 /* Backups: made, listed, verified, pruned, restored into another folder. */
 #include "check.h"
 
+#ifdef WITHOUT_FEATURES
+static void a_build_without_backups_says_so(void) {
+  openwa_store *store = folder_store("");
+  openwa_record *place = from_json("BackupRepo", "{\"repo\": \"nowhere\", \"password\": \"secret\"}");
+  openwa_rows *rows;
+  FAILS(openwa_store_backups(store, place, &rows, &err), OPENWA_ERR_UNSUPPORTED, "feature `backup`");
+  openwa_record_free(place);
+  openwa_store_free(store);
+}
+
+const struct test backup_tests[] = {{"a_build_without_backups_says_so", a_build_without_backups_says_so}, {NULL, NULL}};
+#else
 static void a_backup_comes_back(void) {
   openwa_store *store = folder_store("");
   const char *session = new_session(store, "shop-1");
@@ -47,3 +59,4 @@ static void a_backup_comes_back(void) {
 }
 
 const struct test backup_tests[] = {{"a_backup_comes_back", a_backup_comes_back}, {NULL, NULL}};
+#endif
