@@ -2,7 +2,8 @@
 //!
 //! Every statement is one round trip: its text, the types of its parameters and their values go out together and
 //! nothing is left prepared. That is right behind a pooler, where each transaction may meet another server
-//! connection. A transaction begins together with its first statement.
+//! connection. On a connection that is proved to be [direct](super::direct) statements are prepared, and a read is a
+//! transaction as well. A transaction begins together with its first statement.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -10,15 +11,17 @@ use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_sink::Sink;
 use tokio_postgres::types::{BorrowToSql, Type};
-use tokio_postgres::{Client, RowStream};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, RowStream, SimpleQueryMessage, Statement};
 
+use super::direct::{self, Form};
 use super::pool::{Link, Mark};
 use super::value::{Bound, PgRow, type_of};
 use super::{Core, failure};
@@ -94,6 +97,13 @@ impl PgConn {
         self.stage.set(Stage::Wanted);
     }
 
+    /// Starts one for a few reads if that saves anything.
+    pub(super) fn begin_reads(&self) {
+        if self.is_direct() {
+            self.begin_read();
+        }
+    }
+
     /// Starts a transaction that does nothing for a long time and keeps nobody from anything.
     pub(super) fn begin_idle(&self) {
         self.begin.set(IDLE);
@@ -164,7 +174,20 @@ impl PgConn {
                 self.stage.set(Stage::Idle);
                 Ok(())
             }
+            Stage::Open if self.begin.get() == READ => self.leave(),
             Stage::Open | Stage::Spoiled => self.finish("ROLLBACK"),
+        }
+    }
+
+    /// Ends a transaction that has only read. Nobody waits for the answer; whoever uses the connection next passes over
+    /// it.
+    fn leave(&self) -> Result<()> {
+        let client = self.client()?;
+        let ended = pin!(client.batch_execute("COMMIT")).poll(&mut Context::from_waker(Waker::noop()));
+        self.stage.set(Stage::Idle);
+        match ended {
+            Poll::Ready(Err(e)) => Err(self.note(failure::failure(e))),
+            _ => Ok(()),
         }
     }
 
@@ -232,35 +255,100 @@ impl PgConn {
         }
         let client = self.client()?;
         let text = self.core.texts.translate(sql);
-        let statement = client.query_typed_raw(&text, params);
-        if self.stage.get() != Stage::Wanted {
-            return self.run(statement);
+        let (values, types): (Vec<P>, Vec<Type>) = params.unzip();
+        let form = (text, types.into_boxed_slice());
+        let prepared = self.prepared(&form)?;
+        let statement = async {
+            match &prepared {
+                Some(statement) => client.query_raw(statement, values).await,
+                None => client.query_typed_raw(&form.0, values.into_iter().zip(form.1)).await,
+            }
+        };
+        let sent = if self.stage.get() == Stage::Wanted {
+            let begin = self.beginning();
+            let begin = client.simple_query(&begin);
+            let (began, sent) = self.wait(both(begin, statement)).ok_or_else(|| self.give_up())?;
+            self.begun(began)?;
+            sent
+        } else {
+            self.wait(statement).ok_or_else(|| self.give_up())?
+        };
+        sent.map_err(|e| match prepared {
+            Some(_) => self.doubt(e),
+            None => self.note(failure::failure(e)),
+        })
+    }
+
+    /// The statement as it is prepared on this connection. `None`: it goes out as text.
+    fn prepared(&self, form: &Form) -> Result<Option<Statement>> {
+        let inside = matches!(self.stage.get(), Stage::Wanted | Stage::Open);
+        let Some(link) = self.link.as_ref().filter(|_| inside && self.is_direct()) else { return Ok(None) };
+        let known = link.prepared.borrow_mut().get(form);
+        let Some(None) = known else { return Ok(known.flatten()) };
+        let prepared = self.open()?.prepare_typed(&form.0, &form.1);
+        let prepared = self.wait(prepared).ok_or_else(|| self.give_up())?.map_err(|e| self.doubt(e))?;
+        link.prepared.borrow_mut().put(form.clone(), prepared.clone());
+        Ok(Some(prepared))
+    }
+
+    /// A prepared statement failed. If that was because it is prepared, the connection is given up and the same is done
+    /// on another one.
+    fn doubt(&self, e: tokio_postgres::Error) -> Error {
+        if !direct::is_about_statements(&e) {
+            return self.note(failure::failure(e));
         }
-        let begin = self.beginning();
-        let begin = client.batch_execute(&begin);
-        let (began, sent) = self.wait(both(begin, statement)).ok_or_else(|| self.give_up())?;
-        began.map_err(|e| self.note(failure::failure(e)))?;
-        self.stage.set(Stage::Open);
-        sent.map_err(|e| self.note(failure::failure(e)))
+        if e.code() != Some(&SqlState::FEATURE_NOT_SUPPORTED) {
+            self.core.is_pooled();
+        }
+        self.note(failure::lost(e))
     }
 
     /// Begins a wanted transaction now, for what is not sent through [`send`](Self::send).
     fn open(&self) -> Result<&Client> {
         let client = self.client()?;
         if self.stage.get() == Stage::Wanted {
-            self.run(client.batch_execute(&self.beginning()))?;
-            self.stage.set(Stage::Open);
+            let began = self.wait(client.simple_query(&self.beginning())).ok_or_else(|| self.give_up())?;
+            self.begun(began)?;
         }
         Ok(client)
+    }
+
+    /// The transaction has begun, unless it turns out that a pooler moved it to another process of the server, where
+    /// other statements may be prepared.
+    fn begun(&self, began: std::result::Result<Vec<SimpleQueryMessage>, tokio_postgres::Error>) -> Result<()> {
+        let began = began.map_err(|e| self.note(failure::failure(e)))?;
+        self.stage.set(Stage::Open);
+        if self.is_direct() && self.process() != direct::answering(&began) {
+            self.core.is_pooled();
+            return Err(self.note(failure::lost("the transaction began in another process of the server")));
+        }
+        Ok(())
+    }
+
+    fn process(&self) -> Option<i32> {
+        self.link.as_ref().and_then(|link| link.process)
+    }
+
+    /// Whether statements stay prepared on this connection.
+    fn is_direct(&self) -> bool {
+        self.process().is_some()
     }
 
     /// How the wanted transaction begins: one that writes leaves its mark.
     fn beginning(&self) -> Cow<'static, str> {
         let begin = self.begin.get();
         let mark = self.link.as_ref().filter(|_| begin == WRITE && self.core.readiness.has_tables());
-        let Some(mark) = mark.map(Link::next_mark) else { return Cow::Borrowed(begin) };
-        self.mark.set(Some(mark));
-        Cow::Owned(format!("{begin}; {}", mark.leave(self.core.texts.schema(), "excluded.commits")))
+        let mut text = Cow::Borrowed(begin);
+        if let Some(mark) = mark.map(Link::next_mark) {
+            self.mark.set(Some(mark));
+            text.to_mut().push_str("; ");
+            text.to_mut().push_str(&mark.leave(self.core.texts.schema(), "excluded.commits"));
+        }
+        if self.is_direct() {
+            text.to_mut().push_str("; ");
+            text.to_mut().push_str(direct::WHO);
+        }
+        text
     }
 
     pub(super) fn execute_with<P: BorrowToSql>(

@@ -103,6 +103,7 @@ impl Postgres {
         loop {
             let conn = self.core.lease(deadline)?;
             conn.limit(self.core.options.read_timeout.map(|t| Instant::now() + t));
+            conn.begin_reads();
             match f(&conn) {
                 Err(e) if e.kind() == Kind::Unavailable && conn.is_lost() && Instant::now() < deadline => {}
                 out => return out,

@@ -8,6 +8,7 @@ mod columns;
 mod conn;
 mod connect;
 mod database;
+mod direct;
 mod failure;
 mod pool;
 #[cfg_attr(not(unix), allow(dead_code, reason = "a server is started on Unix only"))]
@@ -24,6 +25,7 @@ pub(crate) use programs::{Output, Programs, reason, run, version};
 pub(crate) use text::quoted;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, Runtime};
@@ -51,6 +53,8 @@ pub(crate) struct Core {
     pool: Pool,
     months: Months,
     readiness: Readiness,
+    /// A connection that was taken for a direct one was not.
+    pooled: AtomicBool,
     /// Always there until the drop, which may not be the usual one: that waits for the runtime's threads, and panics
     /// inside another runtime.
     runtime: Option<Runtime>,
@@ -93,6 +97,7 @@ impl Core {
             pool: Pool::default(),
             months: Months::default(),
             readiness,
+            pooled: AtomicBool::new(false),
             handle: runtime.handle().clone(),
             runtime: Some(runtime),
             owner: std::process::id(),
@@ -109,6 +114,16 @@ impl Core {
         let conn = self.pool.lease(self, deadline)?;
         self.readiness.see_to(&conn)?;
         Ok(conn)
+    }
+
+    /// Whether statements may stay prepared on connections that are direct.
+    fn may_prepare(&self) -> bool {
+        !self.pooled.load(Ordering::Relaxed)
+    }
+
+    /// A pooler was found where none seemed to be: from here on nothing is prepared.
+    fn is_pooled(&self) {
+        self.pooled.store(true, Ordering::Relaxed);
     }
 
     fn is_partitioned(&self) -> bool {

@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use super::conn::PgConn;
 use super::connect::Line;
+use super::direct::{self, Prepared};
 use super::{Core, failure};
 use crate::db::lock;
 use crate::db::ticket::block_on;
@@ -36,6 +37,9 @@ pub(super) struct Link {
     writer: Uuid,
     /// Transactions that it has begun to write.
     begun: Cell<i64>,
+    /// The server's process, if nothing stands between; statements may stay prepared there.
+    pub(super) process: Option<i32>,
+    pub(super) prepared: RefCell<Prepared>,
 }
 
 /// One transaction of one connection. It is left behind in `openwa_writers` if the transaction is kept. The server's own
@@ -48,8 +52,14 @@ pub(super) struct Mark {
 
 impl Link {
     fn new((client, line): (Client, Line)) -> Self {
-        let line = RefCell::new(Some(line));
-        Link { client, line, writer: Uuid::now_v7(), begun: Cell::new(0) }
+        Link {
+            client,
+            line: RefCell::new(Some(line)),
+            writer: Uuid::now_v7(),
+            begun: Cell::new(0),
+            process: None,
+            prepared: RefCell::default(),
+        }
     }
 
     /// Waits for an answer of the server.
@@ -144,17 +154,22 @@ impl Pool {
         if made.is_err() {
             self.forget();
         }
-        made.map(Link::new)
+        made
     }
 
-    fn connect(&self, core: &Arc<Core>, deadline: Instant) -> Result<(Client, Line)> {
+    fn connect(&self, core: &Arc<Core>, deadline: Instant) -> Result<Link> {
+        let late = || {
+            Error::new(Kind::Unavailable, "the PostgreSQL server does not answer in time")
+                .with("server", core.connector.shown())
+        };
         let task = core.handle.spawn(Arc::clone(&core.connector).connect());
-        match block_on(task, Some(deadline)) {
-            Some(Ok(made)) => made,
-            Some(Err(e)) => Err(failure::lost(e)),
-            None => Err(Error::new(Kind::Unavailable, "the PostgreSQL server does not answer in time")
-                .with("server", core.connector.shown())),
+        let made = block_on(task, Some(deadline)).ok_or_else(late)?.map_err(failure::lost)?;
+        let mut link = Link::new(made?);
+        if core.may_prepare() {
+            let asked = block_on(link.carry(direct::process(&link.client)), Some(deadline));
+            link.process = asked.ok_or_else(late)?.map_err(failure::failure)?;
         }
+        Ok(link)
     }
 
     /// Connections that exist or are being made.
