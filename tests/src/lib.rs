@@ -9,6 +9,7 @@ pub mod c_interface;
 pub mod cluster;
 pub mod conformance;
 pub mod full;
+pub mod liar;
 pub mod openwa;
 pub mod postgres;
 pub mod process;

@@ -3,13 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic: that is how it fails")]
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use openwa_store::{AuthEntry, MessageFilter, NewSession, Outcome, Store};
-use openwa_tests::bouncer::{Neighbour, POOL};
-use openwa_tests::cluster::Cluster;
+use openwa_store::{
+    AuthEntry, Config, DataDatabase, MessageFilter, NewSession, Outcome, Postgres, SessionUpdate, Store, Tls,
+};
+use openwa_tests::bouncer::{Bouncer, Neighbour, POOL};
+use openwa_tests::cluster::{self, Cluster};
 use openwa_tests::conformance::{ALICE, in_threads, incoming, new_session, page_of};
+use openwa_tests::liar;
 use openwa_tests::postgres::{Place, Way, disagreements};
 use openwa_tests::process::setting;
 use uuid::Uuid;
@@ -79,9 +83,13 @@ impl Task<'_> {
 }
 
 fn checked_operations(place: &Place) {
+    checked_operations_at(place, place.postgres());
+}
+
+fn checked_operations_at(place: &Place, server: Postgres) {
     let operations = setting("OPENWA_POOLED_OPERATIONS", 120) as usize;
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open_with(place.config(dir.path())).unwrap();
+    let store = Store::open_with(at(server, dir.path())).unwrap();
     let sessions: Vec<Uuid> = (0..TASKS).map(|n| new_session(&store, &format!("shop-{n}"))).collect();
     in_threads(TASKS, |number| {
         let session = sessions[number];
@@ -90,6 +98,10 @@ fn checked_operations(place: &Place) {
     });
     assert_eq!(disagreements(&place.sql()), Vec::<Vec<String>>::new());
     assert_eq!(store.check().unwrap().problems, Vec::<String>::new());
+}
+
+fn at(server: Postgres, dir: &Path) -> Config {
+    Config { data: DataDatabase::Postgres(server), ..Config::new(dir) }
 }
 
 #[test]
@@ -103,6 +115,73 @@ fn every_answer_is_right_beside_a_neighbour_who_leaves_statements_behind() {
     let neighbour = Neighbour::new(Place::bouncer(), &place.database);
     checked_operations(&place);
     assert!(neighbour.stop() > 0, "there was no neighbour");
+}
+
+/// What is prepared on one connection to the server is not there on the next, or something else is.
+#[test]
+fn a_pooler_that_looks_like_the_server_is_found_out() {
+    let place = Place::empty(Way::Bouncer);
+    let neighbour = Neighbour::new(Place::bouncer(), &place.database);
+    let port = liar::before(Place::bouncer().port());
+    checked_operations_at(&place, Postgres { port, ..place.postgres() });
+    assert!(neighbour.stop() > 0, "there was no neighbour");
+}
+
+#[test]
+fn statements_stay_prepared_where_nothing_is_in_between() {
+    let settings = vec![("log_min_duration_statement", "0".to_owned())];
+    let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let certificate = Some((signed.cert.pem(), signed.signing_key.serialize_pem()));
+    let cluster = Cluster::new(&cluster::Options { settings, certificate, ..cluster::Options::default() });
+    let bouncer = Bouncer::new(&cluster);
+    let database = cluster.database();
+    let tcp = database.postgres();
+    let ways = [
+        (true, Postgres { host: cluster.socket(), ..tcp.clone() }),
+        (true, Postgres { tls: Tls::Prefer, ..tcp.clone() }),
+        (true, Postgres { tls: Tls::Require, ..tcp.clone() }),
+        (false, bouncer.postgres(&database)),
+        (true, tcp),
+    ];
+    for (n, (direct, server)) in ways.into_iter().enumerate() {
+        let (shown, dir) = (format!("way {n}, {server:?}"), tempfile::tempdir().unwrap());
+        let store = Store::open_with(at(server, dir.path())).unwrap();
+        let session = new_session(&store, &format!("shop-{n}"));
+        let before = cluster.log().len();
+        for n in 0..3 {
+            store.messages().save(session, incoming(&format!("A-{n}"), "x")).wait().unwrap();
+            let page = store.messages().list(session, &MessageFilter::default(), &page_of(5, None)).unwrap();
+            assert_eq!(page.items.len(), n + 1);
+        }
+        let log = cluster.log().split_off(before);
+        assert!(log.contains("execute <unnamed>: "), "{shown}: the first use of a statement\n{log}");
+        // The client library counts its names.
+        for statement in ["SELECT id, session_id", "WITH t AS "] {
+            let prepared = log.lines().any(|line| {
+                line.split_once(&format!(": {statement}"))
+                    .and_then(|(head, _)| head.rsplit_once(" execute s"))
+                    .is_some_and(|(_, name)| name.parse::<u64>().is_ok())
+            });
+            assert_eq!(prepared, direct, "{shown}: {statement}\n{log}");
+        }
+    }
+}
+
+/// The tables may change beneath what is prepared.
+#[test]
+fn a_statement_that_its_tables_have_left_behind_is_prepared_again() {
+    let (place, dir) = (Place::empty(Way::Plain), tempfile::tempdir().unwrap());
+    let store = Store::open_with(place.config(dir.path())).unwrap();
+    let session = new_session(&store, "shop-1");
+    let read = || store.sessions().get(session).unwrap();
+    for _ in 0..3 {
+        assert_eq!(read().name.to_string(), "shop-1");
+    }
+    place.sql().run("ALTER TABLE sessions ALTER COLUMN name TYPE varchar(200)");
+    assert_eq!(read().name.to_string(), "shop-1");
+    let renamed = SessionUpdate { name: Some("shop-2".into()), ..SessionUpdate::default() };
+    store.sessions().update(session, renamed).wait().unwrap();
+    assert_eq!(read().name.to_string(), "shop-2");
 }
 
 #[test]

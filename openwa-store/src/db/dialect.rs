@@ -382,10 +382,11 @@ pub(crate) fn insert_messages(table: &Table, taken: Taken) -> String {
     let columns = table.column_list();
     let lists = lists(table);
     let skip = if taken == Taken::Refused { "" } else { "ON CONFLICT DO NOTHING" };
-    let new_row = if taken == Taken::SkippedByRow {
-        "AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = t.id AND m.created_at = t.created_at)"
+    // What looks for conflicts looks at every index twice.
+    let (skip_row, new_row) = if taken == Taken::SkippedByRow {
+        (skip, "AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.id = t.id AND m.created_at = t.created_at)")
     } else {
-        ""
+        ("", "")
     };
     let month = |time: &str| format!("date_trunc('month', {time} AT TIME ZONE 'UTC')");
     format!(
@@ -397,7 +398,7 @@ pub(crate) fn insert_messages(table: &Table, taken: Taken) -> String {
                 SELECT DISTINCT session_id, {stored} AT TIME ZONE 'UTC' FROM t
                  WHERE wa_timestamp > created_at AND {sent} > {stored} ON CONFLICT DO NOTHING)
          INSERT INTO messages ({columns}) SELECT {columns} FROM t
-          WHERE wa_message_id IS NULL OR id IN (SELECT message_id FROM taken) {skip} RETURNING id",
+          WHERE wa_message_id IS NULL OR id IN (SELECT message_id FROM taken) {skip_row} RETURNING id",
         stored = month("created_at"),
         sent = month("wa_timestamp"),
     )
