@@ -262,7 +262,9 @@ fn a_page_of_a_chat_touches_no_more_months_than_it_must() {
         let request = PageRequest { limit: Some(limit), after: None };
         let page = store.messages().list(session, &filter, &request).unwrap();
         assert_eq!(page.items.len(), limit as usize);
-        // The server writes an answer down before it is given.
+        // The server writes down what it did when the transaction ends. A read does not wait for that, but the next one
+        // on the same connection does.
+        store.sessions().get(session).unwrap();
         months_read(since)
     };
     let lively = "12025550143@s.whatsapp.net";

@@ -77,6 +77,18 @@ pub(crate) trait Conn {
         params: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<Flow>,
     ) -> Result<()>;
+    /// Runs two queries inside a transaction. To a server both go in one round trip.
+    fn query_both(&self, first: Query<'_, '_>, second: Query<'_, '_>) -> Result<()> {
+        self.query(first.sql, first.params, first.each)?;
+        self.query(second.sql, second.params, second.each)
+    }
+}
+
+/// A query, and what takes its rows.
+pub(crate) struct Query<'a, 'e> {
+    pub(crate) sql: &'a str,
+    pub(crate) params: &'a [Value<'a>],
+    pub(crate) each: &'e mut dyn FnMut(&dyn Row) -> Result<Flow>,
 }
 
 impl dyn Conn + '_ {

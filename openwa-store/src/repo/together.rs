@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use uuid::Uuid;
 
 use super::messages::{self, Context, GATE, Gate, Outcome, Saved};
-use crate::db::{Conn, Taken, insert_messages};
+use crate::db::{Conn, Flow, Query, Taken, insert_messages};
 use crate::entity::{Entity, Message};
 use crate::error::{Error, Result};
 use crate::policy::address;
@@ -59,9 +59,8 @@ pub(crate) fn save_all(conn: &dyn Conn, cx: &Context<'_>, saves: &[Save<'_>]) ->
             }
         });
     }
-    let inserted = insert(conn, cx, &fresh)?;
-    let (new, known): (Vec<_>, Vec<_>) = fresh.into_iter().partition(|(_, m)| inserted.contains(&m.id));
-    let awaited = awaited(conn, &new)?;
+    let Arrived { new, awaited } = insert(conn, cx, &fresh)?;
+    let (new, known): (Vec<_>, Vec<_>) = fresh.into_iter().partition(|(_, m)| new.contains(&m.id));
     for (i, message) in new {
         let waits = message
             .wa_message_id
@@ -153,10 +152,21 @@ fn resolved(phones: &Phones, session: Uuid, given: &Text) -> Text {
     phones.get(&(session, address.clone())).cloned().unwrap_or(address)
 }
 
-/// Inserts rows of which each has another id, and says which were new.
-fn insert(conn: &dyn Conn, cx: &Context<'_>, rows: &[(usize, Message)]) -> Result<HashSet<Uuid>> {
+/// What became of rows that may be new.
+#[derive(Default)]
+struct Arrived {
+    /// The rows that are in.
+    new: HashSet<Uuid>,
+    /// Those messages that something waits for.
+    awaited: HashSet<Key>,
+}
+
+/// Inserts rows of which each has another id. Who keeps a change for a message takes the message's id first, so that what
+/// waits is seen behind the insert.
+fn insert(conn: &dyn Conn, cx: &Context<'_>, rows: &[(usize, Message)]) -> Result<Arrived> {
+    let mut arrived = Arrived::default();
     if rows.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(arrived);
     }
     conn.make_room(&mut rows.iter().map(|(_, m)| m.created_at), cx.now)?;
     let values: Vec<Vec<Value<'_>>> = rows.iter().map(|(_, m)| m.values()).collect();
@@ -169,8 +179,30 @@ fn insert(conn: &dyn Conn, cx: &Context<'_>, rows: &[(usize, Message)]) -> Resul
         .zip(&columns)
         .map(|(column, list)| Value::List(column.kind, list))
         .collect();
-    let ids = conn.all(&INSERT, &lists, |row| Ok(Uuid::read(row.get(0)).unwrap_or_default()))?;
-    Ok(ids.into_iter().collect())
+    let (sessions, ids) = keys(rows);
+    let awaited = "SELECT DISTINCT p.session_id, p.wa_message_id
+                     FROM unnest(?1::uuid[], ?2::text[]) AS k(session_id, wa_message_id)
+                     JOIN pending_changes p ON p.session_id = k.session_id AND p.wa_message_id = k.wa_message_id";
+    conn.query_both(
+        Query {
+            sql: &INSERT,
+            params: &lists,
+            each: &mut |row| {
+                arrived.new.insert(Uuid::read(row.get(0)).unwrap_or_default());
+                Ok(Flow::Continue(()))
+            },
+        },
+        Query {
+            sql: awaited,
+            params: &[Value::List(ColumnKind::Uuid, &sessions), Value::List(ColumnKind::Text, &ids)],
+            each: &mut |row| {
+                let (session, id) = (Uuid::read(row.get(0)), Text::read(row.get(1)));
+                arrived.awaited.insert((session.unwrap_or_default(), id.unwrap_or_default()));
+                Ok(Flow::Continue(()))
+            },
+        },
+    )?;
+    Ok(arrived)
 }
 
 static INSERT: LazyLock<String> = LazyLock::new(|| insert_messages(Message::TABLE, Taken::Skipped));
@@ -181,22 +213,6 @@ type Key = (Uuid, Text);
 fn keys(rows: &[(usize, Message)]) -> (Vec<Value<'_>>, Vec<Value<'_>>) {
     let keyed = rows.iter().filter_map(|(_, m)| Some((m.session_id, m.wa_message_id.as_ref()?)));
     keyed.map(|(session, id)| (Value::Uuid(session), id.bind())).unzip()
-}
-
-/// Those of some new messages that something waits for.
-fn awaited(conn: &dyn Conn, new: &[(usize, Message)]) -> Result<HashSet<Key>> {
-    let (sessions, ids) = keys(new);
-    if ids.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let sql =
-        "SELECT DISTINCT p.session_id, p.wa_message_id FROM unnest(?1::uuid[], ?2::text[]) AS k(session_id, wa_message_id)
-                 JOIN pending_changes p ON p.session_id = k.session_id AND p.wa_message_id = k.wa_message_id";
-    let lists = [Value::List(ColumnKind::Uuid, &sessions), Value::List(ColumnKind::Text, &ids)];
-    let rows = conn.all(sql, &lists, |row| {
-        Ok((Uuid::read(row.get(0)).unwrap_or_default(), Text::read(row.get(1)).unwrap_or_default()))
-    })?;
-    Ok(rows.into_iter().collect())
 }
 
 /// The stored rows of some messages. The inner query has a limit so that the server looks each row up by its key,

@@ -9,8 +9,8 @@ use openwa_tests::postgres::fill;
 use crate::{Bench, Folder, Options, Random, quantile};
 
 const PAGES: usize = 300;
-const FROM: &str = "2025-06-01T00:00:00Z";
-const SPAN: &str = "360 days";
+/// How long the history is, which ends now.
+const DAYS: u64 = 360;
 
 pub fn run(options: &Options, cluster: &Cluster) {
     if !options.wants("pages") {
@@ -24,10 +24,11 @@ pub fn run(options: &Options, cluster: &Cluster) {
         if options.long { &[10_000, 100_000, 1_000_000, 10_000_000] } else { &[10_000, 100_000, 1_000_000] };
     for &size in sizes {
         let bench = Bench::new(cluster, "pages");
-        fill(&bench.database.sql(), bench.session, size, FROM, SPAN);
-        let [newest, middle] = measure(&bench.store, bench.session);
-        let (_folder, store, session) = sqlite(size);
-        let [newest_there, middle_there] = measure(&store, session);
+        let from = now().minus(Duration::from_secs(DAYS * 86_400));
+        fill(&bench.database.sql(), bench.session, size, &from.to_string(), &format!("{DAYS} days"));
+        let [newest, middle] = measure(&bench.store, bench.session, from);
+        let (_folder, store, session) = sqlite(size, from);
+        let [newest_there, middle_there] = measure(&store, session, from);
         println!(
             "| {size} | {newest:.2} ms | {middle:.2} ms | {newest_there:.2} ms | {middle_there:.2} ms |"
         );
@@ -35,14 +36,14 @@ pub fn run(options: &Options, cluster: &Cluster) {
 }
 
 /// The same messages in SQLite.
-fn sqlite(count: u64) -> (Folder, Store, Uuid) {
+fn sqlite(count: u64, from: Timestamp) -> (Folder, Store, Uuid) {
     let folder = Folder::new("pages-sqlite");
     let store = Store::open(folder.path()).expect("open");
     let new = NewSession { name: "bench".into(), ..NewSession::default() };
     let session = store.sessions().create(new).wait().expect("session").id;
     store.close().expect("close");
     let conn = openwa_tests::raw::open(folder.path(), openwa_store::entity::Database::Data);
-    let seconds = 360 * 86_400;
+    let seconds = DAYS * 86_400;
     let sql = format!(
         "PRAGMA synchronous = OFF;
          WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < {count} - 1)
@@ -52,7 +53,7 @@ fn sqlite(count: u64) -> (Folder, Store, Uuid) {
                 printf('3EB0%016x', n * 2654435761 % 4294967296 * 65536 + n % 65536), chat, chat, 'text', printf('%.300c', 'x'), 0, 0,
                 t, t
          FROM (SELECT n, printf('1202555%04d@s.whatsapp.net', n * 7919 % 500) AS chat,
-                      strftime('%Y-%m-%dT%H:%M:%fZ', '2025-06-01', '+' || (n * {seconds}.0 / {count}) || ' seconds') AS t
+                      strftime('%Y-%m-%dT%H:%M:%fZ', '{from}', '+' || (n * {seconds}.0 / {count}) || ' seconds') AS t
                FROM n);"
     );
     conn.execute_batch(&sql).expect("fill");
@@ -62,9 +63,9 @@ fn sqlite(count: u64) -> (Folder, Store, Uuid) {
 }
 
 /// Medians in milliseconds.
-fn measure(store: &Store, session: Uuid) -> [f64; 2] {
+fn measure(store: &Store, session: Uuid, from: Timestamp) -> [f64; 2] {
     let mut random = Random(88_172_645_463_325_252);
-    let middle = FROM.parse::<Timestamp>().expect("time").plus(Duration::from_secs(180 * 86_400));
+    let middle = from.plus(Duration::from_secs(DAYS / 2 * 86_400));
     [None, Some(middle)].map(|until| {
         let mut took: Vec<Duration> = (0..PAGES)
             .map(|_| {
@@ -79,4 +80,9 @@ fn measure(store: &Store, session: Uuid) -> [f64; 2] {
             .collect();
         quantile(&mut took, 0.5)
     })
+}
+
+fn now() -> Timestamp {
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("a clock");
+    Timestamp::from_millis(i64::try_from(since.as_millis()).expect("in range")).expect("in range")
 }

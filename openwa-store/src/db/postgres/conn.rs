@@ -7,26 +7,20 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
-use std::ops::ControlFlow;
-use std::pin::{Pin, pin};
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use bytes::Bytes;
-use futures_core::Stream;
-use futures_sink::Sink;
-use tokio_postgres::types::{BorrowToSql, Type};
-use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, RowStream, SimpleQueryMessage, Statement};
+use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::direct::{self, Form};
+use super::direct;
 use super::pool::{Link, Mark};
-use super::value::{Bound, PgRow, type_of};
+use super::statement::bound;
 use super::{Core, failure};
 use crate::db::ticket::block_on;
-use crate::db::{Conn, Dialect, Flow, Ring, Seals};
+use crate::db::{Conn, Dialect, Flow, Query, Ring, Seals};
 use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
 use crate::time::Timestamp;
@@ -34,7 +28,7 @@ use crate::value::{Row, Value};
 
 /// Where a connection is in a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     /// Outside.
     Idle,
     /// It shall begin with the next statement.
@@ -48,14 +42,14 @@ enum Stage {
 }
 
 pub(crate) struct PgConn {
-    core: Arc<Core>,
-    link: Option<Link>,
-    stage: Cell<Stage>,
+    pub(super) core: Arc<Core>,
+    pub(super) link: Option<Link>,
+    pub(super) stage: Cell<Stage>,
     /// How the transaction begins.
     begin: Cell<&'static str>,
     /// What the transaction leaves behind, by which its end can be found out when the answer is lost.
     mark: Cell<Option<Mark>>,
-    changes: Cell<u64>,
+    pub(super) changes: Cell<u64>,
     /// Why the transaction is spoiled.
     fault: RefCell<Option<Error>>,
     deadline: Cell<Option<Instant>>,
@@ -97,10 +91,12 @@ impl PgConn {
         self.stage.set(Stage::Wanted);
     }
 
-    /// Starts one for a few reads if that saves anything.
+    /// Starts one for reads that see a moment each, if statements stay prepared in it. Rows may be moved to another
+    /// partition meanwhile, where one that sees an older moment would not find them.
     pub(super) fn begin_reads(&self) {
         if self.is_direct() {
-            self.begin_read();
+            self.begin.set(READS);
+            self.stage.set(Stage::Wanted);
         }
     }
 
@@ -174,7 +170,7 @@ impl PgConn {
                 self.stage.set(Stage::Idle);
                 Ok(())
             }
-            Stage::Open if self.begin.get() == READ => self.leave(),
+            Stage::Open if self.begin.get() == READS => self.leave(),
             Stage::Open | Stage::Spoiled => self.finish("ROLLBACK"),
         }
     }
@@ -200,13 +196,13 @@ impl PgConn {
         out
     }
 
-    fn client(&self) -> Result<&Client> {
+    pub(super) fn client(&self) -> Result<&Client> {
         let link = self.link.as_ref().filter(|_| !self.is_lost());
         link.map(|link| &link.client).ok_or_else(|| failure::lost("it is closed"))
     }
 
     /// Waits for the server. `None`: the time is over.
-    fn wait<F: Future>(&self, future: F) -> Option<F::Output> {
+    pub(super) fn wait<F: Future>(&self, future: F) -> Option<F::Output> {
         match &self.link {
             Some(link) => block_on(link.carry(future), self.deadline.get()),
             None => block_on(future, self.deadline.get()),
@@ -214,7 +210,7 @@ impl PgConn {
     }
 
     /// Waits for the server; notes what a failure means for the transaction.
-    fn run<T>(
+    pub(super) fn run<T>(
         &self,
         future: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
     ) -> Result<T> {
@@ -222,7 +218,7 @@ impl PgConn {
         out.map_err(|e| self.note(failure::failure(e)))
     }
 
-    fn note(&self, e: Error) -> Error {
+    pub(super) fn note(&self, e: Error) -> Error {
         let closed = self.link.as_ref().is_none_or(Link::is_closed);
         let next = match self.stage.get() {
             _ if closed => Stage::Lost,
@@ -236,7 +232,7 @@ impl PgConn {
     }
 
     /// The time is over: the server is told to stop, and the connection is not used again.
-    fn give_up(&self) -> Error {
+    pub(super) fn give_up(&self) -> Error {
         if let Some(link) = &self.link {
             let (core, token) = (Arc::clone(&self.core), link.client.cancel_token());
             self.core.handle.spawn(async move { core.connector.cancel(&token).await });
@@ -245,66 +241,8 @@ impl PgConn {
         Error::new(Kind::Timeout, "the PostgreSQL server took longer than the time-out of the store allows")
     }
 
-    /// Sends a statement, behind the beginning of its transaction if that is still to come.
-    fn send<P: BorrowToSql>(&self, sql: &str, params: impl Iterator<Item = (P, Type)>) -> Result<RowStream> {
-        if let Some(trace) = &self.core.trace {
-            trace(Database::Data, sql);
-        }
-        if self.stage.get() == Stage::Spoiled {
-            return Err(self.fault().unwrap_or_else(spoiled));
-        }
-        let client = self.client()?;
-        let text = self.core.texts.translate(sql);
-        let (values, types): (Vec<P>, Vec<Type>) = params.unzip();
-        let form = (text, types.into_boxed_slice());
-        let prepared = self.prepared(&form)?;
-        let statement = async {
-            match &prepared {
-                Some(statement) => client.query_raw(statement, values).await,
-                None => client.query_typed_raw(&form.0, values.into_iter().zip(form.1)).await,
-            }
-        };
-        let sent = if self.stage.get() == Stage::Wanted {
-            let begin = self.beginning();
-            let begin = client.simple_query(&begin);
-            let (began, sent) = self.wait(both(begin, statement)).ok_or_else(|| self.give_up())?;
-            self.begun(began)?;
-            sent
-        } else {
-            self.wait(statement).ok_or_else(|| self.give_up())?
-        };
-        sent.map_err(|e| match prepared {
-            Some(_) => self.doubt(e),
-            None => self.note(failure::failure(e)),
-        })
-    }
-
-    /// The statement as it is prepared on this connection. `None`: it goes out as text.
-    fn prepared(&self, form: &Form) -> Result<Option<Statement>> {
-        let inside = matches!(self.stage.get(), Stage::Wanted | Stage::Open);
-        let Some(link) = self.link.as_ref().filter(|_| inside && self.is_direct()) else { return Ok(None) };
-        let known = link.prepared.borrow_mut().get(form);
-        let Some(None) = known else { return Ok(known.flatten()) };
-        let prepared = self.open()?.prepare_typed(&form.0, &form.1);
-        let prepared = self.wait(prepared).ok_or_else(|| self.give_up())?.map_err(|e| self.doubt(e))?;
-        link.prepared.borrow_mut().put(form.clone(), prepared.clone());
-        Ok(Some(prepared))
-    }
-
-    /// A prepared statement failed. If that was because it is prepared, the connection is given up and the same is done
-    /// on another one.
-    fn doubt(&self, e: tokio_postgres::Error) -> Error {
-        if !direct::is_about_statements(&e) {
-            return self.note(failure::failure(e));
-        }
-        if e.code() != Some(&SqlState::FEATURE_NOT_SUPPORTED) {
-            self.core.is_pooled();
-        }
-        self.note(failure::lost(e))
-    }
-
     /// Begins a wanted transaction now, for what is not sent through [`send`](Self::send).
-    fn open(&self) -> Result<&Client> {
+    pub(super) fn open(&self) -> Result<&Client> {
         let client = self.client()?;
         if self.stage.get() == Stage::Wanted {
             let began = self.wait(client.simple_query(&self.beginning())).ok_or_else(|| self.give_up())?;
@@ -315,7 +253,10 @@ impl PgConn {
 
     /// The transaction has begun, unless it turns out that a pooler moved it to another process of the server, where
     /// other statements may be prepared.
-    fn begun(&self, began: std::result::Result<Vec<SimpleQueryMessage>, tokio_postgres::Error>) -> Result<()> {
+    pub(super) fn begun(
+        &self,
+        began: std::result::Result<Vec<SimpleQueryMessage>, tokio_postgres::Error>,
+    ) -> Result<()> {
         let began = began.map_err(|e| self.note(failure::failure(e)))?;
         self.stage.set(Stage::Open);
         if self.is_direct() && self.process() != direct::answering(&began) {
@@ -330,12 +271,12 @@ impl PgConn {
     }
 
     /// Whether statements stay prepared on this connection.
-    fn is_direct(&self) -> bool {
+    pub(super) fn is_direct(&self) -> bool {
         self.process().is_some()
     }
 
     /// How the wanted transaction begins: one that writes leaves its mark.
-    fn beginning(&self) -> Cow<'static, str> {
+    pub(super) fn beginning(&self) -> Cow<'static, str> {
         let begin = self.begin.get();
         let mark = self.link.as_ref().filter(|_| begin == WRITE && self.core.readiness.has_tables());
         let mut text = Cow::Borrowed(begin);
@@ -350,60 +291,18 @@ impl PgConn {
         }
         text
     }
-
-    pub(super) fn execute_with<P: BorrowToSql>(
-        &self,
-        sql: &str,
-        params: impl Iterator<Item = (P, Type)>,
-    ) -> Result<u64> {
-        let mut rows = pin!(self.send(sql, params)?);
-        while self.next(&mut rows)?.is_some() {}
-        let changed = rows.rows_affected().unwrap_or(0);
-        self.changes.set(self.changes.get() + changed);
-        Ok(changed)
-    }
-
-    /// Gives `data` to a COPY statement; says how many rows they were. The client library prepares the statement under a
-    /// name for as long as it runs, which another client behind the same pooler may have left taken (42P05).
-    pub(super) fn copy_in(&self, sql: &str, data: Bytes) -> Result<u64> {
-        let client = self.open()?;
-        if let Some(trace) = &self.core.trace {
-            trace(Database::Data, sql);
-        }
-        let text = self.core.texts.translate(sql);
-        let copied = self.run(async {
-            let mut sink = pin!(client.copy_in::<_, Bytes>(&*text).await?);
-            poll_fn(|cx| sink.as_mut().poll_ready(cx)).await?;
-            sink.as_mut().start_send(data)?;
-            sink.finish().await
-        })?;
-        self.changes.set(self.changes.get() + copied);
-        Ok(copied)
-    }
-
-    fn next(&self, rows: &mut Pin<&mut RowStream>) -> Result<Option<PgRow>> {
-        let next = poll_fn(|cx| rows.as_mut().poll_next(cx));
-        match self.wait(next) {
-            None => Err(self.give_up()),
-            Some(None) => Ok(None),
-            Some(Some(row)) => row.map(|row| Some(PgRow(row))).map_err(|e| self.note(failure::failure(e))),
-        }
-    }
-}
-
-fn bound<'a>(params: &'a [Value<'a>]) -> impl Iterator<Item = (Bound<'a>, Type)> {
-    params.iter().map(|value| (Bound(*value), type_of(*value)))
 }
 
 /// A lock is waited for as long as on SQLite.
 const WRITE: &str = "BEGIN; SET LOCAL lock_timeout = '60s'";
 const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+const READS: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY";
 
 /// Whoever waits for what it holds is not kept waiting by a host that is gone: the server asks after half a minute.
 const IDLE: &str = "BEGIN READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0; \
     SET LOCAL tcp_keepalives_idle = 30; SET LOCAL tcp_keepalives_interval = 10; SET LOCAL tcp_keepalives_count = 3";
 
-fn spoiled() -> Error {
+pub(super) fn spoiled() -> Error {
     Error::new(Kind::Internal, "an earlier statement of this transaction failed")
 }
 
@@ -417,33 +316,6 @@ impl Mark {
         )
     }
 }
-
-/// Both futures, the first sent before the second.
-async fn both<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
-    let (mut a, mut b) = (pin!(a), pin!(b));
-    let (mut done_a, mut done_b) = (None, None);
-    poll_fn(|cx| {
-        if done_a.is_none()
-            && let Poll::Ready(out) = a.as_mut().poll(cx)
-        {
-            done_a = Some(out);
-        }
-        if done_b.is_none()
-            && let Poll::Ready(out) = b.as_mut().poll(cx)
-        {
-            done_b = Some(out);
-        }
-        match (done_a.take(), done_b.take()) {
-            (Some(a), Some(b)) => Poll::Ready((a, b)),
-            (a, b) => {
-                (done_a, done_b) = (a, b);
-                Poll::Pending
-            }
-        }
-    })
-    .await
-}
-
 impl Conn for PgConn {
     fn dialect(&self) -> Dialect {
         Dialect::Postgres { partitioned: self.core.is_partitioned() }
@@ -501,13 +373,11 @@ impl Conn for PgConn {
         params: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<Flow>,
     ) -> Result<()> {
-        let mut rows = pin!(self.send(sql, bound(params))?);
-        while let Some(row) = self.next(&mut rows)? {
-            if let ControlFlow::Break(()) = each(&row)? {
-                break;
-            }
-        }
-        Ok(())
+        self.each_row(sql, params, each)
+    }
+
+    fn query_both(&self, first: Query<'_, '_>, second: Query<'_, '_>) -> Result<()> {
+        self.each_row_of_both(first, second)
     }
 }
 

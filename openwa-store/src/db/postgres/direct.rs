@@ -70,7 +70,11 @@ impl AsyncWrite for Paper {
 }
 
 impl AsyncRead for Paper {
-    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         out.put_slice(b"S");
         Poll::Ready(Ok(()))
     }

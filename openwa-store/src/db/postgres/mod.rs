@@ -15,6 +15,7 @@ mod pool;
 mod programs;
 mod ready;
 mod room;
+mod statement;
 mod text;
 mod value;
 mod writer;
