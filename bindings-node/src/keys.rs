@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use napi::bindgen_prelude::FunctionCallContext;
 use openwa_store::entity::ApiKey;
 use openwa_store::face::{self, Record};
 use openwa_store::policy::authorize::Decision;
@@ -29,6 +30,21 @@ pub struct Question {
     pub session: Option<String>,
     pub session_alias: Option<String>,
     pub chat: Option<String>,
+}
+
+impl Question {
+    /// Arguments that are not given at the end ask for nothing.
+    pub fn read(asked: &FunctionCallContext<'_>) -> napi::Result<Self> {
+        let text = |i| if i < asked.length() { asked.get(i) } else { Ok(None) };
+        Ok(Question {
+            key: asked.get(0)?,
+            permission: text(1)?,
+            ip: text(2)?,
+            session: text(3)?,
+            session_alias: text(4)?,
+            chat: text(5)?,
+        })
+    }
 }
 
 /// The records that JavaScript was told of. The address of one is its identity while its `Arc` is held.

@@ -104,19 +104,41 @@ impl<'env> Output<'env> {
             Value::Text(t) => self.text(&t),
             Value::Json(document) => self.string(&document.to_json()),
             Value::Time(t) => Ok(self.env.create_double(t.millis() as f64)?.raw()),
-            Value::Uuid(id) => {
-                let mut buffer = Uuid::encode_buffer();
-                self.string(id.hyphenated().encode_lower(&mut buffer))
-            }
+            Value::Uuid(id) => self.uuid(id),
             Value::Bytes(bytes) => Ok(BufferSlice::copy_from(self.env, bytes)?.raw()),
             Value::Record(record) => Ok(self.record(record)?.raw()),
             Value::List(items) => Ok(self.values(items)?.raw()),
             Value::Page(page) => {
-                let items =
-                    page.items.into_iter().map(|r| Ok(self.record(r)?.raw())).collect::<napi::Result<_>>()?;
-                Ok(self.list(vec![self.list(items)?.raw(), self.any(page.next)?])?.raw())
+                Ok(self.list(vec![self.records(page.items)?.raw(), self.any(page.next)?])?.raw())
             }
         }
+    }
+
+    /// The records of a page. Those of one chat or session name it again and again: a text that the record before has in
+    /// the same field is not made twice.
+    fn records(&self, records: Vec<Record>) -> napi::Result<Unknown<'static>> {
+        let mut before: Vec<(Value, sys::napi_value)> = Vec::new();
+        let mut rows = Vec::with_capacity(records.len());
+        for record in records {
+            let values = record.into_values();
+            before.resize_with(values.len(), || (Value::Null, self.null));
+            let mut fields = Vec::with_capacity(values.len());
+            for (value, last) in values.into_iter().zip(&mut before) {
+                let made = match &value {
+                    Value::Text(_) | Value::Uuid(_) if last.0 == value => last.1,
+                    Value::Text(t) => self.text(t)?,
+                    Value::Uuid(id) => self.uuid(*id)?,
+                    _ => {
+                        fields.push(self.value(value)?);
+                        continue;
+                    }
+                };
+                fields.push(made);
+                *last = (value, made);
+            }
+            rows.push(self.list(fields)?.raw());
+        }
+        self.list(rows)
     }
 
     /// A record: the list of its fields.
@@ -127,6 +149,11 @@ impl<'env> Output<'env> {
     fn values(&self, values: Vec<Value>) -> napi::Result<Unknown<'static>> {
         let items = values.into_iter().map(|v| self.value(v)).collect::<napi::Result<_>>()?;
         self.list(items)
+    }
+
+    fn uuid(&self, id: Uuid) -> napi::Result<sys::napi_value> {
+        let mut buffer = Uuid::encode_buffer();
+        self.string(id.hyphenated().encode_lower(&mut buffer))
     }
 
     fn text(&self, text: &Text) -> napi::Result<sys::napi_value> {

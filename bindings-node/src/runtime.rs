@@ -267,7 +267,10 @@ impl Inner {
 
 /// An open store.
 #[napi]
-pub struct Handle {
+pub struct Handle(Rc<Open>);
+
+/// What JavaScript's handle and its functions hold.
+struct Open {
     runtime: Rc<Inner>,
     store: Store,
     line: Rc<Line>,
@@ -280,12 +283,12 @@ impl Handle {
         let limit = IN_FLIGHT.min(store.config().queue / 2).max(1);
         let line =
             Line { limit, in_flight: Cell::new(0), waiting: RefCell::default(), closing: RefCell::default() };
-        Handle { runtime, store, line: Rc::new(line), keys: Keys::default() }
+        Handle(Rc::new(Open { runtime, store, line: Rc::new(line), keys: Keys::default() }))
     }
 
     fn prepare(&self, number: u32, args: &Array<'_>) -> Result<Call> {
         let verb = verb(number)?;
-        verb.call(&self.store, input::arguments(verb, args)?)
+        verb.call(&self.0.store, input::arguments(verb, args)?)
     }
 }
 
@@ -301,52 +304,50 @@ impl Handle {
         args: Array<'env>,
     ) -> napi::Result<Option<Unknown<'env>>> {
         match self.prepare(number, &args) {
-            Ok(Call::Write(pending)) => self.runtime.write(call, pending, &self.line),
-            Ok(Call::Read(run)) => self.runtime.read(call, run),
-            Ok(Call::Long(run)) => self.runtime.long(call, run),
-            Err(e) => return self.runtime.refused(env, &e),
+            Ok(Call::Write(pending)) => self.0.runtime.write(call, pending, &self.0.line),
+            Ok(Call::Read(run)) => self.0.runtime.read(call, run),
+            Ok(Call::Long(run)) => self.0.runtime.long(call, run),
+            Err(e) => return self.0.runtime.refused(env, &e),
         }
         Ok(None)
     }
 
-    /// Decides on a request with a key, on this thread: 16 times the number of the key's record (0: the key is not
-    /// known), plus the number of the decision. Null: ask [`refused`](Self::refused).
+    /// A function that decides on a request with a key, on this thread, of `key, permission, ip, session, session alias,
+    /// chat`: 16 times the number of the key's record (0: the key is not known), plus the number of the decision. Null:
+    /// ask [`refused`](Self::refused).
+    ///
+    /// A function, because a method finds its object by two look-ups in JavaScript's tables, which cost more than the
+    /// decision.
     #[napi(catch_unwind)]
-    pub fn authorize(
-        &self,
-        key: String,
-        permission: Option<String>,
-        ip: Option<String>,
-        session: Option<String>,
-        session_alias: Option<String>,
-        chat: Option<String>,
-    ) -> Option<f64> {
-        let question = Question { key, permission, ip, session, session_alias, chat };
-        self.keys.answer(&self.store, &question)
+    pub fn authorizer<'env>(&self, env: &'env Env) -> napi::Result<Function<'env, (), Option<f64>>> {
+        let open = Rc::clone(&self.0);
+        env.create_function_from_closure("authorize", move |asked| {
+            Ok(open.keys.answer(&open.store, &Question::read(&asked)?))
+        })
     }
 
     /// Why there was no answer to a request with a key.
     #[napi(catch_unwind)]
     pub fn refused<'env>(&'env self, env: &'env Env) -> napi::Result<Option<Unknown<'env>>> {
-        self.keys.refused().map_or(Ok(None), |e| self.runtime.refused(env, &e))
+        self.0.keys.refused().map_or(Ok(None), |e| self.0.runtime.refused(env, &e))
     }
 
     /// The record of a key by its number in an answer.
     #[napi(catch_unwind)]
     pub fn key_record<'env>(&'env self, env: &'env Env, number: u32) -> napi::Result<Option<Unknown<'env>>> {
-        let Some(record) = self.keys.record(number) else { return Ok(None) };
-        Output::new(env, &self.runtime.pack)?.record(record).map(Some)
+        let Some(record) = self.0.keys.record(number) else { return Ok(None) };
+        Output::new(env, &self.0.runtime.pack)?.record(record).map(Some)
     }
 
     /// Closes the store when all that was asked of it before is written.
     #[napi]
     pub fn close(&self, call: u32) {
-        self.line.closing.replace(Some((call, self.store.clone())));
-        self.runtime.close_if_due(&self.line);
+        self.0.line.closing.replace(Some((call, self.0.store.clone())));
+        self.0.runtime.close_if_due(&self.0.line);
     }
 }
 
-impl Drop for Handle {
+impl Drop for Open {
     /// The garbage collector found it. The store closes, but JavaScript does not wait for that unless its thread ends.
     fn drop(&mut self) {
         let store = self.store.clone();

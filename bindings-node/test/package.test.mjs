@@ -1,7 +1,7 @@
 // The package as npm gives it to a stranger: packed, installed into an empty project, no toolchain.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, cpSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { copyFileSync, cpSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -63,11 +63,13 @@ test('one tarball: installed, compiled against, run', async (t) => {
   }
 
   // The examples, in strict TypeScript, with what they import beside.
-  for (const name of ['@nestjs/common', '@types/express', 'baileys', 'express', 'reflect-metadata', 'rxjs', 'whatsapp-web.js']) {
-    const link = join(project, 'node_modules', name)
-    mkdirSync(dirname(link), { recursive: true })
-    symlinkSync(join(root, 'node_modules', name), link)
+  const link = (name, from = name) => {
+    const path = join(project, 'node_modules', name)
+    mkdirSync(dirname(path), { recursive: true })
+    rmSync(path, { force: true })
+    symlinkSync(join(root, 'node_modules', from), path)
   }
+  for (const name of ['@nestjs/common', '@types/express', 'baileys', 'express', 'reflect-metadata', 'rxjs', 'whatsapp-web.js']) link(name)
   for (const file of readdirSync(examples)) if (/\.(ts|json)$/.test(file)) copyFileSync(join(examples, file), join(project, file))
   const tsc = join(project, 'node_modules/typescript/bin/tsc')
   run(project, process.execPath, tsc, '-p', '.')
@@ -92,7 +94,37 @@ test('one tarball: installed, compiled against, run', async (t) => {
      }
      export const open = (): Promise<Store> => openStore({ data: 'postgres://localhost/openwa' })`
   )
-  run(project, process.execPath, tsc, '--strict', '--noEmit', '--module', 'nodenext', '--target', 'es2022', '--lib', 'es2023,esnext.disposable', '--types', 'node', 'strict.cts')
+  const strict = ['--strict', '--module', 'nodenext', '--target', 'es2022', '--lib', 'es2023,esnext.disposable', '--types', 'node']
+  run(project, process.execPath, tsc, ...strict, '--noEmit', 'strict.cts')
+
+  // With Baileys 6.17 in the place of 7: its types, and its package found by name.
+  writeFileSync(
+    join(project, 'six.ts'),
+    `import { makeWASocket, makeCacheableSignalKeyStore } from 'baileys'
+     import { openStore } from 'openwa-store'
+     import { bindToBaileys, useStoreAuthState, type BaileysBinding } from 'openwa-store/baileys'
+     const store = await openStore({ memory: true })
+     const { id } = await store.sessions.create({ name: 'bot' })
+     const { state, saveCreds, close } = await useStoreAuthState(store, id)
+     export function connect(logger: Parameters<typeof makeCacheableSignalKeyStore>[1]): BaileysBinding {
+       let binding: BaileysBinding
+       const sock = makeWASocket({
+         auth: { creds: state.creds, keys: makeCacheableSignalKeyStore(state.keys, logger) },
+         getMessage: async (key) => binding.getMessage(key),
+         cachedGroupMetadata: async (group) => binding.cachedGroupMetadata(group)
+       })
+       binding = bindToBaileys(sock, store, id, { onIngested: ({ messages }) => console.log(messages.length) })
+       sock.ev.on('creds.update', () => void saveCreds())
+       return binding
+     }
+     await saveCreds()
+     await close()
+     console.log('advSecretKey' in state.creds, (await useStoreAuthState(store, id)).state.creds.advSecretKey === state.creds.advSecretKey)
+     await store.close()`
+  )
+  link('baileys', 'baileys-6')
+  run(project, process.execPath, tsc, ...strict, '--skipLibCheck', 'six.ts')
+  assert.equal(run(project, process.execPath, 'six.js'), 'true true\n')
 })
 
 test('packages per platform, as they are published', async (t) => {

@@ -20,9 +20,12 @@ export interface NativeRuntime {
   stop(call: number): void
 }
 
+/** 16 times the number of the key's record, plus the number of the decision; null: it was refused. */
+export type Authorizer = (key: string, ...ask: Array<string | null | undefined>) => number | null
+
 export interface Handle {
   call(call: number, verb: number, args: unknown[]): Failure | null
-  authorize(key: string, ...ask: Array<string | null | undefined>): number | null
+  authorizer(): Authorizer
   refused(): Failure | null
   keyRecord(number: number): unknown
   close(call: number): void

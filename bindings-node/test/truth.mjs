@@ -1,15 +1,9 @@
-// Every event log, emitted as the engine would, must come to what its *.expected.json says.
+// What an event log must come to: its *.expected.json.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { EventEmitter } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { test } from 'node:test'
 
-import { BufferJSON } from 'baileys'
-import { bindToBaileys } from 'openwa-store/baileys'
-import { bindToClient } from 'openwa-store/wwebjs'
-
-import { all, folder, log, openFor, shared } from './helpers.mjs'
+import { all, shared } from './helpers.mjs'
 
 const REASONS = ['status_broadcast', 'control', 'reaction_carriers', 'poll_votes', 'system_stubs', 'empty']
 
@@ -95,7 +89,7 @@ async function found(store, session, told) {
 /** What the ground truth tells and no table keeps. */
 const NOT_KEPT = ['me', 'distinct_messages_by_key', 'groups_upserted', 'group_receipts', 'deleted_for_me', 'calls', 'derived_from_log']
 
-async function compare(store, name, sessions) {
+export async function compare(store, name, sessions) {
   const truth = JSON.parse(readFileSync(shared(`fixtures/${name}.expected.json`))).sessions
   assert.deepEqual(Object.keys(truth).sort(), [...sessions.keys()].sort())
   for (const [session, { id, told }] of sessions) {
@@ -112,7 +106,7 @@ async function compare(store, name, sessions) {
 }
 
 /** One session of the store for each of the log, with what `bind` makes of it. */
-async function sessionsOf(store, lines, bind) {
+export async function sessionsOf(store, lines, bind) {
   const sessions = new Map()
   for (const { session: name } of lines) {
     if (sessions.has(name)) continue
@@ -122,50 +116,3 @@ async function sessionsOf(store, lines, bind) {
   }
   return sessions
 }
-
-for (const name of ['baileys-small.jsonl', 'baileys-medium.jsonl.gz']) {
-  test(name, async (t) => {
-    const store = await openFor(t, { dir: folder(t) })
-    const lines = log(name)
-    const sessions = await sessionsOf(store, lines, (id, told) => {
-      let emit
-      const ev = { process: (handler) => void (emit = handler) }
-      const binding = bindToBaileys({ ev }, store, id, told.options)
-      return { binding, emit: (map) => emit(map) }
-    })
-    for (let i = 0; i < lines.length; ) {
-      const { session, map } = lines[i]
-      const events = {}
-      for (; i < lines.length && lines[i].session === session && lines[i].map === map; i++) {
-        const { event, data, ser } = lines[i]
-        events[event] = ser === 'raw' ? JSON.parse(JSON.stringify(data), BufferJSON.reviver) : data
-      }
-      void sessions.get(session).emit(events)
-    }
-    for (const { binding } of sessions.values()) await binding.close()
-    await compare(store, name.split('.')[0], sessions)
-  })
-}
-
-test('wwebjs-small.jsonl', async (t) => {
-  const store = await openFor(t, { dir: folder(t) })
-  const lines = log('wwebjs-small.jsonl')
-  const answer = (method) => lines.find((line) => line.event === `@${method}`).data[0]
-  const sessions = await sessionsOf(store, lines, (id, told) => {
-    const client = new EventEmitter()
-    client.getContacts = async () => answer('getContacts')
-    client.getContactLidAndPhone = async (ids) => {
-      assert.deepEqual(ids, answer('getContacts').filter((c) => c.isUser).map((c) => c.id._serialized))
-      return answer('getContactLidAndPhone')
-    }
-    return { client, binding: bindToClient(client, store, id, told.options) }
-  })
-  for (const { session, event, data } of lines) {
-    if (event.startsWith('@')) continue
-    const { client, binding } = sessions.get(session)
-    client.emit(event, ...data)
-    if (event === 'ready') await binding.flush()
-  }
-  for (const { binding } of sessions.values()) await binding.close()
-  await compare(store, 'wwebjs-small', sessions)
-})
