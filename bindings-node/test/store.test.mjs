@@ -310,3 +310,24 @@ test('batches, webhooks, contacts, audit', async (t) => {
   await store.audit.log({ action: 'session.created', sessionId: session, metadata: { by: 'test' } })
   assert.deepEqual((await store.audit.list({ action: 'session.created' })).items[0].metadata, { by: 'test' })
 })
+
+test('a backup comes back', async (t) => {
+  const dir = folder(t)
+  const { store, session } = await withSession(t, { dir: join(dir, 'store') })
+  await store.messages.save(session, text('A1'))
+  const repo = { repo: join(dir, 'repo'), password: 'secret' }
+  await assert.rejects(store.backups(repo), { code: 'NOT_FOUND' })
+  const phases = new Set()
+  const made = await store.backup({ repo }, { onProgress: ({ table }) => phases.add(table) })
+  assert.deepEqual([made.backup.dataForm, made.backup.sealed, phases.has('copy')], ['sqlite', false, true])
+  assert.deepEqual(await store.backups(repo), [made.backup])
+  await assert.rejects(store.backups({ ...repo, password: 'other' }), { code: 'PERMISSION_DENIED' })
+  assert.deepEqual((await store.verifyBackups({ repo })).sound, [made.backup.id])
+  assert.deepEqual((await store.pruneBackups(repo, { last: 1 })).kept, [made.backup.id])
+
+  const target = { dir: join(dir, 'new') }
+  assert.equal((await store.restoreBackup(target, { repo })).backup.id, made.backup.id)
+  await assert.rejects(store.restoreBackup(target, { repo }), { code: 'CONFLICT' })
+  const again = await openFor(t, target)
+  assert.deepEqual(await again.messages.find(session, 'A1'), await store.messages.find(session, 'A1'))
+})

@@ -285,3 +285,25 @@ def test_fixtures_replay_through_the_command(tmp_path: Path) -> None:
     assert run("messages", "nobody").returncode == 3
     assert run("--nonsense").returncode == 2
     assert "openwa" in run("--help").stdout
+
+
+def test_a_backup_comes_back(store: openwa_store.Store, session: openwa_store.Session, tmp_path: Path) -> None:
+    store.messages.save(session.id, **text("A1"))
+    repo = {"repo": str(tmp_path / "repo"), "password": "secret"}
+    with pytest.raises(openwa_store.NotFoundError):
+        store.backups(**repo)
+    phases = set[str]()
+    made = store.backup(repo=repo, progress=lambda phase, *_: phases.add(phase)).backup
+    assert (made.data_form, made.sealed, "copy" in phases) == ("sqlite", False, True)
+    assert store.backups(**repo) == [made]
+    with pytest.raises(openwa_store.PermissionDeniedError):
+        store.backups(**{**repo, "password": "other"})
+    assert store.verify_backups(repo=repo).sound == (made.id,)
+    assert store.prune_backups(**repo, last=1).kept == (made.id,)
+
+    new = tmp_path / "new"
+    assert store.restore_backup(dir=str(new), repo=repo).backup == made
+    with pytest.raises(openwa_store.ConflictError):
+        store.restore_backup(dir=str(new), repo=repo)
+    with openwa_store.open_store(new) as again:
+        assert again.messages.find(session.id, "A1") == store.messages.find(session.id, "A1")

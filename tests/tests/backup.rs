@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use openwa_store::entity::Database;
 use openwa_store::{
-    AuthEntry, BackupOptions, BackupPhase, BackupRepo, Config, Form, Job, KeepRules, Kind,
+    AuthEntry, AuthValue, BackupOptions, BackupPhase, BackupRepo, Config, Form, Job, KeepRules, Kind,
     MaintenanceOptions, MaintenanceOutcome, ManualClock, NewMessage, NewSession, RestoreOptions, Store,
     Timestamp, VerifyOptions, backups, compare, prune_backups, restore_backup, verify_backups,
 };
 use openwa_tests::backups::{Backups, files, repo, size};
-use openwa_tests::conformance::incoming;
+use openwa_tests::conformance::{incoming, store_key};
 use openwa_tests::full::full;
 use openwa_tests::process::{Program, setting, text};
 use openwa_tests::raw;
@@ -57,6 +57,25 @@ fn a_restored_store_has_every_row_of_every_table() {
     }
     let left = files(&at.store()).into_iter().any(|(path, _)| text(&path).contains(".openwa-backup-"));
     assert!(!left, "the copies are gone");
+}
+
+#[test]
+fn a_backup_tells_whether_its_secrets_are_sealed() {
+    let at = Backups::default();
+    let config = || Config { store_key: Some(store_key(1)), ..Config::new(at.store()) };
+    let store = full(Config::new(at.store()));
+    at.create(&store).unwrap();
+    store.close().unwrap();
+    at.create(&Store::open_with(config()).unwrap()).unwrap();
+    assert_eq!(at.list().iter().map(|backup| backup.sealed).collect::<Vec<_>>(), [false, true]);
+
+    // It is as sealed as the store was: the key that held then opens it.
+    let restored = at.restored("new");
+    assert_eq!(Store::open(&restored).unwrap().secrets_status().unwrap().usable, false);
+    let again = Store::open_with(Config { store_key: Some(store_key(1)), ..Config::new(&restored) }).unwrap();
+    let session = again.sessions().find("shop-2").unwrap().unwrap().id;
+    let key = again.auth().get(session, "pre-key", "9").unwrap();
+    assert_eq!(key, AuthValue::Found(b"auth-secret".to_vec()));
 }
 
 #[test]
@@ -290,84 +309,6 @@ fn what_is_wrong_with_a_repository_is_told() {
     );
     assert_eq!(stopped.unwrap_err().kind(), Kind::Cancelled);
     assert_eq!(at.list().len(), 1, "nothing of all this made a backup");
-}
-
-/// Every pack of data in a repository.
-fn packs(repo: &Path) -> Vec<PathBuf> {
-    files(&repo.join("data")).into_iter().map(|(path, _)| path).collect()
-}
-
-#[test]
-fn damage_is_found_and_never_restored() {
-    let at = Backups::default();
-    let store = full(Config::new(at.store()));
-    at.create(&store).unwrap();
-    let whole: Vec<(PathBuf, Vec<u8>)> = files(&at.path("repo"));
-    let heal = || {
-        for (path, bytes) in &whole {
-            fs::write(path, bytes).unwrap();
-        }
-    };
-    let verify = || verify_backups(&VerifyOptions { repo: at.repo(), backup: None }, None);
-    let restore = |name: &str| {
-        let options = RestoreOptions { repo: at.repo(), ..Default::default() };
-        restore_backup(&Config::new(at.path(name)), &options, None)
-    };
-    type Harm = (&'static str, fn(&Path));
-    let harms: [Harm; 3] = [
-        ("a flipped bit", |pack| {
-            let mut bytes = fs::read(pack).unwrap();
-            let middle = bytes.len() / 3;
-            bytes[middle] ^= 1;
-            fs::write(pack, bytes).unwrap();
-        }),
-        ("a cut end", |pack| {
-            let bytes = fs::read(pack).unwrap();
-            fs::write(pack, &bytes[..bytes.len() / 2]).unwrap();
-        }),
-        ("a lost file", |pack| fs::remove_file(pack).unwrap()),
-    ];
-    for (name, harm) in harms {
-        let pack =
-            packs(&at.path("repo")).into_iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
-        harm(&pack);
-        let found = verify().unwrap();
-        assert!(!found.problems.is_empty() && found.sound.is_empty(), "{name}: {found:?}");
-        let e = restore("damaged").unwrap_err();
-        assert!(matches!(e.kind(), Kind::Corrupt | Kind::NotFound), "{name}: {e}");
-        let there: Vec<_> = files(&at.path("damaged")).into_iter().map(|(path, _)| path).collect();
-        assert_eq!(there, Vec::<PathBuf>::new(), "{name}: nothing took a place");
-        if name != "a flipped bit" {
-            let e = at.create(&store).unwrap_err();
-            assert_eq!(e.kind(), Kind::Corrupt, "{name}: no backup builds on it: {e}");
-            assert_eq!(at.list().len(), 1);
-        }
-        heal();
-        assert_eq!(verify().unwrap().problems, Vec::<String>::new(), "{name}");
-    }
-    let key = files(&at.path("repo").join("keys")).remove(0).0;
-    fs::write(&key, b"{}").unwrap();
-    assert!(matches!(backups(&at.repo()).unwrap_err().kind(), Kind::Corrupt | Kind::PermissionDenied));
-    heal();
-    fs::write(at.path("repo").join("config"), b"nonsense").unwrap();
-    assert_eq!(backups(&at.repo()).unwrap_err().kind(), Kind::Corrupt);
-}
-
-#[test]
-fn a_damaged_store_is_not_backed_up_as_if_it_were_sound() {
-    let at = Backups::default();
-    let store = Store::open(at.store()).unwrap();
-    let session = session(&store, "shop-1");
-    fill(&store, session, 0..3000, &"x".repeat(300));
-    store.close().unwrap();
-    let path = at.store().join("data.sqlite");
-    let mut bytes = fs::read(&path).unwrap();
-    let middle = bytes.len() / 2 / 4096 * 4096;
-    bytes[middle..middle + 4096].fill(0xA5);
-    fs::write(&path, bytes).unwrap();
-    let store = Store::open(at.store()).unwrap();
-    assert_eq!(at.create(&store).unwrap_err().kind(), Kind::Corrupt);
-    assert!(at.list().is_empty());
 }
 
 #[test]

@@ -216,3 +216,20 @@ fn a_clock_that_panics_fails_its_write_and_nobody_elses() {
     save(&store, session, "D").submit().unwrap().wait().unwrap();
     assert_eq!(kept(&store, session), 2);
 }
+
+/// Large transactions one right behind the other leave no moment in which the log would start over by itself.
+#[test]
+fn a_writer_of_large_transactions_does_not_grow_the_log_without_end() {
+    let (dir, store, session) = store(1024, 1000);
+    let log = dir.path().join("data.sqlite-wal");
+    let (mut longest, mut written) = (0, 0);
+    let padding = "x".repeat(3000);
+    for batch in 0..80 {
+        let message = |i| incoming(&format!("3EB0{batch:04}{i:04}"), &padding);
+        store.messages().save_many(session, (0..1000).map(message).collect()).wait().unwrap();
+        longest = longest.max(std::fs::metadata(&log).unwrap().len());
+        written += 1000 * padding.len() as u64;
+    }
+    assert!(written > 200 << 20, "too little to prove anything");
+    assert!(longest < 100 << 20, "the log has {} MB", longest >> 20);
+}

@@ -15,11 +15,15 @@ mod saves;
 mod secrets;
 mod transfer;
 mod upkeep;
+mod watched;
 mod yardstick;
 
 pub use common::*;
 
 fn main() {
+    if watched::is_child() {
+        return;
+    }
     let options = Options { rounds: 3, rows: 100_000, only: None, long: false }.read();
     println!("| work | ours | yardstick | ratio | at least |\n|---|---|---|---|---|");
     saves::run(&options);
@@ -28,5 +32,6 @@ fn main() {
     transfer::run(&options);
     upkeep::run(&options);
     secrets::run(&options);
+    watched::run(&options);
     pages::run(&options);
 }

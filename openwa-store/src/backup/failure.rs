@@ -64,10 +64,18 @@ fn cause(e: &Storage) -> (&(dyn StdError + 'static), Option<&io::Error>) {
     (at, io)
 }
 
+/// How an error says that it is of the kind `Unsupported`, which it tells in no other way.
+const UNSUPPORTED: &str = "(kind: related to unsupported operations";
+
 /// An error of the repository whose storage told nothing wrong.
 pub(super) fn of_repository(e: &RusticError, place: &str) -> Error {
     let (kind, told) = if e.is_incorrect_password() {
         (Kind::PermissionDenied, "this is not the password of the repository")
+    } else if e.display_log().contains(UNSUPPORTED) {
+        (
+            Kind::SchemaTooNew,
+            "the repository is of a format that this library does not know; use the newer one that wrote it",
+        )
     } else {
         (Kind::Corrupt, "the repository is damaged; `openwa backup verify` tells which backups are whole")
     };

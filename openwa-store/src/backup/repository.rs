@@ -17,9 +17,6 @@ use super::watch::Counter;
 use super::{Backup, BackupRepo, password};
 use crate::error::{Error, Kind, Result};
 
-/// The newest version of the repository's format that can be read.
-const NEWEST: u32 = 2;
-
 /// An open repository.
 pub(super) struct Repository {
     pub(super) objects: Arc<Objects>,
@@ -80,7 +77,7 @@ impl Repository {
             return Err(nothing_at(&place));
         }
         let inner = closed.open(&credentials).map_err(|e| objects.failure(&e))?;
-        Self::of(objects, inner, counter, place)
+        Ok(Repository { objects, inner, counter, place })
     }
 
     /// Opens a repository to write to it, and makes it if it is missing.
@@ -97,23 +94,7 @@ impl Repository {
             None => make(closed, &objects, &credentials, chunks),
         };
         let inner = opened.map_err(|e| objects.failure(&e))?;
-        Ok((Self::of(objects, inner, counter, place)?, lock))
-    }
-
-    fn of(
-        objects: Arc<Objects>,
-        inner: rustic_core::Repository<OpenStatus>,
-        counter: Counter,
-        place: Place,
-    ) -> Result<Self> {
-        let version = inner.config().version;
-        if version > NEWEST {
-            let text = format!(
-                "the repository has format {version}, this library reads up to {NEWEST}; use a newer one"
-            );
-            return Err(Error::new(Kind::SchemaTooNew, text).with("repo", place.shown()));
-        }
-        Ok(Repository { objects, inner, counter, place })
+        Ok((Repository { objects, inner, counter, place }, lock))
     }
 
     /// The same repository once more, since what has its index is of another type.
@@ -218,4 +199,56 @@ pub(super) fn node<S: IndexedFull>(
     file: &str,
 ) -> RusticResult<rustic_core::repofile::Node> {
     repository.node_from_path(snapshot.tree, &Path::new(FOLDER).join(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use rustic_core::repofile::ConfigFile;
+
+    use super::*;
+    use crate::{BackupOptions, Config, Store, backups};
+
+    /// A repository with one backup, in a folder of its own.
+    fn made(folder: &Path) -> BackupRepo {
+        let place = folder.join("repo").display().to_string();
+        let repo = BackupRepo { repo: Some(place), password: Some("password".into()), ..Default::default() };
+        let store = Store::open_with(Config::in_memory()).unwrap();
+        let temp_dir = Some(folder.display().to_string());
+        let options = BackupOptions { repo: repo.clone(), temp_dir, ..Default::default() };
+        store.backup(&options, None).unwrap();
+        repo
+    }
+
+    #[test]
+    fn a_repository_of_a_newer_format_is_not_taken_for_a_damaged_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let repo = made(folder.path());
+        let opened = Repository::open(&repo).unwrap();
+        let newer = ConfigFile { version: 3, ..opened.inner.config().clone() };
+        std::fs::remove_file(folder.path().join("repo/config")).unwrap();
+        let (key, again) =
+            (Credentials::Masterkey(opened.inner.key()), closed(&opened.objects, &opened.counter).unwrap());
+        assert!(
+            again.init_with_config(&key, &KeyOptions::default(), newer).is_err(),
+            "it was written, but not opened"
+        );
+        let e = backups(&repo).unwrap_err();
+        assert_eq!((e.kind(), e.operation()), (Kind::SchemaTooNew, Some("backup.list")), "{e}");
+        assert!(e.context("cause").is_some_and(|cause| cause.contains('3')), "{e}");
+    }
+
+    #[test]
+    fn a_backup_of_a_newer_format_is_told_by_its_id() {
+        let folder = tempfile::tempdir().unwrap();
+        let repo = made(folder.path());
+        let opened = Repository::open(&repo).unwrap();
+        let (mut snapshot, _) = opened.find(None, None).unwrap();
+        let newer = snapshot.description.as_ref().unwrap().replacen("\"version\":1", "\"version\":2", 1);
+        assert_ne!(snapshot.description.as_deref(), Some(&*newer));
+        snapshot.description = Some(newer);
+        opened.inner.save_snapshots(vec![snapshot]).unwrap();
+        let e = backups(&repo).unwrap_err();
+        assert_eq!(e.kind(), Kind::SchemaTooNew, "{e}");
+        assert!(e.message().contains("format 2") && e.context("backup").is_some(), "{e}");
+    }
 }

@@ -243,9 +243,9 @@ fn maintenance(jobs: &[MaintenanceJob], now: Timestamp) -> Vec<String> {
             (None, Some(at)) => style(ago(at, now)).green(),
             (None, None) => style("not yet".to_owned()).dim(),
         };
-        let next = job
-            .next
-            .map_or_else(String::new, |next| if next <= now { "due".to_owned() } else { until(next, now) });
+        let next = job.next.map_or_else(String::new, |next| {
+            if next <= now { "due".to_owned() } else { format!("next {}", until(next, now)) }
+        });
         vec![job_name(job), last.to_string(), style(next).dim().to_string()]
     };
     aligned(&jobs.iter().map(row).collect::<Vec<_>>())

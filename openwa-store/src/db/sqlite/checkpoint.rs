@@ -32,6 +32,11 @@ const BEHIND: u32 = 2_500;
 /// Pages in the log from which the writer is held back however much is left, about 160 MB: only a writer that
 /// outruns the disk gets there, and it has to be slowed down.
 const FAR_TOO_LONG: u32 = 40_000;
+/// Pages in the log from which the writer is held back although everything is in the file: the log starts over only with a
+/// transaction that *begins* then, and a writer of large ones has always begun the next. Its log would grow without
+/// end, and the first writer after it wait for seconds while gigabytes are cut off. About 50 MB, so that the file is
+/// not cut at all, see [`WAL_KEPT_BYTES`](super::WAL_KEPT_BYTES).
+const GOES_ON: u32 = 12_000;
 /// Pages left that are worth holding the writer back for.
 const FEW: u32 = 1000;
 /// How often a checkpoint runs after a writer that goes on, before it stops or holds the writer back.
@@ -170,11 +175,11 @@ impl State {
             let Ok((_, moved)) = conn.checkpoint() else { return };
             // SQLite answers for the log as it was when it began; the writer has gone on since.
             let pages = self.pages.load(Ordering::Relaxed);
-            if moved >= pages {
+            if moved >= pages && pages < GOES_ON {
                 self.pages.store(0, Ordering::Relaxed);
                 return;
             }
-            behind = pages - moved;
+            behind = pages.saturating_sub(moved);
             if behind < FEW {
                 break;
             }

@@ -506,8 +506,12 @@ fn failure(e: &rusqlite::Error) -> Error {
         }
         // A file to be deleted was gone, or a lock could not be had: another process closed or opened just now.
         ffi::SQLITE_IOERR_DELETE_NOENT | ffi::SQLITE_IOERR_RDLOCK => Kind::Busy,
-        // A write beyond the process's file size limit, or a full disk that only fsync notices.
-        ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_TRUNCATE => Kind::DiskFull,
+        // A write beyond the process's file size limit, a full disk that only fsync notices, or one that has no room for
+        // the file that connections share their memory by.
+        ffi::SQLITE_IOERR_WRITE
+        | ffi::SQLITE_IOERR_FSYNC
+        | ffi::SQLITE_IOERR_TRUNCATE
+        | ffi::SQLITE_IOERR_SHMSIZE => Kind::DiskFull,
         other => match other & 0xff {
             ffi::SQLITE_FULL => Kind::DiskFull,
             ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => Kind::Busy,
