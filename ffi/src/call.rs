@@ -3,7 +3,7 @@
 use std::ffi::{c_char, c_void};
 use std::ops::ControlFlow;
 
-use ::openwa_store::face::{Call, Progress, VERBS, Value, Verb};
+use ::openwa_store::face::{Call, Progress, Rows, VERBS, Value, Verb};
 use ::openwa_store::{Error, Kind, Result, Text};
 
 use crate::guard::put;
@@ -47,6 +47,11 @@ pub(crate) fn rule(verb: usize, args: Vec<Value>) -> Result<Value> {
 /// Runs a verb of a store.
 pub(crate) unsafe fn run(store: *const openwa_store, verb: usize, args: Vec<Value>) -> Result<Value> {
     prepare(unsafe { handle::get(store) }?, &VERBS[verb], args)?.run()
+}
+
+/// Reads a page.
+pub(crate) unsafe fn page(store: *const openwa_store, verb: usize, args: Vec<Value>) -> Result<Rows> {
+    VERBS[verb].page(&unsafe { handle::get(store) }?.store, args)
 }
 
 fn prepare(store: &crate::store::Body, verb: &'static Verb, args: Vec<Value>) -> Result<Call> {
@@ -212,10 +217,16 @@ pub(crate) unsafe fn give_record(out: *mut *mut openwa_record, value: Value) -> 
 
 pub(crate) unsafe fn give_rows(out: *mut *mut openwa_rows, value: Value) -> Result<()> {
     match value {
-        Value::Page(_) | Value::List(_) if out.is_null() => {}
-        Value::Page(page) => unsafe { out.write(rows::give_page(*page)) },
+        Value::List(_) if out.is_null() => {}
         Value::List(items) => unsafe { out.write(rows::give_list(items)) },
         other => return unexpected(&other),
+    }
+    Ok(())
+}
+
+pub(crate) unsafe fn give_page(out: *mut *mut openwa_rows, page: Rows) -> Result<()> {
+    if !out.is_null() {
+        unsafe { out.write(rows::give_page(page)) };
     }
     Ok(())
 }

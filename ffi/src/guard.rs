@@ -9,13 +9,21 @@ use crate::codes::OPENWA_OK;
 use crate::error::{self, openwa_error};
 
 /// Runs the body of a function and gives its code; an error is put into `err` unless that is NULL.
+#[inline]
 pub(crate) unsafe fn guard(err: *mut *mut openwa_error, body: impl FnOnce() -> Result<()>) -> i32 {
     unsafe { clear(err) };
-    let failed = match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(Ok(())) => return OPENWA_OK,
-        Ok(Err(e)) => e,
-        Err(panic) => Error::new(Kind::Internal, format!("panicked: {}", said(&*panic))),
-    };
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(())) => OPENWA_OK,
+        Ok(Err(e)) => unsafe { fail(err, e) },
+        Err(panic) => {
+            let text = format!("panicked: {}", said(&*panic));
+            unsafe { fail(err, Error::new(Kind::Internal, text)) }
+        }
+    }
+}
+
+#[cold]
+unsafe fn fail(err: *mut *mut openwa_error, failed: Error) -> i32 {
     let code = failed.kind().code();
     if !err.is_null() {
         unsafe { *err = error::give(failed) };
@@ -28,6 +36,7 @@ pub(crate) fn quiet<T>(otherwise: T, body: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or(otherwise)
 }
 
+#[cold]
 fn said(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
@@ -59,11 +68,13 @@ impl Output for usize {
 }
 
 /// Clears an output, if there is one.
+#[inline]
 pub(crate) unsafe fn clear<T: Output>(out: *mut T) {
     unsafe { put(out, T::NOTHING) };
 }
 
 /// Sets an output, if there is one.
+#[inline]
 pub(crate) unsafe fn put<T>(out: *mut T, value: T) {
     if !out.is_null() {
         unsafe { out.write(value) };

@@ -42,6 +42,7 @@ pub(crate) fn create<H: Handle>(body: H::Body) -> *mut H {
 ///
 /// # Errors
 /// `InvalidArgument` for NULL, a freed handle, or a handle of another kind.
+#[inline]
 pub(crate) unsafe fn get<'a, H: Handle>(handle: *const H) -> Result<&'a H::Body> {
     let shell = unsafe { shell(handle) }?;
     Ok(unsafe { (*shell.body.get()).assume_init_ref() })
@@ -51,22 +52,28 @@ pub(crate) unsafe fn get<'a, H: Handle>(handle: *const H) -> Result<&'a H::Body>
 ///
 /// # Errors
 /// As [`get`].
+#[inline]
 pub(crate) unsafe fn get_mut<'a, H: Handle>(handle: *mut H) -> Result<&'a mut H::Body> {
     let shell = unsafe { shell(handle.cast_const()) }?;
     Ok(unsafe { (*shell.body.get()).assume_init_mut() })
 }
 
+#[inline]
 unsafe fn shell<'a, H: Handle>(handle: *const H) -> Result<&'a Shell<H::Body>> {
-    let wrong = |why: &str| Error::new(Kind::InvalidArgument, format!("the {} {why}", H::NAME));
     if handle.is_null() {
-        return Err(wrong("is NULL"));
+        return Err(wrong(H::NAME, "is NULL"));
     }
     let shell: &Shell<H::Body> = unsafe { &*handle.cast() };
     match shell.tag.load(Ordering::Acquire) {
         tag if tag == H::TAG => Ok(shell),
-        DEAD => Err(wrong("was freed already")),
-        _ => Err(wrong("is something else")),
+        DEAD => Err(wrong(H::NAME, "was freed already")),
+        _ => Err(wrong(H::NAME, "is something else")),
     }
+}
+
+#[cold]
+fn wrong(name: &str, why: &str) -> Error {
+    Error::new(Kind::InvalidArgument, format!("the {name} {why}"))
 }
 
 /// Ends a handle. NULL, a freed handle and one of another kind are left alone.

@@ -43,16 +43,20 @@ impl Column for *const c_char {
 }
 
 impl Column for usize {
+    #[inline]
     unsafe fn index(self, shape: &'static Shape) -> Result<usize> {
-        if self < shape.fields.len() {
-            return Ok(self);
-        }
-        let text = format!("{} has {} columns; there is no column {self}", shape.name, shape.fields.len());
-        Err(Error::invalid("column", text))
+        if self < shape.fields.len() { Ok(self) } else { Err(no_column(shape, self)) }
     }
 }
 
+#[cold]
+fn no_column(shape: &Shape, index: usize) -> Error {
+    let text = format!("{} has {} columns; there is no column {index}", shape.name, shape.fields.len());
+    Error::invalid("column", text)
+}
+
 /// Reads a column.
+#[inline]
 pub(crate) unsafe fn get<C: Column, T: crate::guard::Output>(
     record: *const openwa_record,
     column: C,

@@ -1,6 +1,6 @@
 //! Cursors: pages, lists and iterations.
 
-use ::openwa_store::face::{Field, Page, Record, Shape, Type, Value};
+use ::openwa_store::face::{Field, Record, Rows, Shape, Type, Value};
 use ::openwa_store::{Error, Kind, Result, Text};
 
 use crate::error::openwa_error;
@@ -45,9 +45,10 @@ fn give(source: Source, len: usize, next: Option<Text>) -> *mut openwa_rows {
     handle::create(Body { source, len, next, current: std::ptr::null_mut() })
 }
 
-pub(crate) fn give_page(page: Page<Record>) -> *mut openwa_rows {
-    let len = page.items.len();
-    give(Box::new(page.items.into_iter().map(Ok)), len, page.next.map(Text::from))
+/// A page. Its rows become records as the cursor comes to them: one after the other in the same memory.
+pub(crate) fn give_page(page: Rows) -> *mut openwa_rows {
+    let len = page.rows.len();
+    give(Box::new(page.rows.map(Ok)), len, page.next.map(Text::from))
 }
 
 /// A list of records, or of values, which become records of one column, `value`.

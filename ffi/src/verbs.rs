@@ -1065,12 +1065,12 @@ pub unsafe extern "C" fn openwa_sessions_list(
     unsafe {
         clear(out);
         guard(err, || {
-            let answer = call::run(
+            let answer = call::page(
                 store,
                 const { verb("sessions.list") },
                 vec![call::record(filter)?, call::record(page)?],
             )?;
-            call::give_rows(out, answer)
+            call::give_page(out, answer)
         })
     }
 }
@@ -1246,12 +1246,12 @@ pub unsafe extern "C" fn openwa_sessions_logs(
     unsafe {
         clear(out);
         guard(err, || {
-            let answer = call::run(
+            let answer = call::page(
                 store,
                 const { verb("sessions.logs") },
                 vec![call::uuid("id", id)?, call::text("event", event)?, call::record(page)?],
             )?;
-            call::give_rows(out, answer)
+            call::give_page(out, answer)
         })
     }
 }
@@ -1550,12 +1550,12 @@ pub unsafe extern "C" fn openwa_messages_list(
     unsafe {
         clear(out);
         guard(err, || {
-            let answer = call::run(
+            let answer = call::page(
                 store,
                 const { verb("messages.list") },
                 vec![call::uuid("session", session)?, call::record(filter)?, call::record(page)?],
             )?;
-            call::give_rows(out, answer)
+            call::give_page(out, answer)
         })
     }
 }
@@ -1606,12 +1606,12 @@ pub unsafe extern "C" fn openwa_messages_chats(
     unsafe {
         clear(out);
         guard(err, || {
-            let answer = call::run(
+            let answer = call::page(
                 store,
                 const { verb("messages.chats") },
                 vec![call::uuid("session", session)?, call::record(page)?],
             )?;
-            call::give_rows(out, answer)
+            call::give_page(out, answer)
         })
     }
 }
@@ -1748,12 +1748,12 @@ pub unsafe extern "C" fn openwa_contacts_list(
     unsafe {
         clear(out);
         guard(err, || {
-            let answer = call::run(
+            let answer = call::page(
                 store,
                 const { verb("contacts.list") },
                 vec![call::uuid("session", session)?, call::record(filter)?, call::record(page)?],
             )?;
-            call::give_rows(out, answer)
+            call::give_page(out, answer)
         })
     }
 }
@@ -1936,12 +1936,12 @@ pub unsafe extern "C" fn openwa_webhooks_list(
     unsafe {
         clear(out);
         guard(err, || {
-            let answer = call::run(
+            let answer = call::page(
                 store,
                 const { verb("webhooks.list") },
                 vec![call::uuid("session", session)?, call::record(page)?],
             )?;
-            call::give_rows(out, answer)
+            call::give_page(out, answer)
         })
     }
 }
@@ -2095,12 +2095,12 @@ pub unsafe extern "C" fn openwa_webhooks_logs(
     unsafe {
         clear(out);
         guard(err, || {
-            let answer = call::run(
+            let answer = call::page(
                 store,
                 const { verb("webhooks.logs") },
                 vec![call::uuid("webhook", webhook)?, call::record(page)?],
             )?;
-            call::give_rows(out, answer)
+            call::give_page(out, answer)
         })
     }
 }
@@ -2291,12 +2291,12 @@ pub unsafe extern "C" fn openwa_batches_list(
     unsafe {
         clear(out);
         guard(err, || {
-            let answer = call::run(
+            let answer = call::page(
                 store,
                 const { verb("batches.list") },
                 vec![call::uuid("session", session)?, call::record(page)?],
             )?;
-            call::give_rows(out, answer)
+            call::give_page(out, answer)
         })
     }
 }
@@ -2763,8 +2763,8 @@ pub unsafe extern "C" fn openwa_api_keys_list(
     unsafe {
         clear(out);
         guard(err, || {
-            let answer = call::run(store, const { verb("api_keys.list") }, vec![call::record(page)?])?;
-            call::give_rows(out, answer)
+            let answer = call::page(store, const { verb("api_keys.list") }, vec![call::record(page)?])?;
+            call::give_page(out, answer)
         })
     }
 }
@@ -3016,12 +3016,12 @@ pub unsafe extern "C" fn openwa_api_keys_logs(
     unsafe {
         clear(out);
         guard(err, || {
-            let answer = call::run(
+            let answer = call::page(
                 store,
                 const { verb("api_keys.logs") },
                 vec![call::uuid("key", key)?, call::record(page)?],
             )?;
-            call::give_rows(out, answer)
+            call::give_page(out, answer)
         })
     }
 }
@@ -3066,12 +3066,12 @@ pub unsafe extern "C" fn openwa_audit_list(
     unsafe {
         clear(out);
         guard(err, || {
-            let answer = call::run(
+            let answer = call::page(
                 store,
                 const { verb("audit.list") },
                 vec![call::record(filter)?, call::record(page)?],
             )?;
-            call::give_rows(out, answer)
+            call::give_page(out, answer)
         })
     }
 }

@@ -68,7 +68,12 @@ impl Text {
 
     /// The text as a Rust string. A lone surrogate, which a Rust string cannot hold, becomes U+FFFD.
     #[must_use]
+    #[inline]
     pub fn decode(&self) -> Cow<'_, str> {
+        if self.0.is_ascii() { Cow::Borrowed(&self.0) } else { self.decode_beyond_ascii() }
+    }
+
+    fn decode_beyond_ascii(&self) -> Cow<'_, str> {
         // Nearly no text has even the escape's first byte, and one byte is found at memory speed.
         if memchr::memchr(ESC_UTF8[0], self.0.as_bytes()).is_none() || !self.0.contains(ESC) {
             return Cow::Borrowed(&self.0);

@@ -137,20 +137,21 @@ fn saves<S: FnMut(&Sample)>(messages: &[Sample], save: impl Fn() -> S + Sync) ->
     })
 }
 
-/// Looks at every field of a row, as the C side does (which gets its ids as text).
+/// Reads every field of a row, as the C side does: text as the host gets it, not as it is stored. Ids stay ids, which only C
+/// has as text.
 fn touch(m: &openwa_store::entity::Message) -> usize {
-    let text = |t: &Option<Text>| t.as_ref().map_or(0, |t| t.as_stored().len());
+    let text = |t: &Option<Text>| t.as_ref().map_or(0, |t| t.decode().len());
     let time = |t: &Option<Timestamp>| usize::from(t.is_some());
     let id = |id: &Uuid| usize::from(id.as_bytes()[15]);
     id(&m.id)
         + id(&m.session_id)
         + text(&m.wa_message_id)
-        + m.chat_id.as_stored().len()
-        + m.from_number.as_stored().len()
+        + m.chat_id.decode().len()
+        + m.from_number.decode().len()
         + text(&m.to_number)
-        + m.r#type.as_stored().len()
+        + m.r#type.decode().len()
         + text(&m.body)
-        + m.media.as_ref().map_or(0, |j| j.as_stored().len())
+        + m.media.as_ref().map_or(0, |j| j.to_json().len())
         + usize::from(m.ack.is_some())
         + usize::from(m.from_me)
         + usize::from(m.is_group)

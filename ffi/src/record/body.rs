@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use ::openwa_store::face::{Record, Value};
-use ::openwa_store::{Error, Kind, Result};
+use ::openwa_store::{Error, Kind, Result, Uuid};
 
 use super::openwa_record;
 use crate::handle;
@@ -12,10 +12,24 @@ use crate::text::openwa_str;
 /// What a record holds.
 pub(crate) struct Body {
     source: Source,
-    /// The text of each UUID in it, by column. Every row has two or three, and nearly everybody asks for them.
-    ids: Vec<(usize, [u8; 36])>,
+    /// The text of each UUID in it. Every row has two or three, and nearly everybody asks for them.
+    ids: Vec<IdText>,
     /// Texts and records that were asked for and have to stand somewhere, by column.
     derived: OnceLock<Box<[OnceLock<Derived>]>>,
+}
+
+struct IdText {
+    column: usize,
+    id: Uuid,
+    text: [u8; 36],
+}
+
+impl IdText {
+    fn of(column: usize, id: Uuid) -> Self {
+        let mut text = [0; 36];
+        id.hyphenated().encode_lower(&mut text);
+        IdText { column, id, text }
+    }
 }
 
 enum Source {
@@ -42,6 +56,7 @@ impl Body {
         Body::of(Source::Owned(record))
     }
 
+    #[inline]
     pub(crate) fn record(&self) -> &Record {
         match &self.source {
             Source::Owned(record) => record,
@@ -68,14 +83,18 @@ impl Body {
             Source::Owned(record) => record,
             Source::Inner(record) => unsafe { &**record },
         };
-        ids.clear();
-        for (i, value) in record.values().iter().enumerate() {
-            if let Value::Uuid(id) = value {
-                let mut text = [0; 36];
-                id.hyphenated().encode_lower(&mut text);
-                ids.push((i, text));
+        let mut known = 0;
+        for (column, value) in record.values().iter().enumerate() {
+            let Value::Uuid(id) = value else { continue };
+            match ids.get_mut(known) {
+                // The rows of a page have their session in common.
+                Some(it) if it.column == column && it.id == *id => {}
+                Some(it) => *it = IdText::of(column, *id),
+                None => ids.push(IdText::of(column, *id)),
             }
+            known += 1;
         }
+        ids.truncate(known);
         if let Some(slots) = derived.get_mut() {
             slots.iter_mut().for_each(|slot| drop(slot.take()));
         }
@@ -83,8 +102,8 @@ impl Body {
 
     /// The text of the UUID in a column.
     pub(super) fn id(&self, index: usize) -> openwa_str {
-        let found = self.ids.iter().find(|(i, _)| *i == index);
-        found.map_or(openwa_str::NONE, |(_, text)| openwa_str { ptr: text.as_ptr().cast(), len: text.len() })
+        let found = self.ids.iter().find(|it| it.column == index);
+        found.map_or(openwa_str::NONE, |it| openwa_str { ptr: it.text.as_ptr().cast(), len: it.text.len() })
     }
 
     /// What is derived from a column, made when it is asked for first.
@@ -109,6 +128,7 @@ impl Body {
     }
 
     /// The value of a column; `Null` when nothing is given.
+    #[inline]
     pub(super) fn value(&self, index: usize) -> &Value {
         match &self.record().values()[index] {
             Value::Absent => &Value::Null,
@@ -116,6 +136,7 @@ impl Body {
         }
     }
 
+    #[cold]
     pub(super) fn wrong<T>(&self, index: usize, getter: &str) -> Result<T> {
         let field = &self.record().shape().fields[index];
         let text = format!("{} is {}; {getter} cannot read it", field.name, field.ty);

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::Value;
+use super::{Page, Value};
 use crate::db::{Pending, Ticket};
 use crate::error::{Error, Result};
 use crate::record::{FromValue, IntoRecord, IntoValue, Record};
@@ -30,6 +30,29 @@ pub type ReadCall = Box<dyn FnOnce() -> Result<Value> + Send>;
 /// Runs something long; the callback hears of its progress and stops it by `Break`.
 pub type LongCall = Box<dyn FnOnce(OnProgress<'_>) -> Result<Value> + Send>;
 
+/// Reads a page.
+pub(crate) type PageCall = Box<dyn FnOnce() -> Result<Rows> + Send>;
+
+/// A page whose rows become records one by one, as they are taken.
+pub struct Rows {
+    /// The rows.
+    pub rows: Box<dyn ExactSizeIterator<Item = Record> + Send>,
+    /// As [`Page::next`].
+    pub next: Option<String>,
+}
+
+impl Rows {
+    pub(crate) fn of<T: IntoRecord + Send + 'static>(page: Page<T>) -> Self {
+        Rows { rows: Box::new(page.items.into_iter().map(T::into_record)), next: page.next }
+    }
+}
+
+impl From<Rows> for Value {
+    fn from(page: Rows) -> Self {
+        Value::Page(Box::new(Page { items: page.rows.collect(), next: page.next }))
+    }
+}
+
 /// Hears of progress. It is called on the thread that runs the call.
 pub type OnProgress<'a> = &'a mut dyn FnMut(Progress) -> ControlFlow<()>;
 
@@ -52,6 +75,7 @@ impl Call {
 pub(crate) enum Run {
     Pure(fn(Args) -> Result<Value>),
     Read(fn(Store, Args) -> Result<ReadCall>),
+    Page(fn(Store, Args) -> Result<PageCall>),
     Write(fn(&Store, Args) -> Result<PendingValue>),
     Long(fn(Store, Args) -> Result<LongCall>),
 }

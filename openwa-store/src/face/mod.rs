@@ -15,7 +15,7 @@ mod reach;
 mod tests;
 mod verbs;
 
-pub use call::{Call, OnProgress, PendingValue, Progress, TicketValue, iterate};
+pub use call::{Call, OnProgress, PendingValue, Progress, Rows, TicketValue, iterate};
 pub use open::{config, open, open_options};
 pub use outputs::{api_key, failure};
 pub use reach::{enums, shapes};
@@ -65,7 +65,7 @@ impl Verb {
     pub const fn kind(&self) -> VerbKind {
         match self.run {
             Run::Pure(_) => VerbKind::Pure,
-            Run::Read(_) => VerbKind::Read,
+            Run::Read(_) | Run::Page(_) => VerbKind::Read,
             Run::Write(_) => VerbKind::Write,
             Run::Long(_) => VerbKind::Long,
         }
@@ -81,6 +81,9 @@ impl Verb {
         let call = match self.run {
             Run::Pure(run) => run(args).map(|value| Call::Read(Box::new(|| Ok(value)))),
             Run::Read(run) => run(store.clone(), args).map(Call::Read),
+            Run::Page(run) => {
+                run(store.clone(), args).map(|read| Call::Read(Box::new(|| read().map(Value::from))))
+            }
             Run::Write(run) => run(store, args).map(Call::Write),
             Run::Long(run) => run(store.clone(), args).map(Call::Long),
         };
@@ -96,6 +99,19 @@ impl Verb {
             return Err(Error::new(Kind::Unsupported, format!("{} needs a store", self.path)));
         };
         run(self.check(args)?).map_err(|e| e.during(self.path))
+    }
+
+    /// Reads a page for a caller that looks at one row after the other.
+    ///
+    /// # Errors
+    /// What the verb documents, `InvalidArgument` naming the argument, and `Unsupported` for a verb that answers something
+    /// else.
+    pub fn page(&self, store: &Store, args: Vec<Value>) -> Result<Rows> {
+        let Run::Page(run) = self.run else {
+            return Err(Error::new(Kind::Unsupported, format!("{} does not answer a page", self.path)));
+        };
+        let read = self.check(args).and_then(|args| run(store.clone(), args));
+        read.map_err(|e| e.during(self.path))?()
     }
 
     fn check(&self, args: Vec<Value>) -> Result<std::vec::IntoIter<Value>> {

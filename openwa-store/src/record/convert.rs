@@ -321,13 +321,6 @@ impl<T: Shaped> Described for Page<T> {
     const TYPE: Type = Type::Page(T::SHAPE);
 }
 
-impl<T: IntoRecord> IntoValue for Page<T> {
-    fn into_value(self) -> Value {
-        let items = self.items.into_iter().map(T::into_record).collect();
-        Value::Page(Box::new(Page { items, next: self.next }))
-    }
-}
-
 impl Value {
     /// The values of a record of this shape.
     pub(crate) fn fields_of(self, shape: &'static Shape, field: &'static str) -> Result<Vec<Value>> {

@@ -58,6 +58,9 @@ fn function(verb: &Verb) -> String {
         VerbKind::Long => {
             format!("call::run_long(store, const {{ verb(\"{path}\") }}, {args}, progress, user)?")
         }
+        _ if matches!(verb.result, Type::Page(_)) => {
+            format!("call::page(store, const {{ verb(\"{path}\") }}, {args})?")
+        }
         _ => format!("call::run(store, const {{ verb(\"{path}\") }}, {args})?"),
     };
     let clears: String = answer.outputs.iter().map(|out| format!("        clear({out});\n")).collect();
@@ -237,7 +240,7 @@ fn answer(verb: &Verb) -> Answer {
         ),
         Type::Page(shape) => one(
             "out: *mut *mut openwa_rows",
-            "call::give_rows(out, answer)",
+            "call::give_page(out, answer)",
             format!("a page of `{}`; free it with `openwa_rows_free`.", shape.name),
         ),
         Type::List(item) => {

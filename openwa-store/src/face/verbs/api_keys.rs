@@ -24,7 +24,7 @@ verbs! { "api_keys"(store, progress);
 
     read find("The key itself." key: String) -> Option<ApiKey> { store.api_keys().find(&key) }
 
-    read list("Which page." page: PageRequest) -> Page<ApiKey> { store.api_keys().list(&page) }
+    page list("Which page." page: PageRequest) -> Page<ApiKey> { store.api_keys().list(&page) }
 
     write update("The key's record." id: Uuid, "What to change." update: ApiKeyUpdate) -> ApiKey {
         store.api_keys().update(id, update)
@@ -54,7 +54,7 @@ verbs! { "api_keys"(store, progress);
 
     read log_later("The request." request: NewApiKeyLog) -> () { store.api_keys().log_later(&request) }
 
-    read logs("Only those of this key." key: Option<Uuid>, "Which page." page: PageRequest) -> Page<ApiKeyLog> {
+    page logs("Only those of this key." key: Option<Uuid>, "Which page." page: PageRequest) -> Page<ApiKeyLog> {
         store.api_keys().logs(key, &page)
     }
 }

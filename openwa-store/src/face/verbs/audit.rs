@@ -8,7 +8,7 @@ use crate::repo::paging::PageRequest;
 verbs! { "audit"(store, progress);
     write log("The entry." entry: NewAuditLog) -> AuditLog { store.audit().log(entry) }
 
-    read list("Which entries." filter: AuditFilter, "Which page." page: PageRequest) -> Page<AuditLog> {
+    page list("Which entries." filter: AuditFilter, "Which page." page: PageRequest) -> Page<AuditLog> {
         filter.one().and_then(|filter| store.audit().list(&filter, &page))
     }
 }

@@ -20,7 +20,7 @@ verbs! { "batches"(store, progress);
         store.batches().find(session, batch_id)
     }
 
-    read list("The session." session: Uuid, "Which page." page: PageRequest) -> Page<BatchJob> {
+    page list("The session." session: Uuid, "Which page." page: PageRequest) -> Page<BatchJob> {
         store.batches().list(session, &page)
     }
 

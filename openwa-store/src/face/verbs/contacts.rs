@@ -17,7 +17,7 @@ verbs! { "contacts"(store, progress);
         store.contacts().get(session, address)
     }
 
-    read list(
+    page list(
         "The session." session: Uuid,
         "Which contacts." filter: ContactFilter,
         "Which page." page: PageRequest,

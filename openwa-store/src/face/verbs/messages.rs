@@ -65,7 +65,7 @@ verbs! { "messages"(store, progress);
         store.messages().find(session, wa_message_id)
     }
 
-    read list(
+    page list(
         "The session." session: Uuid,
         "Which messages." filter: MessageFilter,
         "Which page." page: PageRequest,
@@ -77,7 +77,7 @@ verbs! { "messages"(store, progress);
         store.messages().count(session, &filter)
     }
 
-    read chats("The session." session: Uuid, "Which page." page: PageRequest) -> Page<Chat> {
+    page chats("The session." session: Uuid, "Which page." page: PageRequest) -> Page<Chat> {
         store.messages().chats(session, &page)
     }
 

@@ -74,8 +74,8 @@ const fn documented(path: &str) -> &'static str {
 /// }
 /// ```
 ///
-/// `pure`, `read`, `write` or `long`; for each parameter its documentation, name and type; what the verb answers; and
-/// how it runs. `long` verbs have a `progress` callback. An entry without doc comment has that of the method.
+/// `pure`, `read`, `page` (which reads one), `write` or `long`; for each parameter its documentation, name and type;
+/// what the verb answers; and how it runs. `long` verbs have a `progress` callback. An entry without doc comment has that of the method.
 macro_rules! verbs {
     ($group:literal($store:ident, $progress:ident); $(
         $(#[doc = $doc:literal])*
@@ -109,6 +109,15 @@ macro_rules! verbs {
             Ok(Box::new(move || {
                 let out: $crate::error::Result<$result> = $body;
                 out.map($crate::record::IntoValue::into_value)
+            }))
+        })
+    };
+    (@run page $store:ident $progress:ident ($($param:ident: $type:ty),*) $result:ty, $body:block) => {
+        $crate::face::call::Run::Page(|$store, mut args| {
+            $(let $param = $crate::record::next_field::<$type>(&mut args, stringify!($param))?;)*
+            Ok(Box::new(move || {
+                let out: $crate::error::Result<$result> = $body;
+                out.map($crate::face::call::Rows::of)
             }))
         })
     };

@@ -14,7 +14,7 @@ verbs! { "sessions"(store, progress);
 
     read find("What people call it." name: Text) -> Option<Session> { store.sessions().find(name) }
 
-    read list("Which sessions." filter: SessionFilter, "Which page." page: PageRequest) -> Page<Session> {
+    page list("Which sessions." filter: SessionFilter, "Which page." page: PageRequest) -> Page<Session> {
         store.sessions().list(&filter, &page)
     }
 
@@ -44,7 +44,7 @@ verbs! { "sessions"(store, progress);
         store.sessions().log(id, event, data)
     }
 
-    read logs(
+    page logs(
         "The session." id: Uuid,
         "Only this kind of event." event: Option<Text>,
         "Which page." page: PageRequest,

@@ -16,7 +16,7 @@ verbs! { "webhooks"(store, progress);
 
     read get("The webhook." id: Uuid) -> Webhook { store.webhooks().get(id) }
 
-    read list("The session." session: Uuid, "Which page." page: PageRequest) -> Page<Webhook> {
+    page list("The session." session: Uuid, "Which page." page: PageRequest) -> Page<Webhook> {
         store.webhooks().list(session, &page)
     }
 
@@ -38,7 +38,7 @@ verbs! { "webhooks"(store, progress);
         store.webhooks().log_later(webhook, &delivery)
     }
 
-    read logs("The webhook." webhook: Uuid, "Which page." page: PageRequest) -> Page<WebhookLog> {
+    page logs("The webhook." webhook: Uuid, "Which page." page: PageRequest) -> Page<WebhookLog> {
         store.webhooks().logs(webhook, &page)
     }
 
