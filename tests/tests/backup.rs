@@ -71,7 +71,7 @@ fn a_backup_tells_whether_its_secrets_are_sealed() {
 
     // It is as sealed as the store was: the key that held then opens it.
     let restored = at.restored("new");
-    assert_eq!(Store::open(&restored).unwrap().secrets_status().unwrap().usable, false);
+    assert!(!Store::open(&restored).unwrap().secrets_status().unwrap().usable);
     let again = Store::open_with(Config { store_key: Some(store_key(1)), ..Config::new(&restored) }).unwrap();
     let session = again.sessions().find("shop-2").unwrap().unwrap().id;
     let key = again.auth().get(session, "pre-key", "9").unwrap();

@@ -43,7 +43,9 @@ impl Ahead {
     /// Waits for it. An error of the disk is told to one who asks only once, so it must not get lost here.
     fn end(self) -> io::Result<()> {
         drop(self.ask);
-        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that writes to disk panicked")))
+        self.thread
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the thread that writes to disk panicked")))
     }
 }
 

@@ -124,17 +124,16 @@ impl PgConn {
     /// answers is taken at once: the client library reads nothing of the second before that.
     pub(super) fn each_row_of_both(&self, first: Query<'_, '_>, second: Query<'_, '_>) -> Result<()> {
         let client = self.open()?;
-        let (a, b) = (
-            self.outgoing(first.sql, bound(first.params))?,
-            self.outgoing(second.sql, bound(second.params))?,
-        );
+        let (Query { sql, params, each }, next) = (first, second);
+        let a = self.outgoing(sql, bound(params))?;
+        let b = self.outgoing(next.sql, bound(next.params))?;
         let prepared = (a.prepared.is_some(), b.prepared.is_some());
         let (a, b) = self.wait(both(a.rows(client), b.rows(client))).ok_or_else(|| self.give_up())?;
         // If the first fails, the second only says that it did.
         let a = a.map_err(|e| self.refused(e, prepared.0))?;
         let b = b.map_err(|e| self.refused(e, prepared.1))?;
-        take(a, first.each)?;
-        take(b, second.each)
+        take(a, each)?;
+        take(b, next.each)
     }
 
     fn hand_over(&self, rows: RowStream, each: &mut dyn FnMut(&dyn Row) -> Result<Flow>) -> Result<()> {
