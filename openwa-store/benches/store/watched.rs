@@ -11,6 +11,9 @@ use crate::{Folder, Options, rate, single, versus};
 /// How this program calls itself: what is collected cannot be switched off again in one process.
 const CHILD: &str = "--saves-of-a-child";
 
+/// Log entries that are written together.
+const TOGETHER: u32 = 200;
+
 pub fn run(options: &Options) {
     log_later(options);
     for (name, threads) in [("64 threads", 64), ("one at a time", 1)] {
@@ -50,9 +53,12 @@ fn log_later(options: &Options) {
     single(options, "log_later by itself", "µs", "", || {
         let (mut calls, mut took) = (0, 0.0);
         while calls < 20_000 {
-            // As many as are written together.
-            took += 200.0 / rate(|| (0..200).map(|_| store.api_keys().log_later(&request())).count());
-            calls += 200;
+            took += f64::from(TOGETHER)
+                / rate(|| {
+                    (0..TOGETHER).for_each(|_| store.api_keys().log_later(&request()).expect("noted"));
+                    TOGETHER as usize
+                });
+            calls += TOGETHER;
             store.flush_logs().expect("written");
         }
         took / f64::from(calls) * 1e6
