@@ -640,39 +640,6 @@ fn the_status_is_watched_where_there_is_no_terminal() {
     assert_eq!(code(&openwa.run(&["status", "--watch", "0"])), 2);
 }
 
-/// `script` gives it a terminal.
-#[cfg(target_os = "linux")]
-#[test]
-fn the_status_is_watched_in_a_terminal() {
-    let openwa = troubled();
-    let program = env!("CARGO_BIN_EXE_openwa");
-    let watch = format!("stty rows 12 cols 70; exec {program} status --watch 1");
-    let mut terminal = Command::new("script");
-    terminal.args(["--quiet", "--return", "--command", &watch, "/dev/null"]).env_clear();
-    terminal
-        .env("OPENWA_DIR", openwa.0.path().join("store"))
-        .env("PATH", "/usr/bin:/bin")
-        .env("TERM", "xterm");
-    let mut child = terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let (mut keys, mut out) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-    let (mut seen, mut some) = (String::new(), [0; 4096]);
-    // Once on an empty screen, then twice over what was there: a screen of 12 lines has room for 11.
-    while seen.matches("\u{1b}[11A").count() < 2 {
-        let n = out.read(&mut some).unwrap();
-        assert!(n > 0, "it ended: {seen}");
-        seen += &String::from_utf8_lossy(&some[..n]);
-    }
-    assert_eq!(seen.matches("\u{1b}[2J").count(), 1, "{seen}");
-    assert!(seen.matches("3 problems").count() >= 2, "{seen}");
-    assert!(seen.contains("\u{1b}[31m"), "in colour: {seen}");
-    let widest = seen.lines().map(|line| console::measure_text_width(line.trim_end())).max();
-    assert!(widest <= Some(70), "{seen}");
-    // Ctrl-C ends it.
-    keys.write_all(b"\x03").unwrap();
-    let ended = child.wait().unwrap();
-    assert_eq!(ended.code(), Some(130), "{ended}");
-}
-
 #[test]
 fn a_check_tells_repairs_and_has_an_exit_code_of_its_own() {
     let openwa = Openwa::filled();

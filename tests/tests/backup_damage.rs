@@ -119,7 +119,7 @@ fn a_full_disk_makes_no_backup_and_harms_none() {
     let args = ["-c", limited, text(&backer), text(&dir), text(&repo)];
     let out = Command::new("bash").args(args).output().unwrap();
     let said = String::from_utf8_lossy(&out.stdout);
-    assert!(said.starts_with("error DISK_FULL: no space for the repository"), "{said}");
+    assert!(said.starts_with("error DISK_FULL: ") && said.contains("no space for the repository"), "{said}");
     assert!(!out.status.success());
     assert_eq!(at.list(), [first]);
     let left: Vec<PathBuf> = files(&dir).into_iter().map(|(path, _)| path).collect();
