@@ -231,5 +231,6 @@ fn a_writer_of_large_transactions_does_not_grow_the_log_without_end() {
         written += 1000 * padding.len() as u64;
     }
     assert!(written > 200 << 20, "too little to prove anything");
-    assert!(longest < 100 << 20, "the log has {} MB", longest >> 20);
+    // A writer that outruns the disk is stopped at 160 MB.
+    assert!(longest < 180 << 20, "the log has {} MB", longest >> 20);
 }
