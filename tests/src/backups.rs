@@ -1,10 +1,14 @@
 //! Repositories of backups for tests.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use openwa_store::{
-    Backup, BackupOptions, BackupRepo, Config, RestoreOptions, Store, backups, restore_backup,
+    Backup, BackupOptions, BackupRepo, Config, NewMessage, RestoreOptions, Store, Uuid, backups,
+    restore_backup,
 };
+
+use crate::conformance::incoming;
 
 /// The password of every repository.
 pub const PASSWORD: &str = "password";
@@ -95,4 +99,12 @@ pub fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 #[must_use]
 pub fn size(folder: &Path) -> u64 {
     paths(folder).iter().map(|path| std::fs::metadata(path).unwrap().len()).sum()
+}
+
+/// Saves messages whose ids and texts follow from their numbers.
+pub fn fill(store: &Store, session: Uuid, numbers: Range<u64>, body: impl Fn(u64) -> String) {
+    let all: Vec<NewMessage> = numbers.map(|i| incoming(&format!("3EB0{i:016X}"), &body(i))).collect();
+    for some in all.chunks(1000) {
+        store.messages().save_many(session, some.to_vec()).wait().unwrap();
+    }
 }

@@ -76,7 +76,7 @@ impl Place {
     /// A store with Main in `dir` and Data here.
     #[must_use]
     pub fn config(&self, dir: &Path) -> Config {
-        Config { data: DataDatabase::Postgres(self.postgres()), ..Config::new(dir) }
+        config(self.postgres(), dir)
     }
 
     /// Its address.
@@ -101,6 +101,12 @@ impl Place {
     pub fn sql(&self) -> Sql {
         self.database.sql()
     }
+}
+
+/// A store with Main in `dir` and Data on a server.
+#[must_use]
+pub fn config(server: Postgres, dir: &Path) -> Config {
+    Config { data: DataDatabase::Postgres(server), ..Config::new(dir) }
 }
 
 /// The environment of a gateway that uses this database.

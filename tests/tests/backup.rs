@@ -11,11 +11,11 @@ use std::time::Duration;
 use openwa_store::entity::Database;
 use openwa_store::{
     AuthEntry, AuthValue, BackupOptions, BackupPhase, BackupRepo, Config, Form, Job, KeepRules, Kind,
-    MaintenanceOptions, MaintenanceOutcome, ManualClock, NewMessage, NewSession, RestoreOptions, Store,
-    Timestamp, VerifyOptions, backups, compare, prune_backups, restore_backup, verify_backups,
+    MaintenanceOptions, MaintenanceOutcome, ManualClock, RestoreOptions, Store, Timestamp, VerifyOptions,
+    backups, compare, prune_backups, restore_backup, verify_backups,
 };
-use openwa_tests::backups::{Backups, files, repo, size};
-use openwa_tests::conformance::{incoming, store_key};
+use openwa_tests::backups::{Backups, files, fill, repo, size};
+use openwa_tests::conformance::{incoming, new_session, store_key};
 use openwa_tests::full::full;
 use openwa_tests::process::{Program, setting, text};
 use openwa_tests::raw;
@@ -129,10 +129,10 @@ fn a_backup_under_load_has_all_that_was_acknowledged_before_it() {
 fn a_second_backup_costs_what_changed() {
     let at = Backups::default();
     let store = Store::open(at.store()).unwrap();
-    let session = session(&store, "shop-1");
+    let session = new_session(&store, "shop-1");
     let padding = "The quick brown fox jumps over the lazy dog. ".repeat(12);
     let rows = setting("OPENWA_BACKUP_ROWS", 6_000);
-    fill(&store, session, 0..rows, &padding);
+    fill(&store, session, 0..rows, |i| format!("{i} {padding}"));
     let first = at.create(&store).unwrap();
     let full = size(&at.path("repo"));
     let hours = setting("OPENWA_BACKUP_HOURS", 4);
@@ -140,24 +140,12 @@ fn a_second_backup_costs_what_changed() {
     let fresh = (rows / 2000).max(1);
     for hour in 0..hours {
         let from = rows + hour * fresh;
-        fill(&store, session, from..from + fresh, &padding);
+        fill(&store, session, from..from + fresh, |i| format!("{i} {padding}"));
         at.create(&store).unwrap();
     }
     let all = size(&at.path("repo"));
     eprintln!("store {} bytes; first backup {full}, {hours} more {}", first.bytes, all - full);
     assert!(all < 2 * full, "{hours} backups of 0.05 % changes cost {} beside {full}", all - full);
-}
-
-fn session(store: &Store, name: &str) -> uuid::Uuid {
-    store.sessions().create(NewSession { name: name.into(), ..Default::default() }).wait().unwrap().id
-}
-
-fn fill(store: &Store, session: uuid::Uuid, ids: std::ops::Range<u64>, padding: &str) {
-    let all: Vec<NewMessage> =
-        ids.map(|i| incoming(&format!("3EB0{i:016X}"), &format!("{i} {padding}"))).collect();
-    for some in all.chunks(1000) {
-        store.messages().save_many(session, some.to_vec()).wait().unwrap();
-    }
 }
 
 #[test]
@@ -196,7 +184,7 @@ fn a_store_in_use_is_not_replaced_and_a_closed_one_is_set_aside() {
 fn older_credentials_come_back_only_on_demand() {
     let at = Backups::default();
     let store = Store::open(at.store()).unwrap();
-    let (used, other) = (session(&store, "used"), session(&store, "other"));
+    let (used, other) = (new_session(&store, "used"), new_session(&store, "other"));
     let set = |session, value: u8| {
         let entry =
             AuthEntry { category: "session".into(), key_id: "1".into(), value: Some(vec![value; 64]) };
@@ -235,8 +223,8 @@ fn prune_leaves_what_the_rules_say() {
         clock.set(
             "2026-01-05T21:10:00Z".parse::<Timestamp>().unwrap().plus(Duration::from_secs(minutes * 60)),
         );
-        let session = session(&store, &format!("s-{minutes}"));
-        fill(&store, session, 0..20, &"x".repeat(3000));
+        let session = new_session(&store, &format!("s-{minutes}"));
+        fill(&store, session, 0..20, |i| format!("{i} {}", "x".repeat(3000)));
         let made = at.create(&store).unwrap();
         ids.push((made.data_at, made.id));
     }

@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use openwa_store::{
-    Config, Kind, NewMessage, NewSession, RestoreOptions, Store, VerifyOptions, backups, restore_backup,
-    verify_backups,
+    Config, Kind, RestoreOptions, Store, VerifyOptions, backups, restore_backup, verify_backups,
 };
-use openwa_tests::backups::{Backups, files};
-use openwa_tests::conformance::incoming;
+use openwa_tests::backups::{Backups, files, fill};
+use openwa_tests::conformance::new_session;
 use openwa_tests::full::full;
 use openwa_tests::process::{program, text};
 use sha2::{Digest, Sha256};
@@ -81,7 +80,7 @@ fn damage_is_found_and_never_restored() {
 fn a_damaged_store_is_not_backed_up_as_if_it_were_sound() {
     let at = Backups::default();
     let store = Store::open(at.store()).unwrap();
-    fill(&store, |i| format!("{i} {}", "x".repeat(300)));
+    fill(&store, new_session(&store, "filled"), 0..3000, |i| format!("{i} {}", "x".repeat(300)));
     store.close().unwrap();
     let path = at.store().join("data.sqlite");
     let mut bytes = fs::read(&path).unwrap();
@@ -93,16 +92,8 @@ fn a_damaged_store_is_not_backed_up_as_if_it_were_sound() {
     assert!(at.list().is_empty());
 }
 
-/// 3,000 messages.
-fn fill(store: &Store, body: impl Fn(usize) -> String) {
-    let session = NewSession { name: "filled".into(), ..Default::default() };
-    let session = store.sessions().create(session).wait().unwrap().id;
-    let all: Vec<NewMessage> = (0..3000).map(|i| incoming(&format!("3EB0{i:016X}"), &body(i))).collect();
-    store.messages().save_many(session, all).wait().unwrap();
-}
-
 /// Text that does not get much smaller.
-fn unlike_any_other(i: usize) -> String {
+fn unlike_any_other(i: u64) -> String {
     let hashes = (0..16).map(|n| Sha256::digest(format!("{i} {n}")));
     hashes.flatten().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -113,7 +104,7 @@ fn a_full_disk_makes_no_backup_and_harms_none() {
     let at = Backups::default();
     let store = full(Config::new(at.store()));
     let first = at.create(&store).unwrap();
-    fill(&store, unlike_any_other);
+    fill(&store, new_session(&store, "filled"), 0..3000, unlike_any_other);
     let (dir, repo, backer) = (at.store(), at.path("repo"), program("backer"));
     let limited = "trap '' XFSZ; exec \"$0\" full \"$1\" \"$2\" 500000";
     let args = ["-c", limited, text(&backer), text(&dir), text(&repo)];

@@ -7,10 +7,10 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use openwa_store::{Config, DataDatabase, Error, Kind, MessageFilter, PageRequest, Postgres, Store, Tls};
+use openwa_store::{Config, Error, Kind, MessageFilter, PageRequest, Postgres, Store, Tls};
 use openwa_tests::cluster::{Cluster, Options, USER};
 use openwa_tests::conformance::{in_threads, incoming, new_session, refused};
-use openwa_tests::postgres::{Place, Way, environment};
+use openwa_tests::postgres::{Place, Way, config, environment};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 
@@ -21,8 +21,7 @@ const BOUND: Duration = Duration::from_secs(10);
 fn open(postgres: Postgres) -> Result<(TempDir, Store), Error> {
     let dir = tempfile::tempdir().unwrap();
     let postgres = Postgres { wait: WAIT, timeout: WAIT, ..postgres };
-    let store =
-        Store::open_with(Config { data: DataDatabase::Postgres(postgres), ..Config::new(dir.path()) })?;
+    let store = Store::open_with(config(postgres, dir.path()))?;
     Ok((dir, store))
 }
 

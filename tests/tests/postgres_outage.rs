@@ -3,18 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic: that is how it fails")]
 
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use openwa_store::{
-    Ask, AuditFilter, Config, DataDatabase, Kind, MessageFilter, NewApiKey, NewAuditLog, NewBatch,
-    NewBatchMessage, NewDelivery, NewSession, NewWebhook, PageRequest, Postgres, Store,
+    Ask, AuditFilter, Kind, MessageFilter, NewApiKey, NewAuditLog, NewBatch, NewBatchMessage, NewDelivery,
+    NewSession, NewWebhook, PageRequest, Postgres, Store,
 };
 use openwa_tests::cluster::{Cluster, Database, Options, Stop};
 use openwa_tests::conformance::{ALICE, all_pages, beside, in_threads, incoming, new_session, refused};
-use openwa_tests::postgres::disagreements;
+use openwa_tests::postgres::{config, disagreements};
 use openwa_tests::process::{PATIENCE, setting};
 use uuid::Uuid;
 
@@ -24,10 +23,6 @@ const BOUND: Duration = Duration::from_secs(10);
 
 fn postgres(database: &Database<'_>) -> Postgres {
     Postgres { timeout: TIMEOUT, wait: TIMEOUT, ..database.postgres() }
-}
-
-fn config(dir: &Path, postgres: Postgres) -> Config {
-    Config { data: DataDatabase::Postgres(postgres), ..Config::new(dir) }
 }
 
 /// Waits until `work` succeeds again on a store that nobody reopened.
@@ -60,7 +55,7 @@ fn batch(store: &Store, session: Uuid, id: &str) -> openwa_store::Result<()> {
 fn what_was_acknowledged_survives_the_servers_crashes() {
     let cluster = Cluster::new(&Options::default());
     let (database, dir) = (cluster.database(), tempfile::tempdir().unwrap());
-    let store = Store::open_with(config(dir.path(), postgres(&database))).unwrap();
+    let store = Store::open_with(config(postgres(&database), dir.path())).unwrap();
     let session = new_session(&store, "shop-1");
     let acknowledged = Mutex::new(HashSet::new());
     let (failures, slowest) = (AtomicU64::new(0), Mutex::new(Duration::ZERO));
@@ -143,7 +138,7 @@ fn data_is_unavailable(store: &Store, session: Uuid) {
 fn keys_and_audit_work_while_the_server_is_down() {
     let cluster = Cluster::new(&Options { fsync: false, ..Options::default() });
     let (database, dir) = (cluster.database(), tempfile::tempdir().unwrap());
-    let store = Store::open_with(config(dir.path(), postgres(&database))).unwrap();
+    let store = Store::open_with(config(postgres(&database), dir.path())).unwrap();
     let session = new_session(&store, "shop-1");
     for (round, how) in [("one", Stop::Fast), ("two", Stop::Immediate)] {
         cluster.stop(how);
@@ -162,11 +157,11 @@ fn a_store_opens_without_the_server_if_it_may() {
     let (database, dir) = (cluster.database(), tempfile::tempdir().unwrap());
     cluster.stop(Stop::Fast);
     let begun = Instant::now();
-    let e = refused(Store::open_with(config(dir.path(), postgres(&database))), Kind::Unavailable);
+    let e = refused(Store::open_with(config(postgres(&database), dir.path())), Kind::Unavailable);
     assert!(e.retryable() && begun.elapsed() < BOUND, "{e:?} after {:?}", begun.elapsed());
 
     let optional = Postgres { required: false, ..postgres(&database) };
-    let store = Store::open_with(config(dir.path(), optional)).unwrap();
+    let store = Store::open_with(config(optional, dir.path())).unwrap();
     main_works(&store, "without Data");
     data_is_unavailable(&store, Uuid::from_u128(7));
     cluster.start();
@@ -176,7 +171,7 @@ fn a_store_opens_without_the_server_if_it_may() {
     store.messages().save(session, incoming("A", "x")).wait().unwrap();
     main_works(&store, "with Data");
     store.close().unwrap();
-    let store = Store::open_with(config(dir.path(), postgres(&database))).unwrap();
+    let store = Store::open_with(config(postgres(&database), dir.path())).unwrap();
     assert!(store.messages().find(session, "A").unwrap().is_some());
 }
 
@@ -191,7 +186,7 @@ fn opening_waits_for_a_server_that_comes_later() {
             std::thread::sleep(Duration::from_millis(700));
             cluster.start();
         });
-        let store = Store::open_with(config(dir.path(), patient)).unwrap();
+        let store = Store::open_with(config(patient, dir.path())).unwrap();
         let _ = new_session(&store, "shop-1");
     });
 }
@@ -200,7 +195,7 @@ fn opening_waits_for_a_server_that_comes_later() {
 fn logging_waits_for_no_server_and_loses_nothing_that_there_is_room_for() {
     let cluster = Cluster::new(&Options::default());
     let (database, dir) = (cluster.database(), tempfile::tempdir().unwrap());
-    let store = Store::open_with(config(dir.path(), postgres(&database))).unwrap();
+    let store = Store::open_with(config(postgres(&database), dir.path())).unwrap();
     let session = new_session(&store, "shop-1");
     let hook = NewWebhook { url: "https://example.com/hook".into(), ..Default::default() };
     let hook = store.webhooks().create(session, hook).wait().unwrap().id;

@@ -3,18 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic: that is how it fails")]
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use openwa_store::{
-    AuthEntry, Config, DataDatabase, MessageFilter, NewSession, Outcome, Postgres, SessionUpdate, Store, Tls,
-};
+use openwa_store::{AuthEntry, MessageFilter, NewSession, Outcome, Postgres, SessionUpdate, Store, Tls};
 use openwa_tests::bouncer::{Bouncer, Neighbour, POOL};
 use openwa_tests::cluster::{self, Cluster};
 use openwa_tests::conformance::{ALICE, in_threads, incoming, new_session, page_of};
 use openwa_tests::liar;
-use openwa_tests::postgres::{Place, Way, disagreements};
+use openwa_tests::postgres::{Place, Way, config, disagreements};
 use openwa_tests::process::setting;
 use uuid::Uuid;
 
@@ -89,7 +86,7 @@ fn checked_operations(place: &Place) {
 fn checked_operations_at(place: &Place, server: Postgres) {
     let operations = setting("OPENWA_POOLED_OPERATIONS", 120) as usize;
     let dir = tempfile::tempdir().unwrap();
-    let store = Store::open_with(at(server, dir.path())).unwrap();
+    let store = Store::open_with(config(server, dir.path())).unwrap();
     let sessions: Vec<Uuid> = (0..TASKS).map(|n| new_session(&store, &format!("shop-{n}"))).collect();
     in_threads(TASKS, |number| {
         let session = sessions[number];
@@ -98,10 +95,6 @@ fn checked_operations_at(place: &Place, server: Postgres) {
     });
     assert_eq!(disagreements(&place.sql()), Vec::<Vec<String>>::new());
     assert_eq!(store.check().unwrap().problems, Vec::<String>::new());
-}
-
-fn at(server: Postgres, dir: &Path) -> Config {
-    Config { data: DataDatabase::Postgres(server), ..Config::new(dir) }
 }
 
 #[test]
@@ -145,7 +138,7 @@ fn statements_stay_prepared_where_nothing_is_in_between() {
     ];
     for (n, (direct, server)) in ways.into_iter().enumerate() {
         let (shown, dir) = (format!("way {n}, {server:?}"), tempfile::tempdir().unwrap());
-        let store = Store::open_with(at(server, dir.path())).unwrap();
+        let store = Store::open_with(config(server, dir.path())).unwrap();
         let session = new_session(&store, &format!("shop-{n}"));
         let before = cluster.log().len();
         for n in 0..3 {

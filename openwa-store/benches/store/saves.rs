@@ -65,19 +65,22 @@ fn tickets(messages: &[Sample], outstanding: usize) -> f64 {
 fn threads(messages: &[Sample], count: usize) -> f64 {
     let folder = Folder::new("threads");
     let (store, session) = open(&folder);
+    rate(|| save(&store, session, messages, count))
+}
+
+/// Saves them from so many threads at once; says how many they are.
+pub fn save(store: &Store, session: Uuid, messages: &[Sample], threads: usize) -> usize {
     let next = AtomicUsize::new(0);
-    rate(|| {
-        std::thread::scope(|scope| {
-            for _ in 0..count {
-                scope.spawn(|| {
-                    while let Some(m) = messages.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        store.messages().save(session, message(m)).wait().expect("saved");
-                    }
-                });
-            }
-        });
-        messages.len()
-    })
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(m) = messages.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    store.messages().save(session, message(m)).wait().expect("saved");
+                }
+            });
+        }
+    });
+    messages.len()
 }
 
 fn one_by_one(messages: &[Sample], latencies: &mut Vec<Duration>) -> f64 {

@@ -1,11 +1,8 @@
 //! What it costs to be watched: logs that wait for nobody, and numbers and traces that somebody collects.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use openwa_store::NewApiKeyLog;
 
-use openwa_store::{NewApiKeyLog, Store, Uuid};
-
-use crate::saves::{message, open, samples};
-use crate::yardstick::Sample;
+use crate::saves::{message, open, samples, save};
 use crate::{Folder, Options, rate, single, versus};
 
 /// How this program calls itself: what is collected cannot be switched off again in one process.
@@ -89,20 +86,6 @@ pub fn is_child() -> bool {
     let messages = samples(number(rows));
     println!("{}", rate(|| save(&store, session, &messages, number(threads))));
     true
-}
-
-fn save(store: &Store, session: Uuid, messages: &[Sample], threads: usize) -> usize {
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(m) = messages.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    store.messages().save(session, message(m)).wait().expect("saved");
-                }
-            });
-        }
-    });
-    messages.len()
 }
 
 /// As hosts do it: numbers for Prometheus, and what is traced down to every commit as lines of text.

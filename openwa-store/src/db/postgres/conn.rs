@@ -87,22 +87,24 @@ impl PgConn {
 
     /// Starts a transaction that sees one moment and does not write.
     pub(super) fn begin_read(&self) {
-        self.begin.set(READ);
-        self.stage.set(Stage::Wanted);
+        self.want(READ);
     }
 
     /// Starts one for reads that see a moment each, if statements stay prepared in it. Rows may be moved to another
     /// partition meanwhile, where one that sees an older moment would not find them.
     pub(super) fn begin_reads(&self) {
         if self.is_direct() {
-            self.begin.set(READS);
-            self.stage.set(Stage::Wanted);
+            self.want(READS);
         }
     }
 
     /// Starts a transaction that does nothing for a long time and keeps nobody from anything.
     pub(super) fn begin_idle(&self) {
-        self.begin.set(IDLE);
+        self.want(IDLE);
+    }
+
+    fn want(&self, begin: &'static str) {
+        self.begin.set(begin);
         self.stage.set(Stage::Wanted);
     }
 
@@ -340,11 +342,10 @@ impl Conn for PgConn {
         if self.stage.get() != Stage::Idle {
             return Err(Error::new(Kind::Internal, "a transaction is open already"));
         }
-        self.begin.set(WRITE);
         self.mark.set(None);
         self.fault.borrow_mut().take();
         self.held.take();
-        self.stage.set(Stage::Wanted);
+        self.want(WRITE);
         Ok(())
     }
 
