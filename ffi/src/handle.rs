@@ -6,10 +6,9 @@
 //! with certainty.
 
 use std::cell::UnsafeCell;
-use std::collections::VecDeque;
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 use ::openwa_store::{Error, Kind, Result};
 
@@ -28,14 +27,26 @@ const DEAD: u32 = 0xDEAD_0A0A;
 /// What a handle points to.
 #[repr(C)]
 pub(crate) struct Shell<T> {
-    tag: AtomicU32,
+    mark: Mark,
     body: UnsafeCell<MaybeUninit<T>>,
+}
+
+/// The head of every shell, whatever is in it. The tag comes first: it is all that is read of a mistaken pointer.
+#[repr(C)]
+struct Mark {
+    tag: AtomicU32,
+    /// Gives the memory of the whole shell back.
+    release: unsafe fn(*mut Mark),
 }
 
 /// Gives C a new handle.
 pub(crate) fn create<H: Handle>(body: H::Body) -> *mut H {
-    let shell = Shell { tag: AtomicU32::new(H::TAG), body: UnsafeCell::new(MaybeUninit::new(body)) };
-    Box::into_raw(Box::new(shell)).cast()
+    let mark = Mark { tag: AtomicU32::new(H::TAG), release: release::<H::Body> };
+    Box::into_raw(Box::new(Shell { mark, body: UnsafeCell::new(MaybeUninit::new(body)) })).cast()
+}
+
+unsafe fn release<T>(at: *mut Mark) {
+    drop(unsafe { Box::from_raw(at.cast::<Shell<T>>()) });
 }
 
 /// What is in a handle.
@@ -64,7 +75,7 @@ unsafe fn shell<'a, H: Handle>(handle: *const H) -> Result<&'a Shell<H::Body>> {
         return Err(wrong(H::NAME, "is NULL"));
     }
     let shell: &Shell<H::Body> = unsafe { &*handle.cast() };
-    match shell.tag.load(Ordering::Acquire) {
+    match shell.mark.tag.load(Ordering::Acquire) {
         tag if tag == H::TAG => Ok(shell),
         DEAD => Err(wrong(H::NAME, "was freed already")),
         _ => Err(wrong(H::NAME, "is something else")),
@@ -84,36 +95,23 @@ pub(crate) unsafe fn free<H: Handle>(handle: *mut H) {
     let at: *mut Shell<H::Body> = handle.cast();
     let shell = unsafe { &*at };
     // Of two threads that free one handle, one does.
-    if shell.tag.compare_exchange(H::TAG, DEAD, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+    if shell.mark.tag.compare_exchange(H::TAG, DEAD, Ordering::AcqRel, Ordering::Acquire).is_ok() {
         unsafe { (*shell.body.get()).assume_init_drop() };
-        shelve(Shelved { at: at.cast(), release: release::<H::Body> });
+        unsafe { shelve(at.cast()) };
     }
 }
 
-/// The shell of a freed handle.
-struct Shelved {
-    at: *mut (),
-    release: unsafe fn(*mut ()),
-}
-
-// A shell is only looked at through its atomic tag.
-unsafe impl Send for Shelved {}
-
-unsafe fn release<T>(at: *mut ()) {
-    drop(unsafe { Box::from_raw(at.cast::<Shell<T>>()) });
-}
-
 /// How many shells are kept: some hundred kilobytes at most.
-const KEPT: usize = 1000;
+const KEPT: usize = 1024;
 
-static SHELF: Mutex<VecDeque<Shelved>> = Mutex::new(VecDeque::new());
+/// The shells of freed handles, in a ring: a new one takes the place of the oldest.
+static SHELF: [AtomicPtr<Mark>; KEPT] = [const { AtomicPtr::new(null_mut()) }; KEPT];
+static FREED: AtomicUsize = AtomicUsize::new(0);
 
-fn shelve(shell: Shelved) {
-    let mut shelf = SHELF.lock().unwrap_or_else(PoisonError::into_inner);
-    shelf.push_back(shell);
-    let oldest = if shelf.len() > KEPT { shelf.pop_front() } else { None };
-    drop(shelf);
-    if let Some(oldest) = oldest {
-        unsafe { (oldest.release)(oldest.at) };
+unsafe fn shelve(shell: *mut Mark) {
+    let place = FREED.fetch_add(1, Ordering::Relaxed) % KEPT;
+    let oldest = SHELF[place].swap(shell, Ordering::AcqRel);
+    if !oldest.is_null() {
+        unsafe { ((*oldest).release)(oldest) };
     }
 }
