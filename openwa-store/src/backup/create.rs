@@ -76,7 +76,7 @@ fn chunks(store: &Store) -> Result<Chunks> {
     }
     let dialect = data.dialect();
     let bytes = data.read(|conn| conn.integer(dialect.bytes(), &[]))?;
-    Ok(Chunks::Fixed(if bytes < LARGE { 8 << 10 } else { 16 << 10 }))
+    Ok(Chunks::Fixed(if bytes < LARGE { 12 << 10 } else { 16 << 10 }))
 }
 
 /// Bytes of a database from which its list of chunks costs more than larger chunks do.

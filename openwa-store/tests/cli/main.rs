@@ -3,78 +3,19 @@
 // A test may panic: that is how it fails.
 #![allow(clippy::unwrap_used)]
 
+mod backup;
+mod openwa;
+mod secrets;
+mod status;
+mod takeover;
+
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name)
-}
-
-/// A fresh folder, and the command with it as its store.
-struct Openwa(tempfile::TempDir);
-
-impl Openwa {
-    fn new() -> Self {
-        Openwa(tempfile::tempdir().unwrap())
-    }
-
-    /// With the small Baileys log replayed.
-    fn filled() -> Self {
-        let openwa = Openwa::new();
-        openwa.ok(&["replay", fixture("baileys-small.jsonl").to_str().unwrap()]);
-        openwa
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_openwa"));
-        command.env_clear().env("OPENWA_DIR", self.0.path().join("store")).args(args);
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.command(args).output().unwrap()
-    }
-
-    fn run_with_input(&self, args: &[&str], input: &[u8]) -> Output {
-        let mut child = self
-            .command(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(input).unwrap();
-        child.wait_with_output().unwrap()
-    }
-
-    /// What a command prints that must succeed.
-    fn ok(&self, args: &[&str]) -> String {
-        let out = self.run(args);
-        assert_eq!(code(&out), 0, "{args:?}: {}", stderr(&out));
-        String::from_utf8(out.stdout).unwrap()
-    }
-
-    fn json(&self, args: &[&str]) -> Value {
-        serde_json::from_str(&self.ok(&[args, &["--json"]].concat())).unwrap()
-    }
-
-    fn file(&self, name: &str, content: &[u8]) -> String {
-        let path = self.0.path().join(name);
-        std::fs::write(&path, content).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-}
-
-fn code(out: &Output) -> i32 {
-    out.status.code().unwrap()
-}
-
-fn stderr(out: &Output) -> String {
-    String::from_utf8_lossy(&out.stderr).into_owned()
-}
+use openwa::{Openwa, code, fixture, stderr};
 
 fn message_line(id: &str, text: &str) -> String {
     format!(
@@ -88,7 +29,7 @@ fn exit_codes_say_what_kind_of_failure_it_was() {
     let missing = openwa.run(&["status"]);
     assert_eq!(code(&missing), 3);
     assert!(stderr(&missing).contains("openwa init"), "{}", stderr(&missing));
-    assert!(!openwa.0.path().join("store").exists(), "looking makes no store");
+    assert!(!Path::new(&openwa.path("store")).exists(), "looking makes no store");
 
     openwa.ok(&["init"]);
     openwa.ok(&["init"]);
@@ -106,7 +47,7 @@ fn exit_codes_say_what_kind_of_failure_it_was() {
 fn errors_tell_people_what_to_do_and_programs_what_happened() {
     let openwa = Openwa::new();
     openwa.ok(&["init"]);
-    let foreign = openwa.0.path().join("other.sqlite");
+    let foreign = openwa.path("other.sqlite");
     rusqlite::Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
     let run = |args: &[&str]| openwa.command(args).env("DATABASE_NAME", &foreign).output().unwrap();
 
@@ -114,13 +55,13 @@ fn errors_tell_people_what_to_do_and_programs_what_happened() {
     assert_eq!(code(&people), 5);
     let text = stderr(&people);
     assert!(text.starts_with("openwa: this database has tables but was not made by openwa-store"), "{text}");
-    assert!(text.contains(&format!("path: {}", foreign.display())), "{text}");
+    assert!(text.contains(&format!("path: {foreign}")), "{text}");
     assert!(text.contains("hint: give another folder with --dir"), "{text}");
 
     let program = run(&["status", "--json"]);
     let error: Value = serde_json::from_slice(&program.stderr).unwrap();
     assert_eq!(error["error"]["kind"], "FOREIGN_DATABASE");
-    assert_eq!(error["error"]["context"]["path"], foreign.to_str().unwrap());
+    assert_eq!(error["error"]["context"]["path"], foreign);
     assert_eq!(error["error"]["exit"], 5);
     assert!(program.stdout.is_empty());
 }
@@ -131,7 +72,7 @@ fn the_environment_wins_over_the_settings_file() {
     let settings =
         openwa.file("gateway.env", b"# gateway\nexport DATABASE_NAME='from-file.sqlite'\nPORT=3000\n");
     openwa.ok(&["--config", &settings, "init"]);
-    assert!(openwa.0.path().join("store/from-file.sqlite").exists());
+    assert!(Path::new(&openwa.path("store/from-file.sqlite")).exists());
     let both = openwa
         .command(&["--config", &settings, "init", "--json"])
         .env("DATABASE_NAME", "env.sqlite")
@@ -282,7 +223,7 @@ fn every_view_has_a_table_and_a_document() {
 #[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
     let openwa = Openwa::new();
-    openwa.ok(&["replay", fixture("baileys-medium.jsonl.gz").to_str().unwrap()]);
+    openwa.ok(&["replay", &fixture("baileys-medium.jsonl.gz")]);
     let mut child = openwa
         .command(&["messages", "alpha", "--all"])
         .stdout(Stdio::piped())
@@ -456,8 +397,8 @@ fn retention_is_previewed_then_run() {
 fn an_export_makes_the_same_store_again() {
     let openwa = Openwa::filled();
     openwa.ok(&["keys", "create", "--name", "admin"]);
-    let (other, file) = (openwa.0.path().join("other"), openwa.0.path().join("export.json.zst"));
-    let (other, file) = (other.to_str().unwrap(), file.to_str().unwrap());
+    let (other, file) = (openwa.path("other"), openwa.path("export.json.zst"));
+    let (other, file) = (other.as_str(), file.as_str());
     let exported = openwa.json(&["export", file, "--main"]);
     assert_eq!(exported["tables"]["messages"], 45 + 22);
     assert_eq!(exported["tables"]["api_keys"], 1);
@@ -482,8 +423,8 @@ fn an_export_makes_the_same_store_again() {
 #[test]
 fn a_redacted_export_says_what_it_leaves_out() {
     let openwa = Openwa::filled();
-    let file = openwa.0.path().join("redacted.json");
-    let said = openwa.ok(&["export", file.to_str().unwrap(), "--redact"]);
+    let file = openwa.path("redacted.json");
+    let said = openwa.ok(&["export", &file, "--redact"]);
     assert!(said.contains("Left out because it is secret: "), "{said}");
     assert!(said.contains("session_auth"), "{said}");
 }
@@ -491,8 +432,8 @@ fn a_redacted_export_says_what_it_leaves_out() {
 #[test]
 fn a_damaged_document_changes_nothing() {
     let openwa = Openwa::filled();
-    let file = openwa.0.path().join("export.json");
-    openwa.ok(&["export", file.to_str().unwrap()]);
+    let file = openwa.path("export.json");
+    openwa.ok(&["export", &file]);
     let text = std::fs::read_to_string(&file).unwrap();
     let damaged = openwa.file("damaged.json", text.replacen("shop-1", "shop-9", 1).as_bytes());
     let before = openwa.ok(&["sessions", "list", "--json"]);
@@ -502,148 +443,10 @@ fn a_damaged_document_changes_nothing() {
     assert_eq!(code(&openwa.run(&["--dir", "/tmp/never-made", "import", "/no/such/file"])), 3);
 }
 
-/// A store with a session of a hostile name that has failed, an old key, and messages of three days before `now`.
-fn troubled() -> Openwa {
-    let openwa = Openwa::new();
-    openwa.ok(&["init"]);
-    openwa.ok(&["keys", "create", "--name", "reader"]);
-    let store = openwa.0.path().join("store");
-    let now = openwa_store::Timestamp::from_millis(now_millis()).unwrap();
-    let day = std::time::Duration::from_secs(86_400);
-    let data = rusqlite::Connection::open(store.join("data.sqlite")).unwrap();
-    for (i, (name, status)) in
-        [("shop-1", "ready"), ("日本語の店", "failed"), ("evil\u{1b}[2J\u{202e}eman\n", "disconnected")]
-            .iter()
-            .enumerate()
-    {
-        let id = format!("0195d0a0-0000-7000-8000-00000000000{i}");
-        let at = now.minus(day).to_string();
-        let sql =
-            "INSERT INTO sessions (id, name, status, created_at, updated_at) VALUES (?1, ?2, ?3, ?4, ?4)";
-        data.execute(sql, [&id, &(*name).to_owned(), &(*status).to_owned(), &at]).unwrap();
-    }
-    for i in 0..30u32 {
-        let at = now.minus(day * (i % 3)).to_string();
-        let sql = "INSERT INTO messages (id, session_id, wa_message_id, chat_id, from_number, type, wa_timestamp, created_at)
-                   VALUES (?1, '0195d0a0-0000-7000-8000-000000000000', ?1, 'c', 'c', 'text', ?2, ?2)";
-        data.execute(sql, [&format!("0195d0a0-0000-7000-9000-{i:012}"), &at]).unwrap();
-    }
-    let main = rusqlite::Connection::open(store.join("main.sqlite")).unwrap();
-    main.execute("UPDATE api_keys SET expires_at = ?1", [now.plus(day * 2).datetime().as_str()]).unwrap();
-    openwa
-}
-
-fn now_millis() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    i64::try_from(since.as_millis()).unwrap()
-}
-
-impl Openwa {
-    /// The screen in a terminal of this width.
-    fn screen(&self, width: usize, args: &[&str]) -> String {
-        let out =
-            self.command(&[&["status"], args].concat()).env("COLUMNS", width.to_string()).output().unwrap();
-        assert_eq!(code(&out), 0, "{}", stderr(&out));
-        String::from_utf8(out.stdout).unwrap()
-    }
-}
-
-#[test]
-fn the_status_screen_fits_and_obeys_nobody() {
-    let openwa = troubled();
-    for width in [40, 60, 80, 100, 140, 200] {
-        let screen = openwa.screen(width, &[]);
-        for line in screen.lines() {
-            assert!(console::measure_text_width(line) <= width, "{width}: {line:?}");
-            assert_eq!(line.trim_end(), line, "{width}");
-        }
-        assert!(!screen.contains(['\u{1b}', '\u{202e}']), "{width}: a name reached the terminal");
-        let wanted =
-            ["3 problems", "! session 日本語の店 has failed", "evil·[2J", "MESSAGES PER DAY", "30 kept"];
-        assert!(wanted.iter().all(|text| screen.contains(text)), "{screen}");
-        assert!(
-            ["1 ready", "expires in", "about 10 messages", "days are full in 27 days"]
-                .iter()
-                .all(|t| screen.contains(t)),
-            "{screen}"
-        );
-    }
-    // Beside one another, or one below the other.
-    let beside =
-        |screen: &str| screen.lines().any(|l| l.contains("MESSAGES PER DAY") && l.contains("SESSIONS"));
-    assert!(beside(&openwa.screen(140, &[])) && !beside(&openwa.screen(60, &[])));
-
-    let coloured = openwa.screen(60, &["--color", "always"]);
-    assert!(coloured.contains("\u{1b}[31m"));
-    assert_eq!(console::strip_ansi_codes(&coloured), openwa.screen(60, &["--color", "never"]));
-}
-
-#[test]
-fn the_status_screen_of_an_empty_store() {
-    let openwa = Openwa::new();
-    openwa.ok(&["init"]);
-    let screen = openwa.screen(60, &["--days", "4"]);
-    // What differs between two machines and two days.
-    let day = now_millis() / 86_400_000 - 3;
-    let start = openwa_store::Timestamp::from_millis(day * 86_400_000).unwrap().to_string();
-    let shown: Vec<&str> = screen
-        .lines()
-        .filter(|l| {
-            !l.contains("left on the disk")
-                && !l.contains(".sqlite")
-                && !l.contains(" UTC")
-                && !l.contains("SQLite")
-        })
-        .collect();
-    assert!(screen.contains(&format!("{}.{}.", &start[8..10], &start[5..7])), "{screen}");
-    let shown: Vec<&str> = shown.into_iter().filter(|l| !l.trim_start().starts_with(&start[8..10])).collect();
-    assert_eq!(
-        shown.join("\n"),
-        "
-DATABASES
-
-MESSAGES PER DAY · 0 kept
-  1 ┤
-    ┤
-    ┤
-    ┤
-    ┤
-    ┤
-  0 └────────────────────
-  today 0, yesterday 0
-
-SESSIONS
-  none yet
-
-GROWTH
-  retention has not run yet"
-    );
-    assert!(screen.lines().next().unwrap().ends_with("all is well"));
-}
-
-#[test]
-fn the_status_is_watched_where_there_is_no_terminal() {
-    let openwa = troubled();
-    let mut child =
-        openwa.command(&["status", "--watch", "1", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
-    let (first, second) = (next(), next());
-    assert_eq!(first["databases"][1]["rows"]["messages"], 30);
-    assert_eq!(first["databases"][1]["estimated"], serde_json::json!([]));
-    assert!(first["at"].as_str() < second["at"].as_str());
-    assert_eq!(first["problems"].as_array().unwrap().len(), 3);
-    assert_eq!(first["sessions"].as_array().unwrap().len(), 3);
-    drop(lines);
-    // The next frame meets a closed pipe.
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert_eq!(code(&openwa.run(&["status", "--watch", "0"])), 2);
-}
-
 #[test]
 fn a_check_tells_repairs_and_has_an_exit_code_of_its_own() {
     let openwa = Openwa::filled();
-    let data = rusqlite::Connection::open(openwa.0.path().join("store/data.sqlite")).unwrap();
+    let data = rusqlite::Connection::open(openwa.path("store/data.sqlite")).unwrap();
     let session: String = data.query_row("SELECT id FROM sessions LIMIT 1", [], |row| row.get(0)).unwrap();
     let at = "2025-01-01T00:00:00.000Z";
     data.execute(
@@ -692,7 +495,7 @@ fn a_check_tells_repairs_and_has_an_exit_code_of_its_own() {
 fn a_vacuum_says_what_it_gave_back() {
     let openwa = Openwa::filled();
     assert!(openwa.ok(&["db", "vacuum"]).ends_with("There was nothing to give back.\n"));
-    let data = rusqlite::Connection::open(openwa.0.path().join("store/data.sqlite")).unwrap();
+    let data = rusqlite::Connection::open(openwa.path("store/data.sqlite")).unwrap();
     data.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(100000)); DROP TABLE t").unwrap();
     let report = openwa.json(&["db", "vacuum"]);
     let freed = |p: &Value| p["bytes_before"].as_u64().unwrap() - p["bytes_after"].as_u64().unwrap();

@@ -1,60 +1,21 @@
 //! `openwa backup`, run as people and cron run it.
 
-// A test may panic: that is how it fails.
-#![allow(clippy::unwrap_used)]
-
-use std::process::{Command, Output};
-
 use serde_json::Value;
 
-struct Openwa(tempfile::TempDir);
+use crate::openwa::{Openwa, failed};
 
-impl Openwa {
-    /// With a store and a repository, of which nothing is there yet but the store.
-    fn new() -> Self {
-        let openwa = Openwa(tempfile::tempdir().unwrap());
-        openwa.ok(&["init"]);
-        openwa
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.path().join(name).to_str().unwrap().to_owned()
-    }
-
-    fn command(&self, program: &str, args: &[&str]) -> Command {
-        let mut command = Command::new(program);
-        command.env_clear().args(args).env("OPENWA_DIR", self.path("store"));
-        command.env("OPENWA_BACKUP_REPO", self.path("repo")).env("OPENWA_BACKUP_PASSWORD", "secret");
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.command(env!("CARGO_BIN_EXE_openwa"), args).output().unwrap()
-    }
-
-    fn ok(&self, args: &[&str]) -> String {
-        let out = self.run(args);
-        assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
-        String::from_utf8(out.stdout).unwrap()
-    }
-
-    fn json(&self, args: &[&str]) -> Value {
-        serde_json::from_str(&self.ok(&[args, &["--json"]].concat())).unwrap()
-    }
-
-    /// Exit code and standard error of a command that fails.
-    fn fails(&self, args: &[&str]) -> (i32, String) {
-        failed(&self.run(args))
-    }
-}
-
-fn failed(out: &Output) -> (i32, String) {
-    (out.status.code().unwrap(), String::from_utf8_lossy(&out.stderr).into_owned())
+/// With a store and a repository, of which nothing is there yet but the store.
+fn with_repository() -> Openwa {
+    let openwa = Openwa::new();
+    let repository = openwa.path("repo");
+    let openwa = openwa.with("OPENWA_BACKUP_REPO", repository).with("OPENWA_BACKUP_PASSWORD", "secret");
+    openwa.ok(&["init"]);
+    openwa
 }
 
 #[test]
 fn a_backup_is_made_listed_verified_pruned_and_restored() {
-    let openwa = Openwa::new();
+    let openwa = with_repository();
     assert_eq!(openwa.fails(&["backup", "list"]).0, 3, "there is no repository");
     let said = openwa.ok(&["backup", "create", "--name", "shop"]);
     assert!(said.contains("is written and verified") && said.contains("new in the repository"), "{said}");
@@ -82,16 +43,14 @@ fn a_backup_is_made_listed_verified_pruned_and_restored() {
 
 #[test]
 fn a_cron_job_learns_from_the_exit_code() {
-    let openwa = Openwa::new();
-    let without = |name: &str, args: &[&str]| {
-        let mut command = openwa.command(env!("CARGO_BIN_EXE_openwa"), args);
-        failed(&command.env_remove(name).output().unwrap())
-    };
+    let openwa = with_repository();
+    let without =
+        |name: &str, args: &[&str]| failed(&openwa.command(args).env_remove(name).output().unwrap());
     assert_eq!(without("OPENWA_BACKUP_REPO", &["backup", "create"]).0, 2);
     let (code, said) = without("OPENWA_BACKUP_PASSWORD", &["backup", "create"]);
     assert!(code == 2 && said.contains("password"), "{said}");
     assert_eq!(openwa.fails(&["--dir", &openwa.path("none"), "backup", "create"]).0, 3);
-    std::fs::write(openwa.path("password"), "another\n").unwrap();
+    openwa.file("password", b"another\n");
     openwa.ok(&["backup", "create", "--password-file", &openwa.path("password")]);
     assert_eq!(openwa.fails(&["backup", "create"]).0, 7, "that is not the password");
     openwa.ok(&["backup", "list", "--password-command", "printf another"]);
@@ -101,10 +60,10 @@ fn a_cron_job_learns_from_the_exit_code() {
 #[cfg(unix)]
 #[test]
 fn a_full_disk_makes_no_backup() {
-    let openwa = Openwa::new();
+    let openwa = with_repository();
     openwa.ok(&["backup", "create"]);
     let limited = "trap '' XFSZ; ulimit -f 64; exec \"$0\" backup create --json";
-    let full = openwa.command("bash", &["-c", limited, env!("CARGO_BIN_EXE_openwa")]).output().unwrap();
+    let full = openwa.around("bash", &["-c", limited, env!("CARGO_BIN_EXE_openwa")]).output().unwrap();
     let (code, said) = failed(&full);
     assert_eq!(code, 6, "{said}");
     let error: Value = serde_json::from_str(&said).unwrap();

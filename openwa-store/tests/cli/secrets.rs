@@ -1,24 +1,22 @@
 //! `openwa secrets`, run as people and programs run it.
 
-// A test may panic: that is how it fails.
-#![allow(clippy::unwrap_used)]
-
-use std::process::{Command, Output};
+use std::process::Output;
 
 use openwa_store::{Config, NewSession, NewWebhook, Store, Uuid};
 use serde_json::Value;
 
-struct Openwa(tempfile::TempDir);
+use crate::openwa::{Openwa, failed, succeeded};
 
-impl Openwa {
+/// Run with the key in a file of the folder, if one is named.
+struct Keyed(Openwa);
+
+impl Keyed {
     fn path(&self, name: &str) -> String {
-        self.0.path().join(name).to_str().unwrap().to_owned()
+        self.0.path(name)
     }
 
-    /// With the key in a file, if one is named.
     fn run(&self, key: &str, args: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_openwa"));
-        command.env_clear().env("OPENWA_DIR", self.path("store")).args(args);
+        let mut command = self.0.command(args);
         if !key.is_empty() {
             command.env("OPENWA_STORE_KEY_FILE", self.path(key));
         }
@@ -26,24 +24,20 @@ impl Openwa {
     }
 
     fn ok(&self, key: &str, args: &[&str]) -> String {
-        let out = self.run(key, args);
-        assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
-        String::from_utf8(out.stdout).unwrap()
+        succeeded(args, self.run(key, args))
     }
 
     fn status(&self, key: &str) -> Value {
         serde_json::from_str(&self.ok(key, &["secrets", "status", "--json"])).unwrap()
     }
 
-    /// Exit code and standard error of a command that fails.
     fn fails(&self, key: &str, args: &[&str]) -> (i32, String) {
-        let out = self.run(key, args);
-        (out.status.code().unwrap(), String::from_utf8(out.stderr).unwrap())
+        failed(&self.run(key, args))
     }
 }
 
 /// A store in clear with one webhook secret.
-fn filled(openwa: &Openwa) -> Uuid {
+fn filled(openwa: &Keyed) -> Uuid {
     let store = Store::open_with(Config::new(openwa.path("store"))).unwrap();
     let session =
         store.sessions().create(NewSession { name: "s".into(), ..Default::default() }).wait().unwrap();
@@ -54,7 +48,7 @@ fn filled(openwa: &Openwa) -> Uuid {
 
 #[test]
 fn a_store_gets_a_key_another_and_none() {
-    let openwa = Openwa(tempfile::tempdir().unwrap());
+    let openwa = Keyed(Openwa::new());
     let webhook = filled(&openwa);
     let printed = openwa.ok("", &["secrets", "key"]);
     assert_eq!(printed.trim().len(), 64);
@@ -103,7 +97,7 @@ fn a_store_gets_a_key_another_and_none() {
 
 #[test]
 fn a_lost_key_is_gotten_over() {
-    let openwa = Openwa(tempfile::tempdir().unwrap());
+    let openwa = Keyed(Openwa::new());
     let webhook = filled(&openwa);
     openwa.ok("", &["secrets", "key", "--out", &openwa.path("one.key")]);
     openwa.status("one.key");
@@ -118,10 +112,9 @@ fn a_lost_key_is_gotten_over() {
 
 #[test]
 fn a_bad_key_is_told_without_showing_it() {
-    let openwa = Openwa(tempfile::tempdir().unwrap());
+    let openwa = Keyed(Openwa::new());
     filled(&openwa);
-    let path = openwa.path("bad.key");
-    std::fs::write(&path, "not quite a key").unwrap();
+    openwa.0.file("bad.key", b"not quite a key");
     let (code, told) = openwa.fails("bad.key", &["sessions"]);
     assert_eq!(code, 2);
     assert!(told.contains("bad.key") && !told.contains("not quite"), "{told}");
