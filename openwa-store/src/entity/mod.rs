@@ -138,13 +138,33 @@ impl Table {
     }
 }
 
+/// The statements for whole rows of a table.
+pub(crate) struct Sql {
+    /// `SELECT a, b FROM t`.
+    pub(crate) select: String,
+    /// [`Table::insert`].
+    pub(crate) insert: String,
+    /// [`Table::update`].
+    pub(crate) update: String,
+}
+
+impl Sql {
+    pub(crate) fn of(table: &Table) -> Self {
+        Sql {
+            select: format!("SELECT {} FROM {}", table.column_list(), table.name),
+            insert: table.insert(),
+            update: table.update(),
+        }
+    }
+}
+
 /// A struct that is one row of a table.
 pub(crate) trait Entity: Sized {
     const TABLE: &'static Table;
     /// Reads a row that was selected with [`Table::column_list`].
     fn from_row(row: &dyn Row) -> Result<Self>;
-    /// `SELECT a, b FROM t`, built once.
-    fn select() -> &'static str;
+    /// The statements for whole rows, built once.
+    fn sql() -> &'static Sql;
     /// The values in column order.
     fn values(&self) -> Vec<Value<'_>>;
     /// Checks the lengths.
@@ -226,11 +246,10 @@ macro_rules! entity {
                 },)+ })
             }
 
-            fn select() -> &'static str {
-                static SQL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
-                    format!("SELECT {} FROM {}", $name::TABLE.column_list(), $table)
-                });
-                SQL.as_str()
+            fn sql() -> &'static $crate::entity::Sql {
+                static SQL: std::sync::LazyLock<$crate::entity::Sql> =
+                    std::sync::LazyLock::new(|| $crate::entity::Sql::of($name::TABLE));
+                &SQL
             }
 
             fn values(&self) -> Vec<$crate::value::Value<'_>> {

@@ -6,10 +6,10 @@ use std::sync::LazyLock;
 use uuid::Uuid;
 
 use super::identities::canonical;
-use super::messages::{self, Changed, Context, UPDATE, place};
+use super::messages::{self, Changed, Context, place};
 use super::pending;
 use crate::db::Conn;
-use crate::entity::{Entity, PendingKind};
+use crate::entity::{Entity, Message, PendingKind};
 use crate::error::{Error, Result};
 use crate::policy::message as rules;
 use crate::text::Text;
@@ -91,7 +91,7 @@ fn change(
     if !change.apply(&mut message) {
         return Ok(Changed::Unchanged);
     }
-    conn.execute(&UPDATE, &message.values())?;
+    conn.execute(&Message::sql().update, &message.values())?;
     Ok(Changed::Updated)
 }
 

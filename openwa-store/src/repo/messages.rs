@@ -131,7 +131,6 @@ pub(super) fn keeps_history(conn: &dyn Conn, session: Uuid) -> Result<bool> {
 static INSERT: LazyLock<String> = LazyLock::new(|| {
     format!("{} ON CONFLICT (session_id, wa_message_id) DO NOTHING", Message::TABLE.insert())
 });
-pub(super) static UPDATE: LazyLock<String> = LazyLock::new(|| Message::TABLE.update());
 
 /// Insert, dedup and merge. `backfill`: nothing comes back that retention has removed.
 pub(crate) fn save(
@@ -170,7 +169,7 @@ pub(super) fn not_kept(conn: &dyn Conn, cx: &Context<'_>, message: Message) -> R
 pub(super) fn inserted(conn: &dyn Conn, mut message: Message) -> Result<Saved> {
     let applied = pending::apply(conn, &mut message)?;
     if applied.changed {
-        conn.execute(&UPDATE, &message.values())?;
+        conn.execute(&Message::sql().update, &message.values())?;
     }
     // Told as new once already, while history was off: only its row is new.
     let outcome = if applied.seen { Outcome::Updated { upgraded: false } } else { Outcome::Inserted };
@@ -193,7 +192,7 @@ pub(super) fn merge(conn: &dyn Conn, incoming: &Message) -> Result<Saved> {
         Merged::Upgraded => Outcome::Updated { upgraded: true },
     };
     if outcome != Outcome::Unchanged {
-        conn.execute(&UPDATE, &message.values())?;
+        conn.execute(&Message::sql().update, &message.values())?;
     }
     Ok(Saved { outcome, message })
 }

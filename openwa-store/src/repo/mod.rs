@@ -44,14 +44,14 @@ pub(crate) use sql;
 /// Inserts a whole row; fails on a conflict.
 pub(crate) fn insert<E: Entity>(conn: &dyn Conn, row: &E) -> Result<()> {
     row.check()?;
-    conn.execute_row(E::TABLE, &E::TABLE.insert(), &row.values())?;
+    conn.execute_row(E::TABLE, &E::sql().insert, &row.values())?;
     Ok(())
 }
 
 /// Writes a whole row over the one with the same key.
 pub(crate) fn update<E: Entity>(conn: &dyn Conn, row: &E) -> Result<()> {
     row.check()?;
-    conn.execute_row(E::TABLE, &E::TABLE.update(), &row.values())?;
+    conn.execute_row(E::TABLE, &E::sql().update, &row.values())?;
     Ok(())
 }
 

@@ -140,7 +140,7 @@ impl<'a> Listing<'a> {
         // The limit is a value, so that pages of every size share one prepared statement.
         self.values.push(Value::Int(i64::from(limit) + 1));
         let last = self.values.len();
-        let text = format!("{}{} ORDER BY {order} LIMIT ?{last}", E::select(), self.conditions);
+        let text = format!("{}{} ORDER BY {order} LIMIT ?{last}", E::sql().select, self.conditions);
         Ok(page(conn.rows(&text, &self.values)?, limit, place))
     }
 

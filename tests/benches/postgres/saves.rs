@@ -75,6 +75,13 @@ pub fn run(options: &Options, cluster: &Cluster) {
     );
     versus(
         options,
+        "save, 64 tickets of one caller / multi-row inserts of 500",
+        0.6,
+        || tickets(cluster, &messages, 64),
+        || by_hand(cluster, &messages, 500),
+    );
+    versus(
+        options,
         "save, 1,024 tickets / multi-row inserts of 500",
         0.6,
         || tickets(cluster, &messages, 1024),
