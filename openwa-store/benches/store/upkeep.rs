@@ -8,7 +8,7 @@ use openwa_store::{NewMessage, RetentionOptions, Store, Timestamp, Uuid, VacuumO
 
 use crate::saves::{message, open, samples};
 use crate::yardstick::{Sample, Yardstick};
-use crate::{Folder, Options, rate, single, versus};
+use crate::{Folder, Options, quantile, rate, single, versus};
 
 pub fn run(options: &Options) {
     opening(options);
@@ -47,9 +47,13 @@ fn retention(options: &Options) {
         || ours(&messages, cutoff, &mut waits),
         || theirs(&messages, cutoff),
     );
-    single(&once, "  longest wait of that writer", "ms", "< 50 ms", || {
-        waits.iter().copied().max().unwrap_or_default().as_secs_f64() * 1e3
-    });
+    tell_waits(&once, &mut waits);
+}
+
+/// How long the writer waited that something else was done beside.
+fn tell_waits(options: &Options, waits: &mut [Duration]) {
+    single(options, "  p99 of that writer", "ms", "< 50 ms", || quantile(waits, 0.99));
+    single(options, "  its longest wait", "ms", "", || quantile(waits, 1.0));
 }
 
 fn ours(messages: &[Sample], cutoff: Timestamp, waits: &mut Vec<Duration>) -> f64 {
@@ -130,12 +134,10 @@ fn vacuum(options: &Options) {
         store.vacuum(&VacuumOptions::default(), None).expect("vacuum").bytes_freed()
     });
     let took = start.elapsed();
-    waits.sort_unstable();
-    eprintln!("  vacuum: {} MB given back in {took:.1?}; {} saves meanwhile", given_back >> 20, waits.len());
     let once = Options { rounds: 1, rows: options.rows, only: None, long: false };
-    let at = |share: f64| waits[((waits.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
-    single(&once, "vacuum, beside a writer: its p99", "ms", "< 50 ms", || at(0.99));
-    single(&once, "  longest wait of that writer", "ms", "", || at(1.0));
+    let given_back = given_back as f64 / f64::from(1 << 20);
+    single(&once, "vacuum, beside a writer", "MB/s", "", || given_back / took.as_secs_f64());
+    tell_waits(&once, &mut waits);
 }
 
 fn theirs(messages: &[Sample], cutoff: Timestamp) -> f64 {
