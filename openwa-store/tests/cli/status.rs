@@ -69,6 +69,13 @@ fn the_status_screen_fits_and_obeys_nobody() {
             "{screen}"
         );
     }
+    // A narrow screen says the same of each problem, on more lines.
+    let problems = |width| {
+        let screen = screen_of(&openwa, width, &[]);
+        let lines = screen.lines().skip(1).take_while(|line| !line.is_empty());
+        lines.map(|line| line.trim_start().to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(problems(30), problems(200));
     // Beside one another, or one below the other.
     let beside =
         |screen: &str| screen.lines().any(|l| l.contains("MESSAGES PER DAY") && l.contains("SESSIONS"));

@@ -23,7 +23,7 @@ const WIDEST: usize = 160;
 pub fn screen(it: &Overview, jobs: &[MaintenanceJob], width: usize) -> Vec<String> {
     let width = width.min(WIDEST);
     let mut lines = vec![heading(it, width)];
-    lines.extend(problems(it));
+    lines.extend(problems(it, width));
     let databases = block("DATABASES", databases(it, width));
     let messages =
         block(&messages_title(it), messages(it, if width >= WIDE { width / 2 + 4 } else { width }));
@@ -61,14 +61,31 @@ fn heading(it: &Overview, width: usize) -> String {
     format!("{name}{time}{}{state}", " ".repeat(gap))
 }
 
-fn problems(it: &Overview) -> Vec<String> {
-    let mark = style("!").red().bold();
-    let named = it.problems.iter().take(PROBLEMS);
-    let mut lines: Vec<String> =
-        named.map(|text| format!("{mark} {}", style(plain(text)).yellow())).collect();
+/// Each begins with a mark and goes on below its own beginning: what to do about it stands at its end.
+fn problems(it: &Overview, width: usize) -> Vec<String> {
+    let mark = style("!").red().bold().to_string();
+    let named = it.problems.iter().take(PROBLEMS).map(|text| plain(text));
     let more = it.problems.len().saturating_sub(PROBLEMS);
-    if more > 0 {
-        lines.push(format!("{mark} {}", style(format!("and {more} more")).yellow()));
+    let more = (more > 0).then(|| format!("and {more} more"));
+    let mut lines = Vec::new();
+    for problem in named.chain(more) {
+        for (i, line) in wrapped(&problem, width.saturating_sub(2)).into_iter().enumerate() {
+            lines.push(format!("{} {}", if i == 0 { &mark } else { " " }, style(line).yellow()));
+        }
+    }
+    lines
+}
+
+/// Text in lines of at most `width`, but for words that are longer.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if measure_text_width(line) + 1 + measure_text_width(word) <= width => {
+                line.extend([" ", word]);
+            }
+            _ => lines.push(word.to_owned()),
+        }
     }
     lines
 }
@@ -189,7 +206,10 @@ fn growth(it: &Overview) -> Vec<String> {
     let mut lines = Vec::new();
     if g.oldest.is_some() {
         let per_day = HumanBytes(g.bytes_per_day);
-        lines.push(format!("about {} messages, {per_day} a day", short(g.messages_per_day)));
+        lines.push(match g.messages_per_day {
+            0 => "no messages in the last days".to_owned(),
+            n => format!("about {} messages, {per_day} a day", short(n)),
+        });
         let days = g.window.map(|w| w.as_secs() / 86_400);
         lines.push(match (days, g.full_at, g.bytes_when_full) {
             (None, ..) => "messages are kept for ever".to_owned(),
