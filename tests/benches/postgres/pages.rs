@@ -45,7 +45,7 @@ fn sqlite(count: u64, from: Timestamp) -> (Folder, Store, Uuid) {
     let conn = openwa_tests::raw::open(folder.path(), openwa_store::entity::Database::Data);
     let seconds = DAYS * 86_400;
     let sql = format!(
-        "PRAGMA synchronous = OFF;
+        "PRAGMA synchronous = OFF; PRAGMA cache_size = -4000000;
          WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < {count} - 1)
          INSERT INTO messages (id, session_id, wa_message_id, chat_id, from_number, type, body, from_me, is_group,
                                wa_timestamp, created_at)
