@@ -59,7 +59,7 @@ pub fn run(options: &Options) {
             (0..KEYS * 10).filter(|n| matches!(get(n % KEYS), AuthValue::Found(_))).count()
         })
     };
-    versus(options, "auth.get sealed / in clear", 0.4, || get(&sealed), || get(&clear));
+    versus(options, "auth.get sealed / in clear", 0.5, || get(&sealed), || get(&clear));
     let mut key = 1;
     single(options, "changing the key of 2,000 credentials", "rows/s", "", || {
         key += 1;

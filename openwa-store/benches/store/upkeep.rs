@@ -47,13 +47,13 @@ fn retention(options: &Options) {
         || ours(&messages, cutoff, &mut waits),
         || theirs(&messages, cutoff),
     );
-    tell_waits(&once, &mut waits);
+    tell_waits(&once, "< 50 ms", &mut waits);
 }
 
-/// How long the writer waited that something else was done beside.
-fn tell_waits(options: &Options, waits: &mut [Duration]) {
+/// How long the writer waited that something else was done beside; `longest`: what is wanted of its longest wait.
+fn tell_waits(options: &Options, longest: &str, waits: &mut [Duration]) {
     single(options, "  p99 of that writer", "ms", "< 50 ms", || quantile(waits, 0.99));
-    single(options, "  its longest wait", "ms", "", || quantile(waits, 1.0));
+    single(options, "  its longest wait", "ms", longest, || quantile(waits, 1.0));
 }
 
 fn ours(messages: &[Sample], cutoff: Timestamp, waits: &mut Vec<Duration>) -> f64 {
@@ -137,7 +137,7 @@ fn vacuum(options: &Options) {
     let once = Options { rounds: 1, rows: options.rows, only: None, long: false };
     let given_back = given_back as f64 / f64::from(1 << 20);
     single(&once, "vacuum, beside a writer", "MB/s", "", || given_back / took.as_secs_f64());
-    tell_waits(&once, &mut waits);
+    tell_waits(&once, "", &mut waits);
 }
 
 fn theirs(messages: &[Sample], cutoff: Timestamp) -> f64 {

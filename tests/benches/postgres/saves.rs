@@ -73,20 +73,13 @@ pub fn run(options: &Options, cluster: &Cluster) {
         || threads(cluster, &messages, 64),
         || by_hand(cluster, &messages, 500),
     );
-    versus(
-        options,
-        "save, 64 tickets of one caller / multi-row inserts of 500",
-        0.6,
-        || tickets(cluster, &messages, 64),
-        || by_hand(cluster, &messages, 500),
-    );
-    versus(
-        options,
-        "save, 1,024 tickets / multi-row inserts of 500",
-        0.6,
-        || tickets(cluster, &messages, 1024),
-        || by_hand(cluster, &messages, 500),
-    );
+    for (outstanding, name) in [
+        (64, "save, 64 tickets of one caller / multi-row inserts of 500"),
+        (1024, "save, 1,024 tickets / multi-row inserts of 500"),
+    ] {
+        let ours = || tickets(cluster, &messages, outstanding);
+        versus(options, name, 0.6, ours, || by_hand(cluster, &messages, 500));
+    }
     versus(
         options,
         "save, 64 callers / one insert each",
