@@ -10,6 +10,8 @@
 mod call;
 mod guard;
 mod handle;
+#[cfg(all(target_os = "linux", feature = "backup"))]
+mod hidden;
 
 pub mod codes;
 pub mod columns;
