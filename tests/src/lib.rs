@@ -8,6 +8,7 @@ pub mod bouncer;
 pub mod c_interface;
 pub mod cluster;
 pub mod conformance;
+pub mod deaf;
 pub mod full;
 pub mod liar;
 pub mod openwa;

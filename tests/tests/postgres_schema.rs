@@ -143,7 +143,7 @@ fn every_step_goes_down_and_up_to_the_same_schema() {
     for way in LAYOUTS {
         let (place, dir) = (Place::empty(way), tempfile::tempdir().unwrap());
         let (config, sql): (Config, _) = (place.config(dir.path()), place.sql());
-        let latest = migrations::latest(Database::Data);
+        let latest = migrations::latest(&config, Database::Data);
         let to = |version| migrations::migrate(&config, Database::Data, Some(version)).unwrap();
         assert_eq!(to(latest), usize::try_from(latest).unwrap());
         let mut schemas = vec![everything(&sql)];

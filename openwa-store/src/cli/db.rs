@@ -121,7 +121,7 @@ fn status(config: &Config, out: &mut Output) -> Result<Exit> {
     let mut missing = 0;
     for database in BOTH {
         let steps = steps(config, database)?;
-        documents.push(document(database, steps.as_deref()));
+        documents.push(document(config, database, steps.as_deref()));
         let Some(steps) = steps else {
             missing += 1;
             table.row([database.name().into(), "-".into(), "-".into(), "there is no such file".into()]);
@@ -140,7 +140,7 @@ fn status(config: &Config, out: &mut Output) -> Result<Exit> {
     Ok(if missing > 0 { Exit::NotFound } else { Exit::Done })
 }
 
-fn document(database: Database, steps: Option<&[Applied]>) -> Json {
+fn document(config: &Config, database: Database, steps: Option<&[Applied]>) -> Json {
     let step = |s: &Applied| {
         Object::new()
             .put("version", json!(s.version))
@@ -152,7 +152,7 @@ fn document(database: Database, steps: Option<&[Applied]>) -> Json {
         .put("database", json!(database.name()))
         .put("exists", json!(steps.is_some()))
         .put("version", json!(steps.map(version)))
-        .put("latest", json!(migrations::latest(database)))
+        .put("latest", json!(migrations::latest(config, database)))
         .put("steps", array(steps.unwrap_or_default().iter().map(step)))
         .done()
 }

@@ -359,8 +359,9 @@ pub(crate) enum Taken {
     SkippedByRow,
 }
 
-/// `?1::uuid[], ?2::text[]`: a list per column, each with its type so that the statement can be planned by itself.
-pub(crate) fn lists(table: &Table) -> String {
+/// `?1::uuid[], ?2::text[]`: a list per column, the first with number `first`, each with its type so that the statement can
+/// be planned by itself.
+pub(crate) fn lists(table: &Table, first: usize) -> String {
     let list = |(i, column): (usize, &ColumnDef)| {
         let kind = match column.kind {
             ColumnKind::Uuid => "uuid",
@@ -371,7 +372,7 @@ pub(crate) fn lists(table: &Table) -> String {
             ColumnKind::Bool => "boolean",
             ColumnKind::Bytes => "bytea",
         };
-        format!("?{}::{kind}[]", i + 1)
+        format!("?{}::{kind}[]", i + first)
     };
     table.columns.iter().enumerate().map(list).collect::<Vec<_>>().join(", ")
 }
@@ -380,7 +381,7 @@ pub(crate) fn lists(table: &Table) -> String {
 /// of the rows that are in. Everybody takes ids in the same order, or two processes would wait for one another.
 pub(crate) fn insert_messages(table: &Table, taken: Taken) -> String {
     let columns = table.column_list();
-    let lists = lists(table);
+    let lists = lists(table, 1);
     let skip = if taken == Taken::Refused { "" } else { "ON CONFLICT DO NOTHING" };
     // What looks for conflicts looks at every index twice.
     let (skip_row, new_row) = if taken == Taken::SkippedByRow {

@@ -15,9 +15,7 @@ mod sqlite;
 mod ticket;
 
 pub(crate) use bulk::Bulk;
-#[cfg(feature = "postgres")]
-pub(crate) use dialect::lists;
-pub(crate) use dialect::{Dialect, Taken, insert_messages};
+pub(crate) use dialect::{Dialect, Taken, insert_messages, lists};
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{Connector, FIRST_MONTH, Postgres, Prepare, Setup, quoted};
 #[cfg(all(feature = "backup", feature = "postgres"))]
@@ -77,10 +75,19 @@ pub(crate) trait Conn {
         params: &[Value<'_>],
         each: &mut dyn FnMut(&dyn Row) -> Result<Flow>,
     ) -> Result<()>;
-    /// Runs two queries inside a transaction. To a server both go in one round trip.
-    fn query_both(&self, first: Query<'_, '_>, second: Query<'_, '_>) -> Result<()> {
-        self.query(first.sql, first.params, first.each)?;
-        self.query(second.sql, second.params, second.each)
+    /// Runs queries inside a transaction. To a server all go in one round trip.
+    fn query_all(&self, queries: Vec<Query<'_, '_>>) -> Result<()> {
+        queries.into_iter().try_for_each(|Query { sql, params, each }| self.query(sql, params, each))
+    }
+    /// The same, and keeps what they did: with the transaction, or each by itself where none is needed. After an error it may
+    /// have been kept nevertheless.
+    fn conclude(&self, queries: Vec<Query<'_, '_>>) -> Result<()> {
+        self.query_all(queries)?;
+        self.end(true)
+    }
+    /// Which process of a server it is that answers, where that can be told.
+    fn process(&self) -> Option<i32> {
+        None
     }
 }
 
@@ -365,11 +372,7 @@ impl Database {
     /// Queues a job and returns when it is answered, or when somebody else is at it.
     fn run(&self, job: Box<dyn Job>, answered: &dyn Fn() -> bool) -> Result<()> {
         self.usable()?;
-        match &self.engine {
-            Engine::Sqlite(engine) => engine.writer().run(job, answered),
-            #[cfg(feature = "postgres")]
-            Engine::Postgres(engine) => engine.queue().push(job, true),
-        }
+        either!(self, engine => engine.writer().run(job, answered))
     }
 
     fn queue(&self) -> Result<&Queue> {

@@ -22,7 +22,7 @@ pub(crate) trait Job: Send {
     #[cfg_attr(not(feature = "postgres"), allow(dead_code))]
     fn shared(&mut self) -> Option<(Together, &mut (dyn Any + Send))>;
 
-    /// Takes the result out of the shared part after [`Together`] was run. False: it failed.
+    /// Takes the result out of the shared part after [`Together`] was run. False: there is none.
     #[cfg_attr(not(feature = "postgres"), allow(dead_code))]
     fn collect(&mut self) -> bool;
 
@@ -30,9 +30,16 @@ pub(crate) trait Job: Send {
     fn finish(&mut self, failed: Option<&Error>);
 }
 
-/// Runs writes of one kind with statements that serve all of them. Each gets its own result; an error is one of the
+/// Does writes of one kind with statements that serve all of them. Each gets its own result; an error is one of the
 /// database, after which the transaction is worth nothing.
-pub(crate) type Together = fn(&dyn Conn, &mut [&mut (dyn Any + Send)]) -> Result<()>;
+#[derive(Clone, Copy)]
+pub(crate) struct Together {
+    /// Does all of them.
+    pub(crate) run: fn(&dyn Conn, &mut [&mut (dyn Any + Send)]) -> Result<()>,
+    /// Does and keeps those that a single round trip is enough for, and leaves the others without a result.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code))]
+    pub(crate) at_once: fn(&dyn Conn, &mut [&mut (dyn Any + Send)]) -> Result<()>,
+}
 
 /// How much may wait, and how much goes into one commit.
 #[derive(Clone, Copy, Debug)]

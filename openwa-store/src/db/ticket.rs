@@ -27,7 +27,11 @@ type Alone<T> = Box<dyn FnMut(&dyn Conn) -> Result<T> + Send>;
 
 enum Write<T> {
     Alone(Alone<T>),
-    Shared { item: Box<dyn Any + Send>, together: Together, take: fn(&mut (dyn Any + Send)) -> Result<T> },
+    Shared {
+        item: Box<dyn Any + Send>,
+        together: Together,
+        take: fn(&mut (dyn Any + Send)) -> Option<Result<T>>,
+    },
 }
 
 impl<T> Write<T> {
@@ -35,8 +39,8 @@ impl<T> Write<T> {
         match self {
             Write::Alone(f) => f(conn),
             Write::Shared { item, together, take } => {
-                together(conn, &mut [item.as_mut()])?;
-                take(item.as_mut())
+                (together.run)(conn, &mut [item.as_mut()])?;
+                take(item.as_mut()).unwrap_or_else(|| Err(not_run()))
             }
         }
     }
@@ -50,17 +54,33 @@ pub(crate) trait Sharable: Send + 'static {
     /// Does all of them. An error is one of the database, after which the transaction is worth nothing.
     fn run(conn: &dyn Conn, items: &mut [&mut Self]) -> Result<()>;
 
-    /// What [`run`](Self::run) found for this one; `None`: it has not been run.
+    /// Does and keeps those that a single round trip is enough for. The others have no result then, nor any after an
+    /// error; [`run`](Self::run) may find that it was done nevertheless.
+    fn at_once(conn: &dyn Conn, items: &mut [&mut Self]) -> Result<()>;
+
+    /// What was found for this one; `None`: it has not been run.
     fn take(&mut self) -> Option<Result<Self::Out>>;
 }
 
-fn run_together<S: Sharable>(conn: &dyn Conn, items: &mut [&mut (dyn Any + Send)]) -> Result<()> {
-    let mut items: Vec<&mut S> = items.iter_mut().filter_map(|item| item.downcast_mut()).collect();
-    S::run(conn, &mut items)
+fn together<S: Sharable>() -> Together {
+    fn all<'a, S: Sharable>(items: &'a mut [&mut (dyn Any + Send)]) -> Vec<&'a mut S> {
+        items.iter_mut().filter_map(|item| item.downcast_mut()).collect()
+    }
+    Together {
+        run: |conn, items| guarded(|| S::run(conn, &mut all(items))),
+        at_once: |conn, items| guarded(|| S::at_once(conn, &mut all(items))),
+    }
 }
 
-fn take_result<S: Sharable>(item: &mut (dyn Any + Send)) -> Result<S::Out> {
-    item.downcast_mut::<S>().and_then(S::take).unwrap_or_else(|| Err(not_run()))
+/// The host's code runs in a write (its clock, its trace). A panic of it must not take down the writer, which works for
+/// everybody; what it had written is rolled back like that of any failed write.
+fn guarded<T>(write: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(write))
+        .unwrap_or_else(|_| Err(Error::new(Kind::Internal, "the write panicked")))
+}
+
+fn take_result<S: Sharable>(item: &mut (dyn Any + Send)) -> Option<Result<S::Out>> {
+    item.downcast_mut::<S>().and_then(S::take)
 }
 
 fn not_run() -> Error {
@@ -89,8 +109,7 @@ impl<T: Send + 'static> Pending<T> {
         operation: &'static str,
         item: S,
     ) -> Self {
-        let write =
-            Write::Shared { item: Box::new(item), together: run_together::<S>, take: take_result::<S> };
+        let write = Write::Shared { item: Box::new(item), together: together::<S>(), take: take_result::<S> };
         Pending(Ok(Prepared { database, operation, write, seen: |_| {} }))
     }
 
@@ -325,10 +344,7 @@ impl<T> Task<T> {
 
 impl<T: Send> Job for Task<T> {
     fn run(&mut self, conn: &dyn Conn) -> bool {
-        // The host's code runs in here (its clock, its trace). A panic of it must not take down the writer, which
-        // works for everybody; what it had written is rolled back like that of any failed write.
-        let out = catch_unwind(AssertUnwindSafe(|| self.write.run(conn)))
-            .unwrap_or_else(|_| Err(Error::new(Kind::Internal, "the write panicked")));
+        let out = guarded(|| self.write.run(conn));
         let ok = out.is_ok();
         self.out = Some(out);
         ok
@@ -342,13 +358,11 @@ impl<T: Send> Job for Task<T> {
     }
 
     fn collect(&mut self) -> bool {
-        let out = match &mut self.write {
-            Write::Alone(_) => Err(not_run()),
+        self.out = match &mut self.write {
+            Write::Alone(_) => None,
             Write::Shared { item, take, .. } => take(item.as_mut()),
         };
-        let ok = out.is_ok();
-        self.out = Some(out);
-        ok
+        self.out.is_some()
     }
 
     fn finish(&mut self, failed: Option<&Error>) {

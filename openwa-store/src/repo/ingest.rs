@@ -111,7 +111,9 @@ fn touches_session(change: &Change) -> bool {
 /// The messages that a list of changes begins with.
 fn leading_messages(list: &[Change], session: Uuid) -> Vec<Save<'_>> {
     let messages = list.iter().map_while(|change| match change {
-        Change::Message { message, history } => Some(Save { session, new: message, backfill: *history }),
+        Change::Message { message, history } => {
+            Some(Save { session, new: message, backfill: *history, tried: None })
+        }
         _ => None,
     });
     messages.collect()

@@ -110,7 +110,7 @@ fn many<E: Entity>(conn: &dyn Conn, rows: &[&E]) -> Result<()> {
     let (list, table) = (E::TABLE.column_list(), E::TABLE.name);
     let sql = format!(
         "INSERT INTO {table} ({list}) SELECT {list} FROM unnest({}) AS t({list}){NEW}",
-        crate::db::lists(E::TABLE)
+        crate::db::lists(E::TABLE, 1)
     );
     conn.execute(&sql, &params)?;
     Ok(())

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use uuid::Uuid;
 
+use super::at_once::Lately;
 use super::identities::canonical;
 use super::{Ids, pending, sql};
 use crate::db::Conn;
@@ -81,13 +82,14 @@ pub(crate) struct Context<'a> {
     pub(crate) now: Timestamp,
     /// History is on in the configuration.
     pub(crate) history: bool,
+    pub(crate) lately: &'a Lately,
 }
 
 /// What a session says about its messages.
 pub(super) struct Gate {
     history: bool,
-    phone: Option<Text>,
-    retained_from: Option<Timestamp>,
+    pub(super) phone: Option<Text>,
+    pub(super) retained_from: Option<Timestamp>,
 }
 
 /// The columns that [`Gate::read`] reads.
@@ -141,8 +143,8 @@ pub(crate) fn save(
     backfill: bool,
 ) -> Result<Saved> {
     if conn.dialect().prefers_many_rows() {
-        let mut saved =
-            super::together::save_all(conn, cx, &[super::together::Save { session, new, backfill }])?;
+        let save = super::together::Save { session, new, backfill, tried: None };
+        let mut saved = super::together::save_all(conn, cx, &[save])?;
         return saved.pop().unwrap_or_else(|| Err(Error::not_found("session", session)));
     }
     let gate = gate(conn, session)?;

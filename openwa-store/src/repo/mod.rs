@@ -1,6 +1,7 @@
 //! Queries and writes, one file per aggregate. Functions take a connection inside the caller's transaction; the
 //! SQL stands beside the function that runs it.
 
+pub(crate) mod at_once;
 pub(crate) mod auth;
 pub(crate) mod batches;
 pub(crate) mod changes;

@@ -4,18 +4,19 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use uuid::Uuid;
 
-use super::messages::{self, Context, GATE, Gate, Outcome, Saved};
+use super::at_once::{Said, Sessions};
+use super::messages::{self, Context, GATE, Outcome, Saved};
 use crate::db::{Conn, Flow, Query, Taken, insert_messages};
 use crate::entity::{Entity, Message};
 use crate::error::{Error, Result};
 use crate::policy::address;
 use crate::policy::message::{Merged, NewMessage, deliver};
 use crate::text::Text;
-use crate::value::{Column, ColumnKind, Value};
+use crate::value::{Column, ColumnKind, Row, Value};
 
 /// One message to be saved.
 pub(crate) struct Save<'a> {
@@ -23,6 +24,8 @@ pub(crate) struct Save<'a> {
     pub(crate) new: &'a NewMessage,
     /// Nothing comes back that retention has removed.
     pub(crate) backfill: bool,
+    /// The row that it may have become already, without anybody having been told.
+    pub(crate) tried: Option<Uuid>,
 }
 
 /// Saves messages in order, each with its own result. An error is one of the database.
@@ -30,20 +33,19 @@ pub(crate) fn save_all(conn: &dyn Conn, cx: &Context<'_>, saves: &[Save<'_>]) ->
     if !conn.dialect().prefers_many_rows() {
         return Ok(saves.iter().map(|s| messages::save(conn, cx, s.session, s.new, s.backfill)).collect());
     }
-    let gates = gates(conn, saves)?;
-    let phones = phones(conn, saves)?;
+    let (sessions, phones) = ask(conn, cx, saves)?;
     let mut out: Vec<Option<Result<Saved>>> = Vec::new();
     // Rows that may be new, and the places of their answers.
     let mut fresh: Vec<(usize, Message)> = Vec::new();
     let mut later: Vec<(usize, Message)> = Vec::new();
     let mut met = HashSet::new();
     for (i, save) in saves.iter().enumerate() {
-        let made = gates
+        let made = sessions
             .get(&save.session)
             .ok_or_else(|| Error::not_found("session", save.session))
-            .and_then(|gate| {
+            .and_then(|said| {
                 let mut resolve = |given: &Text| Ok(resolved(&phones, save.session, given));
-                Ok((gate, messages::row(cx, save.session, gate, save.new, &mut resolve)?))
+                Ok((&said.gate, messages::row(cx, save.session, &said.gate, save.new, &mut resolve)?))
             });
         out.push(match made {
             Err(e) => Some(Err(e)),
@@ -72,13 +74,14 @@ pub(crate) fn save_all(conn: &dyn Conn, cx: &Context<'_>, saves: &[Save<'_>]) ->
             Ok(Saved { outcome: Outcome::Inserted, message })
         });
     }
-    merge(conn, known, later, &mut out)?;
+    merge(conn, saves, known, later, &mut out)?;
     Ok(out.into_iter().flatten().collect())
 }
 
 /// Merges messages that are there already, in order.
 fn merge(
     conn: &dyn Conn,
+    saves: &[Save<'_>],
     mut known: Vec<(usize, Message)>,
     later: Vec<(usize, Message)>,
     out: &mut [Option<Result<Saved>>],
@@ -89,33 +92,66 @@ fn merge(
         let there =
             incoming.wa_message_id.as_ref().and_then(|id| rows.get(&(incoming.session_id, id.clone())));
         // Most repetitions say nothing new, and one look at all rows tells so. Only what changes is locked.
-        let nothing = there.filter(|row| deliver(&mut (*row).clone(), &incoming) == Merged::Unchanged);
-        out[i] = Some(match nothing {
-            Some(row) => Ok(Saved { outcome: Outcome::Unchanged, message: row.clone() }),
-            None => messages::merge(conn, &incoming),
+        out[i] = Some(match there {
+            Some(row) if saves[i].tried == Some(row.id) => {
+                Ok(Saved { outcome: Outcome::Inserted, message: row.clone() })
+            }
+            Some(row) if deliver(&mut row.clone(), &incoming) == Merged::Unchanged => {
+                Ok(Saved { outcome: Outcome::Unchanged, message: row.clone() })
+            }
+            _ => messages::merge(conn, &incoming),
         });
     }
     Ok(())
 }
 
-/// What each session says about its messages. It stays as long as the transaction.
-fn gates(conn: &dyn Conn, saves: &[Save<'_>]) -> Result<HashMap<Uuid, Gate>> {
-    let mut ids: Vec<Uuid> = saves.iter().map(|s| s.session).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let ids: Vec<Value<'_>> = ids.into_iter().map(Value::Uuid).collect();
-    let sql = format!("SELECT id, {GATE} FROM sessions WHERE id = ANY(?1::uuid[]) ORDER BY id");
-    let rows = conn.all(&conn.dialect().holding(&sql), &[Value::List(ColumnKind::Uuid, &ids)], |row| {
-        Ok((Uuid::read(row.get(0)).unwrap_or_default(), Gate::read(row, 1)))
-    })?;
-    Ok(rows.into_iter().collect())
+/// What sessions say about their messages, which stays as long as the transaction, and the phone addresses of all LIDs that
+/// occur.
+pub(super) fn ask(conn: &dyn Conn, cx: &Context<'_>, saves: &[Save<'_>]) -> Result<(Sessions, Phones)> {
+    static SESSIONS: LazyLock<String> =
+        LazyLock::new(|| format!("SELECT id, {GATE} FROM sessions WHERE id = ANY(?1::uuid[]) ORDER BY id"));
+    const PHONES: &str = "SELECT session_id, lid, pn FROM identities
+                WHERE (session_id, lid) IN (SELECT * FROM unnest(?1::uuid[], ?2::text[])) AND pn IS NOT NULL";
+    let ids: Vec<Value<'_>> = sessions(saves).into_iter().map(Value::Uuid).collect();
+    let lids = lids(saves);
+    let (lid_sessions, lids): (Vec<_>, Vec<_>) =
+        lids.iter().map(|(session, lid)| (Value::Uuid(*session), lid.bind())).unzip();
+
+    let (mut said, mut phones) = (Sessions::new(), Phones::new());
+    let sql = conn.dialect().holding(&SESSIONS);
+    let params = [Value::List(ColumnKind::Uuid, &ids)];
+    let mut note_session = |row: &dyn Row| {
+        said.insert(Uuid::read(row.get(0)).unwrap_or_default(), Arc::new(Said::read(row, 1)));
+        Ok(Flow::Continue(()))
+    };
+    let mut queries = vec![Query { sql: &sql, params: &params, each: &mut note_session }];
+    let params = [Value::List(ColumnKind::Uuid, &lid_sessions), Value::List(ColumnKind::Text, &lids)];
+    let mut note_phone = |row: &dyn Row| {
+        let text = |i| Text::read(row.get(i)).unwrap_or_default();
+        phones.insert((Uuid::read(row.get(0)).unwrap_or_default(), text(1)), text(2));
+        Ok(Flow::Continue(()))
+    };
+    if !lids.is_empty() {
+        queries.push(Query { sql: PHONES, params: &params, each: &mut note_phone });
+    }
+    conn.query_all(queries)?;
+    cx.lately.remember(&said);
+    Ok((said, phones))
 }
 
-type Phones = HashMap<(Uuid, Text), Text>;
+/// The sessions that occur.
+pub(super) fn sessions(saves: &[Save<'_>]) -> Vec<Uuid> {
+    let mut ids: Vec<Uuid> = saves.iter().map(|save| save.session).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
 
-/// The phone addresses of all LIDs that occur.
-fn phones(conn: &dyn Conn, saves: &[Save<'_>]) -> Result<Phones> {
-    let mut lids: HashSet<(Uuid, Text)> = HashSet::new();
+pub(super) type Phones = HashMap<(Uuid, Text), Text>;
+
+/// The LIDs that occur, as they are stored.
+pub(super) fn lids(saves: &[Save<'_>]) -> HashSet<(Uuid, Text)> {
+    let mut lids = HashSet::new();
     for Save { session, new, .. } in saves {
         for given in
             [Some(&new.chat_id), Some(&new.from_number), new.to_number.as_ref()].into_iter().flatten()
@@ -126,25 +162,10 @@ fn phones(conn: &dyn Conn, saves: &[Save<'_>]) -> Result<Phones> {
             }
         }
     }
-    if lids.is_empty() {
-        return Ok(Phones::new());
-    }
-    let (sessions, texts): (Vec<_>, Vec<_>) =
-        lids.iter().map(|(s, lid)| (Value::Uuid(*s), lid.bind())).unzip();
-    let sql = "SELECT session_id, lid, pn FROM identities
-                WHERE (session_id, lid) IN (SELECT * FROM unnest(?1::uuid[], ?2::text[])) AND pn IS NOT NULL";
-    let rows = conn.all(
-        sql,
-        &[Value::List(ColumnKind::Uuid, &sessions), Value::List(ColumnKind::Text, &texts)],
-        |row| {
-            let text = |i| Text::read(row.get(i)).unwrap_or_default();
-            Ok(((Uuid::read(row.get(0)).unwrap_or_default(), text(1)), text(2)))
-        },
-    )?;
-    Ok(rows.into_iter().collect())
+    lids
 }
 
-fn resolved(phones: &Phones, session: Uuid, given: &Text) -> Text {
+pub(super) fn resolved(phones: &Phones, session: Uuid, given: &Text) -> Text {
     let address = match address::normalize(given.as_stored()) {
         Cow::Borrowed(_) => given.clone(),
         Cow::Owned(s) => Text::from_stored(s),
@@ -183,7 +204,7 @@ fn insert(conn: &dyn Conn, cx: &Context<'_>, rows: &[(usize, Message)]) -> Resul
     let awaited = "SELECT DISTINCT p.session_id, p.wa_message_id
                      FROM unnest(?1::uuid[], ?2::text[]) AS k(session_id, wa_message_id)
                      JOIN pending_changes p ON p.session_id = k.session_id AND p.wa_message_id = k.wa_message_id";
-    conn.query_both(
+    conn.query_all(vec![
         Query {
             sql: &INSERT,
             params: &lists,
@@ -201,7 +222,7 @@ fn insert(conn: &dyn Conn, cx: &Context<'_>, rows: &[(usize, Message)]) -> Resul
                 Ok(Flow::Continue(()))
             },
         },
-    )?;
+    ])?;
     Ok(arrived)
 }
 

@@ -33,7 +33,7 @@ const DATA_SQLITE: &[Step] =
     steps!("sqlite/data": "001_init", "002_openwa_extra", "003_openwa_seal", "004_maintenance");
 #[cfg(feature = "postgres")]
 const DATA_POSTGRES: &[Step] =
-    steps!("postgres/data": "001_init", "002_openwa_extra", "003_openwa_seal", "004_maintenance");
+    steps!("postgres/data": "001_init", "002_openwa_extra", "003_openwa_seal", "004_maintenance", "005_save");
 
 impl Step {
     fn checksum(&self) -> String {
@@ -111,10 +111,9 @@ pub struct Applied {
 }
 }
 
-/// The version that this library brings a database to, on either engine.
-#[must_use]
-pub fn latest(database: Database) -> i64 {
-    ladder(database, Dialect::Sqlite).len() as i64
+/// The version that this library brings a database to.
+pub(crate) fn latest(database: Database, dialect: Dialect) -> i64 {
+    ladder(database, dialect).len() as i64
 }
 
 struct Entry {

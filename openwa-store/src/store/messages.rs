@@ -8,6 +8,7 @@ use crate::entity::{Message, MessageReaction, PendingKind};
 use crate::error::{Error, Kind, Result};
 use crate::observe;
 use crate::policy::message::NewMessage;
+use crate::repo::at_once;
 use crate::repo::changes;
 use crate::repo::chats::{self, Chat};
 use crate::repo::message_reads::{self as reads, MessageFilter};
@@ -26,7 +27,21 @@ struct SaveOne {
     env: Arc<Env>,
     session: Uuid,
     message: NewMessage,
+    /// The row that it may have become.
+    tried: Option<Uuid>,
     saved: Option<Result<Saved>>,
+}
+
+impl SaveOne {
+    fn saves<'a>(items: &'a [&mut Self]) -> Vec<Save<'a>> {
+        let save = |item: &'a &mut Self| Save {
+            session: item.session,
+            new: &item.message,
+            backfill: false,
+            tried: item.tried,
+        };
+        items.iter().map(save).collect()
+    }
 }
 
 impl Sharable for SaveOne {
@@ -34,13 +49,22 @@ impl Sharable for SaveOne {
 
     fn run(conn: &dyn Conn, items: &mut [&mut Self]) -> Result<()> {
         let Some(env) = items.first().map(|item| Arc::clone(&item.env)) else { return Ok(()) };
-        let saves: Vec<_> = items
-            .iter()
-            .map(|item| Save { session: item.session, new: &item.message, backfill: false })
-            .collect();
-        let saved = save_all(conn, &env.context(env.now()), &saves)?;
+        let saved = save_all(conn, &env.context(env.now()), &Self::saves(items))?;
         for (item, saved) in items.iter_mut().zip(saved) {
             item.saved = Some(saved);
+        }
+        Ok(())
+    }
+
+    fn at_once(conn: &dyn Conn, items: &mut [&mut Self]) -> Result<()> {
+        let Some(env) = items.first().map(|item| Arc::clone(&item.env)) else { return Ok(()) };
+        let cx = env.context(env.now());
+        let batch = at_once::prepare(conn, &cx, &Self::saves(items))?;
+        for (i, message) in &batch.rows {
+            items[*i].tried = Some(message.id);
+        }
+        for (i, saved) in at_once::insert(conn, &cx, batch)? {
+            items[i].saved = Some(Ok(saved));
         }
         Ok(())
     }
@@ -60,7 +84,7 @@ impl Messages<'_> {
     pub fn save(&self, session: Uuid, message: NewMessage) -> Pending<Saved> {
         let env = Arc::clone(self.0.env());
         self.0
-            .write_shared("messages.save", SaveOne { env, session, message, saved: None })
+            .write_shared("messages.save", SaveOne { env, session, message, tried: None, saved: None })
             .seen_by(|saved| observe::saved(saved.outcome.name()))
     }
 
@@ -89,7 +113,8 @@ impl Messages<'_> {
         self.0
             .write(operation, move |conn, env| {
                 let cx = env.context(env.now());
-                let saves: Vec<_> = messages.iter().map(|new| Save { session, new, backfill }).collect();
+                let saves: Vec<_> =
+                    messages.iter().map(|new| Save { session, new, backfill, tried: None }).collect();
                 let saved = save_all(conn, &cx, &saves)?;
                 // Arguments are checked before anything is written.
                 let refused = |e: &Error| e.kind() == Kind::InvalidArgument;

@@ -6,12 +6,23 @@ use super::sqlite_file;
 use crate::config::Config;
 #[cfg(feature = "postgres")]
 use crate::config::DataDatabase;
-use crate::db::SqliteFile;
+use crate::db::{Dialect, SqliteFile};
 use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
 use crate::schema::{self, Layout};
 
-pub use crate::schema::{Applied, latest};
+pub use crate::schema::Applied;
+
+/// The version that this library brings a database to.
+#[must_use]
+#[cfg_attr(not(feature = "postgres"), allow(unused_variables))]
+pub fn latest(config: &Config, database: Database) -> i64 {
+    #[cfg(feature = "postgres")]
+    if let (Database::Data, DataDatabase::Postgres(options)) = (database, &config.data) {
+        return schema::latest(database, Dialect::Postgres { partitioned: options.partitioned });
+    }
+    schema::latest(database, Dialect::Sqlite)
+}
 
 /// Every step that this library knows, and whether it is applied. Creates nothing.
 ///
@@ -79,7 +90,7 @@ mod tests {
 
         let applied = |config| status(config, Database::Data).unwrap().iter().all(|s| s.applied_at.is_some());
         assert!(applied(&config));
-        let steps = usize::try_from(latest(Database::Data)).unwrap();
+        let steps = usize::try_from(latest(&config, Database::Data)).unwrap();
         assert_eq!(migrate(&config, Database::Data, Some(0)).unwrap(), steps);
         assert!(!applied(&config));
         assert_eq!(migrate(&config, Database::Data, None).unwrap(), steps);

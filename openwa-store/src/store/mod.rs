@@ -52,6 +52,7 @@ use crate::error::{Error, Result};
 use crate::maintenance::scheduler::Keeper;
 use crate::maintenance::secrets as sealing;
 use crate::repo::Ids;
+use crate::repo::at_once::Lately;
 use crate::repo::messages::Context;
 use crate::schema::{self, Layout};
 use crate::time::Timestamp;
@@ -107,6 +108,7 @@ impl Drop for Inner {
 pub(crate) struct Env {
     pub(crate) ids: Ids,
     pub(crate) config: Config,
+    lately: Lately,
     /// Whether a session was taken over from another gateway, once somebody has looked.
     taken_over: AtomicU8,
 }
@@ -139,7 +141,7 @@ impl Env {
     }
 
     pub(crate) fn context(&self, now: Timestamp) -> Context<'_> {
-        Context { ids: &self.ids, now, history: self.config.history }
+        Context { ids: &self.ids, now, history: self.config.history, lately: &self.lately }
     }
 }
 
@@ -166,7 +168,8 @@ impl Store {
     /// `ForeignDatabase`, `SchemaTooNew`, `SchemaChanged`, `PermissionDenied`, `Corrupt`, `Io`, `DiskFull`, each
     /// with the path in its context; `WrongStoreKey`.
     pub fn open_with(config: Config) -> Result<Self> {
-        let env = Arc::new(Env { ids: Ids::new()?, config, taken_over: AtomicU8::new(UNKNOWN) });
+        let (ids, lately) = (Ids::new()?, Lately::default());
+        let env = Arc::new(Env { ids, config, lately, taken_over: AtomicU8::new(UNKNOWN) });
         let main = open_sqlite(&env, entity::Database::Main)?;
         let data = match &env.config.data {
             DataDatabase::Sqlite | DataDatabase::SqliteFile(_) => open_sqlite(&env, entity::Database::Data)?,

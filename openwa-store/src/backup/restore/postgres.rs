@@ -10,7 +10,7 @@ use crate::backup::manifest::Content;
 use crate::backup::report::Form;
 use crate::backup::sources::reach;
 use crate::config::{Config, Postgres as Server};
-use crate::db::{Conn, Programs, run};
+use crate::db::{Conn, Dialect, Programs, run};
 use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
 use crate::schema;
@@ -105,11 +105,11 @@ pub(super) fn fill<'a>(
     content: &Content,
     places: &'a Places,
 ) -> Result<Filled<'a>> {
-    if content.step > schema::latest(Database::Data) {
+    let latest = schema::latest(Database::Data, Dialect::Postgres { partitioned: true });
+    if content.step > latest {
         let text = format!(
-            "the backup is of version {} of the schema, this library knows {}; use the newer one",
+            "the backup is of version {} of the schema, this library knows {latest}; use the newer one",
             content.step,
-            schema::latest(Database::Data)
         );
         return Err(Error::new(Kind::SchemaTooNew, text));
     }

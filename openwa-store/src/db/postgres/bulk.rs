@@ -163,7 +163,7 @@ fn insert(table: &Table, replace: bool, in_place: bool) -> String {
     if name == "messages" {
         return insert_messages(table, if replace { Taken::Refused } else { Taken::SkippedByRow });
     }
-    let rows = format!("unnest({}) AS t({columns})", lists(table));
+    let rows = format!("unnest({}) AS t({columns})", lists(table, 1));
     let mut sql = format!("INSERT INTO {name} ({columns}) SELECT * FROM {rows}");
     if in_place {
         let others = table.columns.iter().filter(|c| !table.key.contains(&c.name));

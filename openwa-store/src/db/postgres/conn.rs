@@ -46,7 +46,7 @@ pub(crate) struct PgConn {
     pub(super) link: Option<Link>,
     pub(super) stage: Cell<Stage>,
     /// How the transaction begins.
-    begin: Cell<&'static str>,
+    begin: Cell<Begin>,
     /// What the transaction leaves behind, by which its end can be found out when the answer is lost.
     mark: Cell<Option<Mark>>,
     pub(super) changes: Cell<u64>,
@@ -71,7 +71,7 @@ impl PgConn {
             core,
             link: Some(link),
             stage: Cell::new(Stage::Idle),
-            begin: Cell::new(WRITE),
+            begin: Cell::new(Begin::Write),
             mark: Cell::new(None),
             changes: Cell::new(0),
             fault: RefCell::new(None),
@@ -87,23 +87,28 @@ impl PgConn {
 
     /// Starts a transaction that sees one moment and does not write.
     pub(super) fn begin_read(&self) {
-        self.want(READ);
+        self.want(Begin::Read);
     }
 
     /// Starts one for reads that see a moment each, if statements stay prepared in it. Rows may be moved to another
     /// partition meanwhile, where one that sees an older moment would not find them.
     pub(super) fn begin_reads(&self) {
         if self.is_direct() {
-            self.want(READS);
+            self.want(Begin::Reads);
         }
     }
 
     /// Starts a transaction that does nothing for a long time and keeps nobody from anything.
     pub(super) fn begin_idle(&self) {
-        self.want(IDLE);
+        self.want(Begin::Idle);
     }
 
-    fn want(&self, begin: &'static str) {
+    /// Starts one that writes what shows by itself whether it was kept.
+    pub(super) fn begin_unmarked(&self) {
+        self.want(Begin::WriteUnmarked);
+    }
+
+    fn want(&self, begin: Begin) {
         self.begin.set(begin);
         self.stage.set(Stage::Wanted);
     }
@@ -172,7 +177,7 @@ impl PgConn {
                 self.stage.set(Stage::Idle);
                 Ok(())
             }
-            Stage::Open if self.begin.get() == READS => self.leave(),
+            Stage::Open if self.begin.get() == Begin::Reads => self.leave(),
             Stage::Open | Stage::Spoiled => self.finish("ROLLBACK"),
         }
     }
@@ -261,27 +266,23 @@ impl PgConn {
     ) -> Result<()> {
         let began = began.map_err(|e| self.note(failure::failure(e)))?;
         self.stage.set(Stage::Open);
-        if self.is_direct() && self.process() != direct::answering(&began) {
+        if self.is_direct() && Conn::process(self) != direct::answering(&began) {
             self.core.is_pooled();
             return Err(self.note(failure::lost("the transaction began in another process of the server")));
         }
         Ok(())
     }
 
-    fn process(&self) -> Option<i32> {
-        self.link.as_ref().and_then(|link| link.process)
-    }
-
     /// Whether statements stay prepared on this connection.
     pub(super) fn is_direct(&self) -> bool {
-        self.process().is_some()
+        Conn::process(self).is_some()
     }
 
     /// How the wanted transaction begins: one that writes leaves its mark.
     pub(super) fn beginning(&self) -> Cow<'static, str> {
         let begin = self.begin.get();
-        let mark = self.link.as_ref().filter(|_| begin == WRITE && self.core.readiness.has_tables());
-        let mut text = Cow::Borrowed(begin);
+        let mark = self.link.as_ref().filter(|_| begin == Begin::Write && self.core.readiness.has_tables());
+        let mut text = Cow::Borrowed(begin.sql());
         if let Some(mark) = mark.map(Link::next_mark) {
             self.mark.set(Some(mark));
             text.to_mut().push_str("; ");
@@ -295,14 +296,37 @@ impl PgConn {
     }
 }
 
-/// A lock is waited for as long as on SQLite.
-const WRITE: &str = "BEGIN; SET LOCAL lock_timeout = '60s'";
-const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-const READS: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY";
+/// What a transaction is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begin {
+    /// It writes, and leaves a mark.
+    Write,
+    /// It writes what shows by itself whether it was kept.
+    WriteUnmarked,
+    /// It sees one moment.
+    Read,
+    /// Each of its reads sees a moment of its own.
+    Reads,
+    /// It holds a lock.
+    Idle,
+}
 
-/// Whoever waits for what it holds is not kept waiting by a host that is gone: the server asks after half a minute.
-const IDLE: &str = "BEGIN READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0; \
-    SET LOCAL tcp_keepalives_idle = 30; SET LOCAL tcp_keepalives_interval = 10; SET LOCAL tcp_keepalives_count = 3";
+impl Begin {
+    const fn sql(self) -> &'static str {
+        match self {
+            // A lock is waited for as long as on SQLite.
+            Begin::Write | Begin::WriteUnmarked => "BEGIN; SET LOCAL lock_timeout = '60s'",
+            Begin::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+            Begin::Reads => "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY",
+            // Whoever waits for what it holds is not kept waiting by a host that is gone: the server asks after half
+            // a minute.
+            Begin::Idle => {
+                "BEGIN READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL tcp_keepalives_idle = 30; \
+                 SET LOCAL tcp_keepalives_interval = 10; SET LOCAL tcp_keepalives_count = 3"
+            }
+        }
+    }
+}
 
 pub(super) fn spoiled() -> Error {
     Error::new(Kind::Internal, "an earlier statement of this transaction failed")
@@ -345,7 +369,7 @@ impl Conn for PgConn {
         self.mark.set(None);
         self.fault.borrow_mut().take();
         self.held.take();
-        self.want(WRITE);
+        self.want(Begin::Write);
         Ok(())
     }
 
@@ -377,8 +401,16 @@ impl Conn for PgConn {
         self.each_row(sql, params, each)
     }
 
-    fn query_both(&self, first: Query<'_, '_>, second: Query<'_, '_>) -> Result<()> {
-        self.each_row_of_both(first, second)
+    fn process(&self) -> Option<i32> {
+        self.link.as_ref().and_then(|link| link.process)
+    }
+
+    fn query_all(&self, queries: Vec<Query<'_, '_>>) -> Result<()> {
+        self.rows_of_all(queries)
+    }
+
+    fn conclude(&self, queries: Vec<Query<'_, '_>>) -> Result<()> {
+        self.rows_of_all_kept(queries)
     }
 }
 

@@ -136,6 +136,10 @@ impl Postgres {
         Ok(taken.unwrap_or(false).then(|| Turn(Box::new(conn))))
     }
 
+    pub(in crate::db) fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
     pub(in crate::db) fn queue(&self) -> &Queue {
         self.writer.queue()
     }

@@ -88,6 +88,7 @@ impl Core {
             "openwa_seal",
             "openwa_maintenance",
             "create_messages_partition",
+            "save_new_messages",
         ]);
         Ok(Arc::new(Core {
             options: options.clone(),

@@ -120,20 +120,61 @@ impl PgConn {
         self.hand_over(self.send(sql, bound(params))?, each)
     }
 
-    /// Hands over the rows of two queries, of which the second is sent before the first is answered. What the first
-    /// answers is taken at once: the client library reads nothing of the second before that.
-    pub(super) fn each_row_of_both(&self, first: Query<'_, '_>, second: Query<'_, '_>) -> Result<()> {
-        let client = self.open()?;
-        let (Query { sql, params, each }, next) = (first, second);
-        let a = self.outgoing(sql, bound(params))?;
-        let b = self.outgoing(next.sql, bound(next.params))?;
-        let prepared = (a.prepared.is_some(), b.prepared.is_some());
-        let (a, b) = self.wait(both(a.rows(client), b.rows(client))).ok_or_else(|| self.give_up())?;
-        // If the first fails, the second only says that it did.
-        let a = a.map_err(|e| self.refused(e, prepared.0))?;
-        let b = b.map_err(|e| self.refused(e, prepared.1))?;
-        take(a, each)?;
-        take(b, next.each)
+    /// Hands over the rows of queries that are sent together, behind the beginning of the transaction if that is still to
+    /// come. After one that failed the others only say so.
+    pub(super) fn rows_of_all(&self, queries: Vec<Query<'_, '_>>) -> Result<()> {
+        let (sent, takers) = self.all_outgoing(queries)?;
+        let client = self.client()?;
+        let rows = all(sent.into_iter().map(|statement| statement.rows(client)));
+        let rows = if self.stage.get() == Stage::Wanted {
+            let begin = self.beginning();
+            let begin = client.simple_query(&begin);
+            let (began, rows) = self.wait(both(begin, rows)).ok_or_else(|| self.give_up())?;
+            self.begun(began)?;
+            rows
+        } else {
+            self.wait(rows).ok_or_else(|| self.give_up())?
+        };
+        self.take_all(rows, takers)
+    }
+
+    /// The same, and keeps what they did: together with the transaction if it has begun, else each by itself.
+    pub(super) fn rows_of_all_kept(&self, queries: Vec<Query<'_, '_>>) -> Result<()> {
+        let (sent, takers) = self.all_outgoing(queries)?;
+        let client = self.client()?;
+        let rows = all(sent.into_iter().map(|statement| statement.rows(client)));
+        let (rows, ended) = if self.stage.get() == Stage::Open {
+            self.wait(both(rows, client.batch_execute("COMMIT"))).ok_or_else(|| self.give_up())?
+        } else {
+            (self.wait(rows).ok_or_else(|| self.give_up())?, Ok(()))
+        };
+        let taken = self.take_all(rows, takers);
+        let ended = ended.map_err(|e| self.note(failure::failure(e)));
+        if !self.is_lost() {
+            self.stage.set(Stage::Idle);
+        }
+        taken.and(ended)
+    }
+
+    fn all_outgoing<'a, 'e>(
+        &self,
+        queries: Vec<Query<'a, 'e>>,
+    ) -> Result<(Vec<Outgoing<Bound<'a>>>, Vec<Taker<'e>>)> {
+        let (mut sent, mut takers) = (Vec::new(), Vec::new());
+        for Query { sql, params, each } in queries {
+            let statement = self.outgoing(sql, bound(params))?;
+            takers.push(Taker { prepared: statement.prepared.is_some(), each });
+            sent.push(statement);
+        }
+        Ok((sent, takers))
+    }
+
+    /// What one answers is taken at once: the client library reads nothing of the next before that.
+    fn take_all(&self, rows: Vec<Rows>, takers: Vec<Taker<'_>>) -> Result<()> {
+        let rows = rows.into_iter().zip(&takers);
+        let rows: Result<Vec<_>> =
+            rows.map(|(rows, taker)| rows.map_err(|e| self.refused(e, taker.prepared))).collect();
+        rows?.into_iter().zip(takers).try_for_each(|(rows, taker)| take(rows, taker.each))
     }
 
     fn hand_over(&self, rows: RowStream, each: &mut dyn FnMut(&dyn Row) -> Result<Flow>) -> Result<()> {
@@ -165,6 +206,14 @@ fn take(rows: Vec<tokio_postgres::Row>, each: &mut dyn FnMut(&dyn Row) -> Result
     Ok(())
 }
 
+type Rows = std::result::Result<Vec<tokio_postgres::Row>, tokio_postgres::Error>;
+
+/// Who takes the rows of a statement that is on its way.
+struct Taker<'e> {
+    prepared: bool,
+    each: &'e mut dyn FnMut(&dyn Row) -> Result<Flow>,
+}
+
 /// A statement that is ready to go.
 struct Outgoing<P> {
     form: Form,
@@ -180,10 +229,7 @@ impl<P: BorrowToSql> Outgoing<P> {
         }
     }
 
-    async fn rows(
-        self,
-        client: &Client,
-    ) -> std::result::Result<Vec<tokio_postgres::Row>, tokio_postgres::Error> {
+    async fn rows(self, client: &Client) -> Rows {
         let mut stream = pin!(self.go(client).await?);
         let mut rows = Vec::new();
         while let Some(row) = poll_fn(|cx| stream.as_mut().poll_next(cx)).await {
@@ -195,6 +241,21 @@ impl<P: BorrowToSql> Outgoing<P> {
 
 pub(super) fn bound<'a>(params: &'a [Value<'a>]) -> impl Iterator<Item = (Bound<'a>, Type)> {
     params.iter().map(|value| (Bound(*value), type_of(*value)))
+}
+
+/// All futures, each sent before the next.
+async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut waiting: Vec<_> = futures.map(|future| (Box::pin(future), None)).collect();
+    poll_fn(|cx| {
+        for (future, done) in waiting.iter_mut().filter(|(_, done)| done.is_none()) {
+            if let Poll::Ready(out) = future.as_mut().poll(cx) {
+                *done = Some(out);
+            }
+        }
+        if waiting.iter().any(|(_, done)| done.is_none()) { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    waiting.into_iter().filter_map(|(_, done)| done).collect()
 }
 
 /// Both futures, the first sent before the second.

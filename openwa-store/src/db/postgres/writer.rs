@@ -1,4 +1,6 @@
-//! One writer per store: what is queued goes into one transaction, in the order in which it came.
+//! One writer per store: what is queued goes into one transaction, in the order in which it came. A blocking caller that finds
+//! nobody at it writes on its own thread, which saves waking another one twice; a background thread writes what nobody waits
+//! for.
 //!
 //! Writes of one kind that lie side by side become statements of many rows. When one of a group fails half way, all
 //! is taken back and each is done by itself. When the connection is lost before the commit, all is done again on another
@@ -6,22 +8,29 @@
 //! nothing is called done that is not.
 
 use std::any::Any;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, TryLockError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::conn::Commit;
 use super::{Core, PgConn};
-use crate::db::queue::{Job, Limits, Queue};
+use crate::db::queue::{Job, Limits, Queue, Together};
 use crate::db::{Conn, lock};
 use crate::error::{Error, Kind, Result};
 
 /// How often one write is tried that others get in the way of, if there is time.
 const TRIES: u32 = 10;
 
-pub(super) struct Writer {
-    queue: Arc<Queue>,
+pub(in crate::db) struct Writer {
+    shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    core: Arc<Core>,
+    queue: Queue,
+    /// Held by whoever writes.
+    lead: Mutex<()>,
 }
 
 /// How long the next group is waited for. A transaction costs some round trips and a sync however few writes are in it.
@@ -29,52 +38,116 @@ const GATHER: Duration = Duration::from_millis(1);
 
 impl Writer {
     pub(super) fn start(core: Arc<Core>, limits: Limits) -> Result<Self> {
-        let queue = Arc::new(Queue::new(crate::entity::Database::Data, limits, GATHER));
-        let jobs = Arc::clone(&queue);
+        let queue = Queue::new(crate::entity::Database::Data, limits, GATHER);
+        let shared = Arc::new(Shared { core, queue, lead: Mutex::default() });
+        let background = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("openwa-writer".to_owned()).spawn(move || {
-            while jobs.wait_for_work() {
-                let mut group = jobs.take_group();
-                jobs.committing(group.len(), || write(&core, &mut group));
+            while background.queue.wait_for_work() {
+                let _lead = lock(&background.lead);
+                while background.lead() {}
             }
         })?;
-        Ok(Writer { queue, thread: Mutex::new(Some(thread)) })
+        Ok(Writer { shared, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Queues a job and works until it is answered or somebody else is at it.
+    pub(in crate::db) fn run(&self, job: Box<dyn Job>, answered: &dyn Fn() -> bool) -> Result<()> {
+        self.shared.queue.push(job, false)?;
+        let lead = match self.shared.lead.try_lock() {
+            Ok(lead) => lead,
+            Err(TryLockError::Poisoned(lead)) => lead.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(()),
+        };
+        while !answered() && self.shared.lead() {}
+        drop(lead);
+        // What came meanwhile is the background's: it is asked after the lead is free, so that nothing is left lying.
+        self.shared.queue.wake_background_if_needed();
+        Ok(())
     }
 
     pub(super) fn queue(&self) -> &Queue {
-        &self.queue
+        &self.shared.queue
     }
 
     /// Writes what is queued, then ends the thread.
     pub(super) fn close(&self) -> Result<()> {
-        self.queue.close();
-        match lock(&self.thread).take() {
-            Some(thread) => {
-                thread.join().map_err(|_| Error::new(Kind::Internal, "the writer thread panicked"))
-            }
-            None => Ok(()),
+        self.shared.queue.close();
+        if let Some(thread) = lock(&self.thread).take() {
+            thread.join().map_err(|_| Error::new(Kind::Internal, "the writer thread panicked"))?;
         }
+        // A caller may be at it still.
+        drop(lock(&self.shared.lead));
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// Takes one group from the queue to its answers. False: there was none.
+    fn lead(&self) -> bool {
+        let group = self.queue.take_group();
+        if group.is_empty() {
+            return false;
+        }
+        self.queue.committing(group.len(), || write(&self.core, group));
+        true
     }
 }
 
 /// Takes a group to its answers.
-fn write(core: &Arc<Core>, group: &mut [Box<dyn Job>]) {
-    match attempt(core, group) {
+fn write(core: &Arc<Core>, mut group: Vec<Box<dyn Job>>) {
+    let deadline = core.deadline();
+    let done = at_once(core, &mut group, deadline).and_then(|()| attempt(core, &mut group, deadline));
+    match done {
         Ok(Done::Kept) => group.iter_mut().for_each(|job| job.finish(None)),
         Ok(Done::Spoiled(e)) if group.len() < 2 => group.iter_mut().for_each(|job| job.finish(Some(&e))),
-        Ok(Done::Spoiled(_)) => {
-            for job in group {
-                alone(core, job);
-            }
-        }
+        Ok(Done::Spoiled(_)) => group.iter_mut().for_each(|job| alone(core, job)),
         Err(e) => group.iter_mut().for_each(|job| job.finish(Some(&e))),
     }
+}
+
+/// If all of a group are of one kind, answers those that one round trip is enough for, and takes them out of it. Whatever
+/// fails here is found again by what is done with the others. An error: the server is not there.
+fn at_once(core: &Arc<Core>, group: &mut Vec<Box<dyn Job>>, deadline: Instant) -> Result<()> {
+    let all = group.len();
+    let Some((together, mut items)) = leading(group).filter(|(_, items)| items.len() == all) else {
+        return Ok(());
+    };
+    let conn = core.lease(deadline)?;
+    conn.begin_unmarked();
+    let _ = (together.at_once)(&conn, &mut items);
+    drop(conn);
+    group.retain_mut(|job| {
+        let answered = job.collect();
+        if answered {
+            job.finish(None);
+        }
+        !answered
+    });
+    Ok(())
+}
+
+/// The writes that a group begins with and that can be done together.
+fn leading(group: &mut [Box<dyn Job>]) -> Option<(Together, Vec<&mut (dyn Any + Send)>)> {
+    let mut items: Vec<&mut (dyn Any + Send)> = Vec::new();
+    let mut shared = None;
+    for job in group {
+        let Some((together, item)) = job.shared() else { break };
+        let kind = (*item).type_id();
+        match shared {
+            None => shared = Some((together, kind)),
+            Some((_, first)) if first == kind => {}
+            Some(_) => break,
+        }
+        items.push(item);
+    }
+    shared.map(|(together, _)| (together, items))
 }
 
 /// Does one write in a transaction of its own, and again when another process was in its way.
 fn alone(core: &Arc<Core>, job: &mut Box<dyn Job>) {
     let deadline = core.deadline();
     for tries in 1.. {
-        match attempt(core, std::slice::from_mut(job)) {
+        match attempt(core, std::slice::from_mut(job), core.deadline()) {
             Ok(Done::Kept) => return job.finish(None),
             Ok(Done::Spoiled(e)) if tries < TRIES && Instant::now() < deadline && in_the_way(&e, tries) => {
                 std::thread::sleep(Duration::from_millis(u64::from(tries)));
@@ -102,8 +175,10 @@ enum Done {
 }
 
 /// Does a group in one transaction, over again while the server goes away in the middle of it.
-fn attempt(core: &Arc<Core>, group: &mut [Box<dyn Job>]) -> Result<Done> {
-    let deadline = core.deadline();
+fn attempt(core: &Arc<Core>, group: &mut [Box<dyn Job>], deadline: Instant) -> Result<Done> {
+    if group.is_empty() {
+        return Ok(Done::Kept);
+    }
     loop {
         let conn = core.lease(deadline)?;
         match once(core, &conn, group) {
@@ -148,22 +223,10 @@ fn once(core: &Arc<Core>, conn: &PgConn, group: &mut [Box<dyn Job>]) -> Result<D
 /// Runs the write at `at`, together with those behind it that are of its kind. Answers which is next, and whether all
 /// went well.
 fn run(conn: &PgConn, group: &mut [Box<dyn Job>], at: usize) -> (usize, bool) {
-    let mut items: Vec<&mut (dyn Any + Send)> = Vec::new();
-    let mut shared = None;
-    for job in &mut group[at..] {
-        let Some((together, item)) = job.shared() else { break };
-        let kind = (*item).type_id();
-        match shared {
-            None => shared = Some((together, kind)),
-            Some((_, first)) if first == kind => {}
-            Some(_) => break,
-        }
-        items.push(item);
-    }
-    let Some((together, _)) = shared else { return (at + 1, group[at].run(conn)) };
+    let Some((together, mut items)) = leading(&mut group[at..]) else { return (at + 1, group[at].run(conn)) };
     let next = at + items.len();
     // An error has spoiled the transaction, which the connection remembers.
-    let ran = together(conn, &mut items).is_ok();
+    let ran = (together.run)(conn, &mut items).is_ok();
     if ran {
         // One that its arguments refuse has left no trace.
         for job in &mut group[at..next] {

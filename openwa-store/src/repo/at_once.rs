@@ -1,0 +1,180 @@
+//! New messages in one round trip to a server, commit included.
+//!
+//! A message's row depends on its session, so what sessions said last is remembered, and the server inserts only where
+//! that still holds. What is there already and adds something, what something waits for, and what is refused is left to
+//! [`together`](super::together), which asks first and then writes.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
+
+use uuid::Uuid;
+
+use super::messages::{self, Context, Gate, Outcome, Saved};
+use super::together::{Phones, Save, ask, lids, resolved, sessions};
+use crate::db::{Conn, Flow, Query, lists, lock};
+use crate::entity::{Entity, Message};
+use crate::error::Result;
+use crate::policy::message::{Merged, deliver};
+use crate::text::Text;
+use crate::value::{Column, ColumnKind, Row, Value};
+
+/// What was seen lately. The server is asked whether it still holds.
+#[derive(Default)]
+pub(crate) struct Lately {
+    sessions: Mutex<Sessions>,
+    /// Some messages were there already.
+    repeated: AtomicBool,
+}
+
+/// Sessions that are remembered.
+const KEPT: usize = 10_000;
+
+pub(super) type Sessions = HashMap<Uuid, Arc<Said>>;
+
+/// What a session says about its messages.
+pub(super) struct Said {
+    pub(super) gate: Gate,
+    config: String,
+}
+
+impl Said {
+    /// From a row whose columns from `at` on are those of [`GATE`](messages::GATE).
+    pub(super) fn read(row: &dyn Row, at: usize) -> Self {
+        let config = match row.get(at) {
+            Value::Text(config) | Value::Json(config) => config.to_owned(),
+            _ => String::new(),
+        };
+        Said { gate: Gate::read(row, at), config }
+    }
+}
+
+impl Lately {
+    pub(super) fn remember(&self, said: &Sessions) {
+        let mut sessions = lock(&self.sessions);
+        if sessions.len() + said.len() > KEPT {
+            sessions.clear();
+        }
+        sessions.extend(said.iter().map(|(id, said)| (*id, Arc::clone(said))));
+    }
+
+    /// What all of these said; `None`: not all are remembered.
+    fn all(&self, ids: &[Uuid]) -> Option<Sessions> {
+        let sessions = lock(&self.sessions);
+        ids.iter().map(|id| Some((*id, Arc::clone(sessions.get(id)?)))).collect()
+    }
+}
+
+/// Rows that are ready to be inserted, with the places of their answers, and what has to hold for that.
+pub(crate) struct Batch {
+    pub(crate) rows: Vec<(usize, Message)>,
+    sessions: Sessions,
+}
+
+/// Makes the rows of those messages that may go this way.
+pub(crate) fn prepare(conn: &dyn Conn, cx: &Context<'_>, saves: &[Save<'_>]) -> Result<Batch> {
+    let remembered = if lids(saves).is_empty() { cx.lately.all(&sessions(saves)) } else { None };
+    let (sessions, phones) = match remembered {
+        Some(sessions) => (sessions, Phones::new()),
+        None => ask(conn, cx, saves)?,
+    };
+    let mut rows = Vec::with_capacity(saves.len());
+    let mut met = HashSet::new();
+    for (i, save) in saves.iter().enumerate() {
+        let Some(said) = sessions.get(&save.session).filter(|said| said.gate.keeps(cx)) else { continue };
+        let Some(id) = &save.new.wa_message_id else { continue };
+        let mut resolve = |given: &Text| Ok(resolved(&phones, save.session, given));
+        if met.insert((save.session, id))
+            && let Ok(message) = messages::row(cx, save.session, &said.gate, save.new, &mut resolve)
+        {
+            rows.push((i, message));
+        }
+    }
+    Ok(Batch { rows, sessions })
+}
+
+/// Inserts and commits. Answers those that were new, and those that were there and said all that came. After an error
+/// the rows may be there nevertheless.
+pub(crate) fn insert(conn: &dyn Conn, cx: &Context<'_>, batch: Batch) -> Result<Vec<(usize, Saved)>> {
+    let Batch { rows, sessions } = batch;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    conn.make_room(&mut rows.iter().map(|(_, m)| m.created_at), cx.now)?;
+    let (mut new, mut known) = (HashSet::new(), HashMap::new());
+    send(conn, cx, &rows, &sessions, &mut new, &mut known)?;
+    cx.lately.repeated.store(new.len() < rows.len(), Ordering::Relaxed);
+    let answer = |(i, message): (usize, Message)| {
+        if new.contains(&message.id) {
+            return Some((i, Saved { outcome: Outcome::Inserted, message }));
+        }
+        let there = known.remove(&message.id)?;
+        let nothing = deliver(&mut there.clone(), &message) == Merged::Unchanged;
+        nothing.then_some((i, Saved { outcome: Outcome::Unchanged, message: there }))
+    };
+    Ok(rows.into_iter().filter_map(answer).collect())
+}
+
+/// `new`: the ids of rows that are in. `known`: what is there instead of the row with this id, if that is asked for.
+fn send(
+    conn: &dyn Conn,
+    cx: &Context<'_>,
+    rows: &[(usize, Message)],
+    sessions: &Sessions,
+    new: &mut HashSet<Uuid>,
+    known: &mut HashMap<Uuid, Message>,
+) -> Result<()> {
+    let table = Message::TABLE;
+    let values: Vec<Vec<Value<'_>>> = rows.iter().map(|(_, m)| m.values()).collect();
+    let column = |i: usize| -> Vec<Value<'_>> { values.iter().map(|row| row[i]).collect() };
+    let columns: Vec<_> =
+        table.columns.iter().enumerate().map(|(i, def)| (def.name, def.kind, column(i))).collect();
+
+    let ids: Vec<Value<'_>> = sessions.keys().map(|id| Value::Uuid(*id)).collect();
+    let configs: Vec<Value<'_>> = sessions.values().map(|said| Value::Json(&said.config)).collect();
+    let retained: Vec<Value<'_>> = sessions.values().map(|said| said.gate.retained_from.bind()).collect();
+    let phones: Vec<Value<'_>> = sessions.values().map(|said| said.gate.phone.bind()).collect();
+
+    let mut given = vec![
+        conn.process().map_or(Value::Null, |process| Value::Int(process.into())),
+        Value::List(ColumnKind::Uuid, &ids),
+        Value::List(ColumnKind::Json, &configs),
+        Value::List(ColumnKind::Time, &retained),
+        Value::List(ColumnKind::Text, &phones),
+    ];
+    given.extend(columns.iter().map(|(_, kind, list)| Value::List(*kind, list)));
+    let keys = columns.iter().filter(|(name, ..)| ["id", "session_id", "wa_message_id"].contains(name));
+    let keys: Vec<Value<'_>> = keys.map(|(_, kind, list)| Value::List(*kind, list)).collect();
+
+    let mut note_new = |row: &dyn Row| {
+        new.insert(Uuid::read(row.get(0)).unwrap_or_default());
+        Ok(Flow::Continue(()))
+    };
+    let mut note_known = |row: &dyn Row| {
+        known.insert(Uuid::read(row.get(table.columns.len())).unwrap_or_default(), Message::from_row(row)?);
+        Ok(Flow::Continue(()))
+    };
+    let mut queries = vec![Query { sql: &SAVE, params: &given, each: &mut note_new }];
+    if cx.lately.repeated.load(Ordering::Relaxed) {
+        queries.push(Query { sql: &KNOWN, params: &keys, each: &mut note_known });
+    }
+    conn.conclude(queries)
+}
+
+static SAVE: LazyLock<String> = LazyLock::new(|| {
+    let believed = "?1::bigint, ?2::uuid[], ?3::jsonb[], ?4::timestamptz[], ?5::text[]";
+    format!("SELECT * FROM save_new_messages({believed}, {})", lists(Message::TABLE, 6))
+});
+
+/// What is there instead of some rows.
+static KNOWN: LazyLock<String> = LazyLock::new(|| {
+    let columns: Vec<String> = Message::TABLE.columns.iter().map(|c| format!("m.{}", c.name)).collect();
+    format!(
+        "SELECT {}, k.id FROM unnest(?1::uuid[], ?2::uuid[], ?3::text[]) AS k(id, session_id, wa_message_id)
+           JOIN message_ids i ON i.session_id = k.session_id AND i.wa_message_id = k.wa_message_id
+          CROSS JOIN LATERAL (
+                SELECT * FROM messages WHERE id = i.message_id AND created_at = i.created_at LIMIT 1) m
+          WHERE i.message_id <> k.id",
+        columns.join(", ")
+    )
+});
