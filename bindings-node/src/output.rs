@@ -158,7 +158,7 @@ impl<'env> Output<'env> {
 
     fn text(&self, text: &Text) -> napi::Result<sys::napi_value> {
         // U+241B marks what UTF-8 or a database cannot hold; hardly any text has it.
-        if text.as_stored().contains('\u{241B}') {
+        if !text.as_stored().is_ascii() && text.as_stored().contains('\u{241B}') {
             return Ok(self.env.create_string_utf16(text.to_utf16())?.raw());
         }
         self.string(text.as_stored())

@@ -33,19 +33,19 @@ impl Handle for openwa_record {
 
 /// A column by name or by position.
 pub(crate) trait Column {
-    unsafe fn index(self, shape: &'static Shape) -> Result<usize>;
+    unsafe fn index(self, record: &Record) -> Result<usize>;
 }
 
 impl Column for *const c_char {
-    unsafe fn index(self, shape: &'static Shape) -> Result<usize> {
-        shape.index_of(unsafe { text::name(self, "column") }?)
+    unsafe fn index(self, record: &Record) -> Result<usize> {
+        record.shape().index_of(unsafe { text::name(self, "column") }?)
     }
 }
 
 impl Column for usize {
     #[inline]
-    unsafe fn index(self, shape: &'static Shape) -> Result<usize> {
-        if self < shape.fields.len() { Ok(self) } else { Err(no_column(shape, self)) }
+    unsafe fn index(self, record: &Record) -> Result<usize> {
+        if self < record.values().len() { Ok(self) } else { Err(no_column(record.shape(), self)) }
     }
 }
 
@@ -68,7 +68,7 @@ pub(crate) unsafe fn get<C: Column, T: crate::guard::Output>(
         clear(out);
         guard(err, || {
             let body = handle::get(record)?;
-            let index = column.index(body.record().shape())?;
+            let index = column.index(body.record())?;
             put(out, read(body, index)?);
             Ok(())
         })
@@ -86,9 +86,8 @@ pub(crate) unsafe fn set<C: Column, T>(
     unsafe {
         guard(err, || {
             let body = handle::get_mut(record)?;
-            let shape = body.record().shape();
-            let index = column.index(shape)?;
-            let field = &shape.fields[index];
+            let index = column.index(body.record())?;
+            let field = &body.record().shape().fields[index];
             let value = make(value, &field.ty, field.name)?;
             body.set(index, value)
         })
@@ -207,7 +206,7 @@ pub unsafe extern "C" fn openwa_record_column(
     unsafe {
         clear(out);
         guard(err, || {
-            put(out, name.index(handle::get(record)?.record().shape())?);
+            put(out, name.index(handle::get(record)?.record())?);
             Ok(())
         })
     }
@@ -228,7 +227,7 @@ pub unsafe extern "C" fn openwa_record_set_records(
         guard(err, || {
             let list = crate::call::records("values", values, len)?;
             let body = handle::get_mut(record)?;
-            let index = column.index(body.record().shape())?;
+            let index = column.index(body.record())?;
             body.set(index, list)
         })
     }
@@ -249,7 +248,7 @@ pub unsafe extern "C" fn openwa_record_set_texts(
         guard(err, || {
             let list = crate::call::texts("values", values, len)?;
             let body = handle::get_mut(record)?;
-            let index = column.index(body.record().shape())?;
+            let index = column.index(body.record())?;
             body.set(index, list)
         })
     }
@@ -267,7 +266,7 @@ pub unsafe extern "C" fn openwa_record_unset(
     unsafe {
         guard(err, || {
             let body = handle::get_mut(record)?;
-            let index = column.index(body.record().shape())?;
+            let index = column.index(body.record())?;
             body.set(index, Value::Absent)
         })
     }

@@ -17,7 +17,20 @@ pub struct openwa_rows {
 }
 
 /// Where rows come from.
-type Source = Box<dyn Iterator<Item = Result<Record>> + Send>;
+enum Source {
+    There(Box<dyn Iterator<Item = Record> + Send>),
+    /// They are fetched, or made of other values.
+    MayFail(Box<dyn Iterator<Item = Result<Record>> + Send>),
+}
+
+impl Source {
+    fn next(&mut self) -> Result<Option<Record>> {
+        match self {
+            Source::There(rows) => Ok(rows.next()),
+            Source::MayFail(rows) => rows.next().transpose(),
+        }
+    }
+}
 
 /// What a cursor holds.
 pub(crate) struct Body {
@@ -48,20 +61,20 @@ fn give(source: Source, len: usize, next: Option<Text>) -> *mut openwa_rows {
 /// A page. Its rows become records as the cursor comes to them: one after the other in the same memory.
 pub(crate) fn give_page(page: Rows) -> *mut openwa_rows {
     let len = page.rows.len();
-    give(Box::new(page.rows.map(Ok)), len, page.next.map(Text::from))
+    give(Source::There(page.rows), len, page.next.map(Text::from))
 }
 
 /// A list of records, or of values, which become records of one column, `value`.
 pub(crate) fn give_list(items: Vec<Value>) -> *mut openwa_rows {
     let len = items.len();
-    give(Box::new(items.into_iter().map(row)), len, None)
+    give(Source::MayFail(Box::new(items.into_iter().map(row))), len, None)
 }
 
 /// Rows that are fetched while the cursor is stepped.
 pub(crate) fn give_iteration(
     rows: impl Iterator<Item = Result<Record>> + Send + 'static,
 ) -> *mut openwa_rows {
-    give(Box::new(rows), 0, None)
+    give(Source::MayFail(Box::new(rows)), 0, None)
 }
 
 static TEXT_VALUE: Shape = Shape {
@@ -114,7 +127,7 @@ pub unsafe extern "C" fn openwa_rows_next(
             if row_out.is_null() {
                 return Err(Error::new(Kind::InvalidArgument, "row_out is NULL"));
             }
-            let Some(record) = body.source.next().transpose()? else { return Ok(()) };
+            let Some(record) = body.source.next()? else { return Ok(()) };
             if body.current.is_null() {
                 body.current = handle::create(record::Body::new(record));
             } else {

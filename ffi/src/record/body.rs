@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use ::openwa_store::face::{Record, Value};
+use ::openwa_store::face::{Record, Shape, Type, Value};
 use ::openwa_store::{Error, Kind, Result, Uuid};
 
 use super::openwa_record;
@@ -12,7 +12,7 @@ use crate::text::openwa_str;
 /// What a record holds.
 pub(crate) struct Body {
     source: Source,
-    /// The text of each UUID in it. Every row has two or three, and nearly everybody asks for them.
+    /// Each column of UUIDs. Every row has two or three, and nearly everybody asks for their text.
     ids: Vec<IdText>,
     /// Texts and records that were asked for and have to stand somewhere, by column.
     derived: OnceLock<Box<[OnceLock<Derived>]>>,
@@ -20,15 +20,24 @@ pub(crate) struct Body {
 
 struct IdText {
     column: usize,
-    id: Uuid,
+    id: Option<Uuid>,
     text: [u8; 36],
 }
 
 impl IdText {
-    fn of(column: usize, id: Uuid) -> Self {
-        let mut text = [0; 36];
-        id.hyphenated().encode_lower(&mut text);
-        IdText { column, id, text }
+    /// One for each column of UUIDs.
+    fn all(shape: &Shape) -> Vec<Self> {
+        let columns = shape.fields.iter().enumerate().filter(|(_, field)| matches!(field.ty, Type::Uuid));
+        columns.map(|(column, _)| IdText { column, id: None, text: [0; 36] }).collect()
+    }
+
+    /// The rows of a page have their session in common, which is not written anew.
+    fn renew(&mut self, values: &[Value]) {
+        let id = if let Value::Uuid(id) = &values[self.column] { Some(*id) } else { None };
+        if self.id != id {
+            self.id = id;
+            id.unwrap_or_default().hyphenated().encode_lower(&mut self.text);
+        }
     }
 }
 
@@ -67,12 +76,16 @@ impl Body {
 
     /// Puts another record in the place of this one; what was derived from that is gone.
     pub(crate) fn replace(&mut self, record: Record) {
+        if !std::ptr::eq(self.record().shape(), record.shape()) {
+            self.ids = IdText::all(record.shape());
+        }
         self.source = Source::Owned(record);
         self.changed();
     }
 
     fn of(source: Source) -> Self {
         let mut body = Body { source, ids: Vec::new(), derived: OnceLock::new() };
+        body.ids = IdText::all(body.record().shape());
         body.changed();
         body
     }
@@ -83,26 +96,16 @@ impl Body {
             Source::Owned(record) => record,
             Source::Inner(record) => unsafe { &**record },
         };
-        let mut known = 0;
-        for (column, value) in record.values().iter().enumerate() {
-            let Value::Uuid(id) = value else { continue };
-            match ids.get_mut(known) {
-                // The rows of a page have their session in common.
-                Some(it) if it.column == column && it.id == *id => {}
-                Some(it) => *it = IdText::of(column, *id),
-                None => ids.push(IdText::of(column, *id)),
-            }
-            known += 1;
-        }
-        ids.truncate(known);
+        ids.iter_mut().for_each(|it| it.renew(record.values()));
         if let Some(slots) = derived.get_mut() {
             slots.iter_mut().for_each(|slot| drop(slot.take()));
         }
     }
 
     /// The text of the UUID in a column.
+    #[inline]
     pub(super) fn id(&self, index: usize) -> openwa_str {
-        let found = self.ids.iter().find(|it| it.column == index);
+        let found = self.ids.iter().find(|it| it.column == index && it.id.is_some());
         found.map_or(openwa_str::NONE, |it| openwa_str { ptr: it.text.as_ptr().cast(), len: it.text.len() })
     }
 
