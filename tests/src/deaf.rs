@@ -1,10 +1,11 @@
 //! A line to a server that breaks when it is told to: the next request arrives and is done, and its answer is lost.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::spawn;
+
+use crate::relay;
 
 /// Breaks the line at the next answer.
 #[derive(Clone, Default)]
@@ -26,28 +27,9 @@ impl Scissors {
 /// Stands before a port of 127.0.0.1 for as long as this process lives. Answers its own port.
 #[must_use]
 pub fn before(port: u16) -> (u16, Scissors) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (own, scissors) = (listener.local_addr().unwrap().port(), Scissors::default());
+    let scissors = Scissors::default();
     let shared = scissors.clone();
-    spawn(move || {
-        for client in listener.incoming() {
-            let (client, server) = (client.unwrap(), TcpStream::connect(("127.0.0.1", port)).unwrap());
-            for end in [&client, &server] {
-                end.set_nodelay(true).unwrap();
-            }
-            let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-            spawn(move || {
-                let _ = io::copy(&mut &from, &mut &to);
-                let _ = to.shutdown(Shutdown::Both);
-            });
-            let scissors = shared.clone();
-            spawn(move || {
-                let _ = answer(&server, &client, &scissors);
-                let _ = (client.shutdown(Shutdown::Both), server.shutdown(Shutdown::Both));
-            });
-        }
-    });
-    (own, scissors)
+    (relay::before(port, move |server, client| answer(server, client, &shared)), scissors)
 }
 
 fn answer(mut server: &TcpStream, mut client: &TcpStream, scissors: &Scissors) -> io::Result<()> {

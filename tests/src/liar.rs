@@ -2,8 +2,9 @@
 //! is made, and lets the first answer to the question for it be the same.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::thread::spawn;
+use std::net::TcpStream;
+
+use crate::relay;
 
 /// The process that is named.
 const PROCESS: i32 = 4711;
@@ -12,27 +13,10 @@ const QUESTION: &[u8] = b"pg_backend_pid";
 /// Stands before a port of 127.0.0.1, without encryption, for as long as this process lives. Answers his own port.
 #[must_use]
 pub fn before(port: u16) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let own = listener.local_addr().unwrap().port();
-    spawn(move || {
-        for client in listener.incoming() {
-            let (client, server) = (client.unwrap(), TcpStream::connect(("127.0.0.1", port)).unwrap());
-            for end in [&client, &server] {
-                end.set_nodelay(true).unwrap();
-            }
-            let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-            // Either side may end at any time.
-            spawn(move || {
-                let _ = io::copy(&mut &from, &mut &to);
-                let _ = to.shutdown(Shutdown::Both);
-            });
-            spawn(move || {
-                let _ = lie(&server, &client).and_then(|()| io::copy(&mut &server, &mut &client));
-                let _ = client.shutdown(Shutdown::Both);
-            });
-        }
-    });
-    own
+    relay::before(port, |mut server, mut client| {
+        lie(server, client)?;
+        io::copy(&mut server, &mut client).map(drop)
+    })
 }
 
 /// Passes messages on, up to the first process that is answered: each has a letter and its length.

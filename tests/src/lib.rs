@@ -15,5 +15,6 @@ pub mod openwa;
 pub mod postgres;
 pub mod process;
 pub mod raw;
+pub mod relay;
 pub mod s3;
 pub mod server;

@@ -37,7 +37,7 @@ enum Write<T> {
 impl<T> Write<T> {
     fn run(&mut self, conn: &dyn Conn) -> Result<T> {
         match self {
-            Write::Alone(f) => f(conn),
+            Write::Alone(f) => guarded(|| f(conn)),
             Write::Shared { item, together, take } => {
                 (together.run)(conn, &mut [item.as_mut()])?;
                 take(item.as_mut()).unwrap_or_else(|| Err(not_run()))
@@ -344,7 +344,7 @@ impl<T> Task<T> {
 
 impl<T: Send> Job for Task<T> {
     fn run(&mut self, conn: &dyn Conn) -> bool {
-        let out = guarded(|| self.write.run(conn));
+        let out = self.write.run(conn);
         let ok = out.is_ok();
         self.out = Some(out);
         ok
