@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use uuid::Uuid;
 
 use super::messages::{self, Context, Gate, Outcome, Saved};
-use super::together::{Phones, Save, ask, lids, resolved, sessions};
+use super::together::{Phones, Save, ask, columns, lids, resolved, sessions};
 use crate::db::{Conn, Flow, Query, lists, lock};
 use crate::entity::{Entity, Message};
 use crate::error::Result;
@@ -124,12 +124,7 @@ fn send(
     new: &mut HashSet<Uuid>,
     known: &mut HashMap<Uuid, Message>,
 ) -> Result<()> {
-    let table = Message::TABLE;
-    let values: Vec<Vec<Value<'_>>> = rows.iter().map(|(_, m)| m.values()).collect();
-    let column = |i: usize| -> Vec<Value<'_>> { values.iter().map(|row| row[i]).collect() };
-    let columns: Vec<_> =
-        table.columns.iter().enumerate().map(|(i, def)| (def.name, def.kind, column(i))).collect();
-
+    let columns = columns(rows);
     let ids: Vec<Value<'_>> = sessions.keys().map(|id| Value::Uuid(*id)).collect();
     let configs: Vec<Value<'_>> = sessions.values().map(|said| Value::Json(&said.config)).collect();
     let retained: Vec<Value<'_>> = sessions.values().map(|said| said.gate.retained_from.bind()).collect();
@@ -142,16 +137,16 @@ fn send(
         Value::List(ColumnKind::Time, &retained),
         Value::List(ColumnKind::Text, &phones),
     ];
-    given.extend(columns.iter().map(|(_, kind, list)| Value::List(*kind, list)));
-    let keys = columns.iter().filter(|(name, ..)| ["id", "session_id", "wa_message_id"].contains(name));
-    let keys: Vec<Value<'_>> = keys.map(|(_, kind, list)| Value::List(*kind, list)).collect();
+    given.extend(columns.iter().map(|(def, list)| Value::List(def.kind, list)));
+    let keys = columns.iter().filter(|(def, _)| ["id", "session_id", "wa_message_id"].contains(&def.name));
+    let keys: Vec<Value<'_>> = keys.map(|(def, list)| Value::List(def.kind, list)).collect();
 
     let mut note_new = |row: &dyn Row| {
         new.insert(Uuid::read(row.get(0)).unwrap_or_default());
         Ok(Flow::Continue(()))
     };
     let mut note_known = |row: &dyn Row| {
-        known.insert(Uuid::read(row.get(table.columns.len())).unwrap_or_default(), Message::from_row(row)?);
+        known.insert(Uuid::read(row.get(columns.len())).unwrap_or_default(), Message::from_row(row)?);
         Ok(Flow::Continue(()))
     };
     let mut queries = vec![Query { sql: &SAVE, params: &given, each: &mut note_new }];

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::at_once::{Said, Sessions};
 use super::messages::{self, Context, GATE, Outcome, Saved};
 use crate::db::{Conn, Flow, Query, Taken, insert_messages};
-use crate::entity::{Entity, Message};
+use crate::entity::{ColumnDef, Entity, Message};
 use crate::error::{Error, Result};
 use crate::policy::address;
 use crate::policy::message::{Merged, NewMessage, deliver};
@@ -190,16 +190,8 @@ fn insert(conn: &dyn Conn, cx: &Context<'_>, rows: &[(usize, Message)]) -> Resul
         return Ok(arrived);
     }
     conn.make_room(&mut rows.iter().map(|(_, m)| m.created_at), cx.now)?;
-    let values: Vec<Vec<Value<'_>>> = rows.iter().map(|(_, m)| m.values()).collect();
-    let columns: Vec<Vec<Value<'_>>> = (0..Message::TABLE.columns.len())
-        .map(|column| values.iter().map(|row| row[column]).collect())
-        .collect();
-    let lists: Vec<Value<'_>> = Message::TABLE
-        .columns
-        .iter()
-        .zip(&columns)
-        .map(|(column, list)| Value::List(column.kind, list))
-        .collect();
+    let columns = columns(rows);
+    let lists: Vec<Value<'_>> = columns.iter().map(|(def, list)| Value::List(def.kind, list)).collect();
     let (sessions, ids) = keys(rows);
     let awaited = "SELECT DISTINCT p.session_id, p.wa_message_id
                      FROM unnest(?1::uuid[], ?2::text[]) AS k(session_id, wa_message_id)
@@ -227,6 +219,13 @@ fn insert(conn: &dyn Conn, cx: &Context<'_>, rows: &[(usize, Message)]) -> Resul
 }
 
 static INSERT: LazyLock<String> = LazyLock::new(|| insert_messages(Message::TABLE, Taken::Skipped));
+
+/// Rows as a list per column.
+pub(super) fn columns(rows: &[(usize, Message)]) -> Vec<(&'static ColumnDef, Vec<Value<'_>>)> {
+    let values: Vec<Vec<Value<'_>>> = rows.iter().map(|(_, m)| m.values()).collect();
+    let list = |i: usize| values.iter().map(|row| row[i]).collect();
+    Message::TABLE.columns.iter().enumerate().map(|(i, def)| (def, list(i))).collect()
+}
 
 type Key = (Uuid, Text);
 
