@@ -17,7 +17,7 @@ mod ticket;
 pub(crate) use bulk::Bulk;
 pub(crate) use dialect::{Dialect, Taken, insert_messages, lists};
 #[cfg(feature = "postgres")]
-pub(crate) use postgres::{Connector, FIRST_MONTH, Postgres, Prepare, Setup, quoted};
+pub(crate) use postgres::{Connector, FIRST_MONTH, Line, Postgres, Prepare, Setup, quoted};
 #[cfg(all(feature = "backup", feature = "postgres"))]
 pub(crate) use postgres::{Output, Programs, reason, run, version};
 pub(crate) use queue::Limits;

@@ -19,7 +19,6 @@ use super::direct;
 use super::pool::{Link, Mark};
 use super::statement::bound;
 use super::{Core, failure};
-use crate::db::ticket::block_on;
 use crate::db::{Conn, Dialect, Flow, Query, Ring, Seals};
 use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
@@ -205,15 +204,12 @@ impl PgConn {
 
     pub(super) fn client(&self) -> Result<&Client> {
         let link = self.link.as_ref().filter(|_| !self.is_lost());
-        link.map(|link| &link.client).ok_or_else(|| failure::lost("it is closed"))
+        link.map(|link| &link.line.client).ok_or_else(|| failure::lost("it is closed"))
     }
 
     /// Waits for the server. `None`: the time is over.
     pub(super) fn wait<F: Future>(&self, future: F) -> Option<F::Output> {
-        match &self.link {
-            Some(link) => block_on(link.carry(future), self.deadline.get()),
-            None => block_on(future, self.deadline.get()),
-        }
+        self.link.as_ref()?.line.wait(future, self.deadline.get())
     }
 
     /// Waits for the server; notes what a failure means for the transaction.
@@ -226,7 +222,7 @@ impl PgConn {
     }
 
     pub(super) fn note(&self, e: Error) -> Error {
-        let closed = self.link.as_ref().is_none_or(Link::is_closed);
+        let closed = self.link.as_ref().is_none_or(|link| link.line.is_closed());
         let next = match self.stage.get() {
             _ if closed => Stage::Lost,
             Stage::Open | Stage::Wanted => Stage::Spoiled,
@@ -241,8 +237,7 @@ impl PgConn {
     /// The time is over: the server is told to stop, and the connection is not used again.
     pub(super) fn give_up(&self) -> Error {
         if let Some(link) = &self.link {
-            let (core, token) = (Arc::clone(&self.core), link.client.cancel_token());
-            self.core.handle.spawn(async move { core.connector.cancel(&token).await });
+            self.core.connector.cancel(link.line.client.cancel_token());
         }
         self.stage.set(Stage::Lost);
         Error::new(Kind::Timeout, "the PostgreSQL server took longer than the time-out of the store allows")

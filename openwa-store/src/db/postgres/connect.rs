@@ -1,8 +1,8 @@
 //! Making connections: address, encryption, time-outs, and what to tell when it fails.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::mpsc::sync_channel;
+use std::time::Instant;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
@@ -11,45 +11,36 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{CancelToken, Client, NoTls};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{CancelToken, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::failure::{NO_DATABASE, REFUSED, failure};
+use super::line::Line;
+use super::socket::{Bytes, Socket};
 use crate::config::{Postgres as Options, Tls};
 use crate::error::{Error, Kind, Result};
 
-/// How a silent peer is noticed: after this long without a word the system asks, every ten seconds, three times.
-const KEEPALIVE: Duration = Duration::from_secs(30);
-
-/// Carries a client's requests to the server and the answers back, and ends with the connection.
-pub(crate) type Line = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Encryption = <MakeRustlsConnect as MakeTlsConnect<Bytes>>::TlsConnect;
 
 /// Makes connections to one server.
 pub(crate) struct Connector {
     config: tokio_postgres::Config,
     tls: Option<MakeRustlsConnect>,
+    options: Options,
     shown: String,
 }
 
 impl Connector {
     pub(crate) fn new(options: &Options) -> Result<Self> {
         let mut config = tokio_postgres::Config::new();
-        config
-            .host(&options.host)
-            .port(options.port)
-            .user(&options.user)
-            .dbname(&options.database)
-            .application_name("openwa-store")
-            .connect_timeout(options.timeout)
-            .tcp_user_timeout(KEEPALIVE)
-            .keepalives_idle(KEEPALIVE)
-            .keepalives_interval(Duration::from_secs(10))
-            .keepalives_retries(3)
-            .ssl_mode(match options.tls {
+        config.user(&options.user).dbname(&options.database).application_name("openwa-store").ssl_mode(
+            match options.tls {
                 Tls::Disable => SslMode::Disable,
                 Tls::Prefer => SslMode::Prefer,
                 Tls::Require | Tls::VerifyCa | Tls::VerifyFull => SslMode::Require,
-            });
+            },
+        );
         if let Some(password) = &options.password {
             config.password(password);
         }
@@ -63,7 +54,7 @@ impl Connector {
             }
             tls => Some(MakeRustlsConnect::new(client_config(tls, options)?)),
         };
-        Ok(Connector { config, tls, shown: format!("{options:?}") })
+        Ok(Connector { config, tls, options: options.clone(), shown: format!("{options:?}") })
     }
 
     /// The address for messages, without the password.
@@ -71,28 +62,63 @@ impl Connector {
         &self.shown
     }
 
-    /// Opens a connection. Nothing moves on its line unless somebody polls it.
-    pub(crate) async fn connect(self: Arc<Self>) -> Result<(Client, Line)> {
-        let connected = match &self.tls {
-            None => self.config.connect(NoTls).await.map(|(client, connection)| {
-                let line: Line = Box::pin(async { drop(connection.await) });
-                (client, line)
-            }),
-            Some(tls) => self.config.connect(tls.clone()).await.map(|(client, connection)| {
-                let line: Line = Box::pin(async { drop(connection.await) });
-                (client, line)
-            }),
-        };
-        connected.map_err(|e| self.explain(e))
+    /// Opens a connection. Names of hosts are looked up in a call that knows no deadline: a thread of its own does it.
+    pub(crate) fn connect(self: &Arc<Self>, deadline: Instant) -> Result<Line> {
+        let deadline = deadline.min(Instant::now() + self.options.timeout);
+        let (tell, told) = sync_channel(1);
+        let connector = Arc::clone(self);
+        std::thread::Builder::new().name("openwa-connect".to_owned()).spawn(move || {
+            // Nobody hears it: it came too late, and the connection is closed again.
+            let _ = tell.send(connector.open(deadline));
+        })?;
+        told.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            .unwrap_or_else(|_| Err(self.late()))
     }
 
-    /// Asks the server to stop what a connection is doing.
-    pub(super) async fn cancel(&self, token: &CancelToken) {
-        // If this fails, the server's own limits end the query; the connection is given up in any case.
-        let _ = match &self.tls {
-            None => token.cancel_query(NoTls).await,
-            Some(tls) => token.cancel_query(tls.clone()).await,
+    fn open(&self, deadline: Instant) -> Result<Line> {
+        let socket = self.socket(deadline).map_err(|e| self.unreachable(&e.to_string()).caused_by(e))?;
+        let opened = match &self.tls {
+            None => Line::open(&self.config, socket, NoTls, deadline),
+            Some(tls) => Line::open(&self.config, socket, self.encryption(tls), deadline),
         };
+        opened.ok_or_else(|| self.late())?.map_err(|e| self.explain(e))
+    }
+
+    fn socket(&self, deadline: Instant) -> std::io::Result<Arc<Socket>> {
+        Socket::connect(&self.options.host, self.options.port, deadline)
+    }
+
+    fn encryption(&self, tls: &MakeRustlsConnect) -> Encryption {
+        // What is wrong with the name shows when it is used.
+        MakeTlsConnect::<Bytes>::make_tls_connect(&mut tls.clone(), &self.options.host)
+            .unwrap_or_else(|e| match e {})
+    }
+
+    /// Asks the server to stop what a connection is doing, on a thread of its own.
+    pub(super) fn cancel(self: &Arc<Self>, token: CancelToken) {
+        let connector = Arc::clone(self);
+        // If this fails, the server's own limits end the query; the connection is given up in any case.
+        let _ = std::thread::Builder::new().name("openwa-cancel".to_owned()).spawn(move || {
+            let deadline = Instant::now() + connector.options.timeout;
+            let Ok(socket) = connector.socket(deadline) else { return };
+            let bytes = socket.bytes();
+            let _ = match &connector.tls {
+                None => socket.run(token.cancel_query_raw(bytes, NoTls), Some(deadline)),
+                Some(tls) => {
+                    socket.run(token.cancel_query_raw(bytes, connector.encryption(tls)), Some(deadline))
+                }
+            };
+        });
+    }
+
+    fn late(&self) -> Error {
+        Error::new(Kind::Unavailable, "the PostgreSQL server does not answer in time")
+            .with("server", &self.shown)
+    }
+
+    fn unreachable(&self, why: &str) -> Error {
+        let text = format!("the PostgreSQL server does not answer: {why}; check host, port and that it runs");
+        Error::new(Kind::Unavailable, text).with("server", &self.shown)
     }
 
     fn explain(&self, e: tokio_postgres::Error) -> Error {
@@ -118,9 +144,7 @@ impl Connector {
         } else if source.contains("password") {
             "the server wants a password and none is given; set DATABASE_PASSWORD"
         } else {
-            let text =
-                format!("the PostgreSQL server does not answer: {e}; check host, port and that it runs");
-            return at(Error::new(Kind::Unavailable, text).caused_by(e));
+            return self.unreachable(&e.to_string()).caused_by(e);
         };
         at(Error::new(Kind::PermissionDenied, text).caused_by(e))
     }

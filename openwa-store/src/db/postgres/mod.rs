@@ -1,5 +1,5 @@
-//! PostgreSQL as an engine: a few connections that blocking callers share. A private runtime makes them and watches their
-//! sockets; the bytes are sent and read by the thread that waits for the answer, which saves waking another one twice.
+//! PostgreSQL as an engine: a few connections that blocking callers share. The bytes are sent and read by the thread that
+//! waits for the answer, which saves waking another one twice; there is no runtime.
 
 #[cfg(unix)]
 mod builtin;
@@ -10,11 +10,13 @@ mod connect;
 mod database;
 mod direct;
 mod failure;
+mod line;
 mod pool;
 #[cfg_attr(not(unix), allow(dead_code, reason = "a server is started on Unix only"))]
 mod programs;
 mod ready;
 mod room;
+mod socket;
 mod statement;
 mod text;
 mod value;
@@ -29,10 +31,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::runtime::{Handle, Runtime};
-
 use conn::PgConn;
 pub(crate) use connect::Connector;
+pub(crate) use line::Line;
 use pool::{Mark, Pool};
 pub(crate) use ready::Prepare;
 use ready::Readiness;
@@ -56,10 +57,6 @@ pub(crate) struct Core {
     readiness: Readiness,
     /// A connection that was taken for a direct one was not.
     pooled: AtomicBool,
-    /// Always there until the drop, which may not be the usual one: that waits for the runtime's threads, and panics
-    /// inside another runtime.
-    runtime: Option<Runtime>,
-    handle: Handle,
     owner: u32,
 }
 
@@ -73,11 +70,6 @@ impl Core {
         seals: Arc<Seals>,
         readiness: Readiness,
     ) -> Result<Arc<Self>> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("openwa-postgres")
-            .enable_all()
-            .build()?;
         let mut tables: Vec<_> =
             crate::entity::tables_of(crate::entity::Database::Data).map(|t| t.name).collect();
         tables.extend([
@@ -100,8 +92,6 @@ impl Core {
             months: Months::default(),
             readiness,
             pooled: AtomicBool::new(false),
-            handle: runtime.handle().clone(),
-            runtime: Some(runtime),
             owner: std::process::id(),
         }))
     }
@@ -167,12 +157,8 @@ fn unknown() -> Error {
 
 impl Drop for Core {
     fn drop(&mut self) {
-        let Some(runtime) = self.runtime.take() else { return };
-        if std::process::id() == self.owner {
-            runtime.shutdown_background();
-        } else {
-            // After a fork the connections are the parent's; closing them here would end them there.
-            std::mem::forget(runtime);
+        // After a fork the connections are the parent's; closing them here would end them there.
+        if std::process::id() != self.owner {
             self.pool.leak();
         }
     }

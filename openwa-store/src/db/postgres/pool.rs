@@ -2,21 +2,16 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use tokio_postgres::Client;
 use uuid::Uuid;
 
 use super::conn::PgConn;
-use super::connect::Line;
 use super::direct::{self, Prepared};
+use super::line::Line;
 use super::{Core, failure};
 use crate::db::lock;
-use crate::db::ticket::block_on;
 use crate::error::{Error, Kind, Result};
 
 /// How long one waits between two tries to reach a server that does not answer.
@@ -30,9 +25,7 @@ pub(super) struct Pool {
 
 /// A connection, and how it marks its commits.
 pub(super) struct Link {
-    pub(super) client: Client,
-    /// Driven by whoever waits for an answer: no other thread has to be woken to send a request. `None`: it has ended.
-    line: RefCell<Option<Line>>,
+    pub(super) line: Line,
     /// Names the connection in `openwa_writers`.
     writer: Uuid,
     /// Transactions that it has begun to write.
@@ -51,41 +44,14 @@ pub(super) struct Mark {
 }
 
 impl Link {
-    fn new((client, line): (Client, Line)) -> Self {
+    fn new(line: Line) -> Self {
         Link {
-            client,
-            line: RefCell::new(Some(line)),
+            line,
             writer: Uuid::now_v7(),
             begun: Cell::new(0),
             process: None,
             prepared: RefCell::default(),
         }
-    }
-
-    /// Waits for an answer of the server.
-    pub(super) async fn carry<F: Future>(&self, future: F) -> F::Output {
-        let mut future = pin!(future);
-        poll_fn(|cx| {
-            let out = future.as_mut().poll(cx);
-            if out.is_pending() {
-                self.drive(cx);
-            }
-            out
-        })
-        .await
-    }
-
-    fn drive(&self, cx: &mut Context<'_>) {
-        let mut line = self.line.borrow_mut();
-        if line.as_mut().is_some_and(|line| line.as_mut().poll(cx).is_ready()) {
-            *line = None;
-        }
-    }
-
-    /// Whether the connection has ended, as far as this machine has heard.
-    pub(super) fn is_closed(&self) -> bool {
-        self.drive(&mut Context::from_waker(Waker::noop()));
-        self.client.is_closed()
     }
 
     /// The mark of the next transaction.
@@ -130,7 +96,7 @@ impl Pool {
                 return Err(Error::new(Kind::Closed, "the store is closed"));
             }
             while let Some(link) = state.idle.pop_back() {
-                if !link.is_closed() {
+                if !link.line.is_closed() {
                     return Ok(link);
                 }
                 state.open -= 1;
@@ -158,15 +124,10 @@ impl Pool {
     }
 
     fn connect(&self, core: &Arc<Core>, deadline: Instant) -> Result<Link> {
-        let late = || {
-            Error::new(Kind::Unavailable, "the PostgreSQL server does not answer in time")
-                .with("server", core.connector.shown())
-        };
-        let task = core.handle.spawn(Arc::clone(&core.connector).connect());
-        let made = block_on(task, Some(deadline)).ok_or_else(late)?.map_err(failure::lost)?;
-        let mut link = Link::new(made?);
+        let mut link = Link::new(core.connector.connect(deadline)?);
         if core.may_prepare() {
-            let asked = block_on(link.carry(direct::process(&link.client)), Some(deadline));
+            let asked = link.line.wait(direct::process(&link.line.client), Some(deadline));
+            let late = || failure::lost("the server does not say in time which process answers");
             link.process = asked.ok_or_else(late)?.map_err(failure::failure)?;
         }
         Ok(link)
@@ -180,7 +141,7 @@ impl Pool {
     /// Gives a connection back that is in order.
     pub(super) fn put_back(&self, link: Link) {
         let mut state = lock(&self.state);
-        if state.closed || link.is_closed() {
+        if state.closed || link.line.is_closed() {
             state.open -= 1;
         } else {
             state.idle.push_back(link);

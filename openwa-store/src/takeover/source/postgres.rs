@@ -4,14 +4,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Instant;
 
-use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres::SimpleQueryMessage;
 use url::Url;
 
 use super::{At, Take};
 use crate::config::{Postgres, Tls};
-use crate::db::{Connector, quoted};
+use crate::db::{Connector, Line, quoted};
 use crate::error::{Error, Kind, Result};
 use crate::takeover::map::{self, MAPPINGS};
 use crate::takeover::row::SourceRow;
@@ -99,92 +99,160 @@ fn percent(s: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-/// What the thread that speaks with the server tells.
-enum Told {
-    Total(u64),
-    Table(String),
-    Row(String),
-}
-
 pub(super) fn read(address: &Address, take: &mut dyn Take) -> Result<()> {
-    // A thread of its own, so that it works for a caller that is inside a runtime already. The channel is short: the
-    // server waits for whoever takes the rows.
-    let (to, from) = sync_channel(64);
-    std::thread::scope(|scope| {
-        let speaker = scope.spawn(move || speak(&address.0, &to));
-        let taken = take_all(from, take);
-        let spoken = speaker
-            .join()
-            .unwrap_or_else(|_| Err(Error::new(Kind::Internal, "the reader of the server stopped")));
-        // A reader that found nobody to take its rows any more is not what went wrong.
-        taken.and(spoken)
-    })
-}
-
-fn take_all(from: Receiver<Told>, take: &mut dyn Take) -> Result<()> {
-    let mut at = At { done: 0, total: None };
-    for told in from {
-        match told {
-            Told::Total(rows) => at.total = Some(rows),
-            Told::Table(table) => take.table(&table)?,
-            Told::Row(row) => {
-                at.done += 1;
-                take.row(SourceRow::from_json(row.as_bytes()), at)?;
-            }
-        }
+    let Address(options) = address;
+    let server = Server::connect(options)?;
+    let tables = server.tables(&options.schema)?;
+    let mut total = 0;
+    for table in &tables {
+        let sql = format!("SELECT count(*) FROM {}.{}", quoted(&options.schema), quoted(&table.name));
+        let counted = server.rows(&sql)?;
+        total += counted.first().and_then(|r| r.first()?.parse::<u64>().ok()).unwrap_or(0);
     }
-    Ok(())
+    let mut at = At { done: 0, total: Some(total) };
+    for table in &tables {
+        take.table(&table.name)?;
+        server.read(table, &options.schema, &mut |row| {
+            at.done += 1;
+            take.row(SourceRow::from_json(row.as_bytes()), at)
+        })?;
+    }
+    server.batch("COMMIT")
 }
 
-fn speak(options: &Postgres, to: &SyncSender<Told>) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let client = connect(options).await?;
-        let tables = tables(&client, &options.schema).await?;
-        let mut total = 0;
-        for table in &tables {
-            let sql = format!("SELECT count(*) FROM {}.{}", quoted(&options.schema), quoted(&table.name));
-            let counted = rows(&client, &sql).await?;
-            total += counted.first().and_then(|r| r.first()?.parse::<u64>().ok()).unwrap_or(0);
-        }
-        let mut gone = to.send(Told::Total(total)).is_err();
-        for table in &tables {
-            gone = gone || to.send(Told::Table(table.name.clone())).is_err();
-            if gone || !table.read(&client, &options.schema, to).await? {
-                return Ok(());
+/// The server, in a transaction that sees one moment.
+struct Server(Line);
+
+impl Server {
+    fn connect(options: &Postgres) -> Result<Self> {
+        let line = Arc::new(Connector::new(options)?).connect(Instant::now() + options.timeout)?;
+        let server = Server(line);
+        server.batch(
+            "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0",
+        )?;
+        Ok(server)
+    }
+
+    fn batch(&self, sql: &str) -> Result<()> {
+        self.wait(self.0.client.batch_execute(sql))
+    }
+
+    /// The rows of a query, all of them, as text; NULL is empty.
+    fn rows(&self, sql: &str) -> Result<Vec<Vec<String>>> {
+        let messages = self.wait(self.0.client.simple_query(sql))?;
+        let text = |row: &tokio_postgres::SimpleQueryRow| {
+            (0..row.len()).map(|i| row.get(i).unwrap_or_default().to_owned()).collect()
+        };
+        let row = |m: &SimpleQueryMessage| {
+            if let SimpleQueryMessage::Row(row) = m { Some(text(row)) } else { None }
+        };
+        Ok(messages.iter().filter_map(row).collect())
+    }
+
+    fn wait<T>(
+        &self,
+        answer: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
+    ) -> Result<T> {
+        let gone = || Error::new(Kind::Unavailable, "the server does not answer");
+        self.0.wait(answer, None).ok_or_else(gone)?.map_err(failed)
+    }
+
+    /// The tables with rows to take, those that are mapped first.
+    fn tables(&self, schema: &str) -> Result<Vec<TableRead>> {
+        let sql = format!(
+            "SELECT c.table_name, c.column_name, c.data_type, c.is_generated
+               FROM information_schema.columns AS c
+               JOIN information_schema.tables AS t USING (table_schema, table_name)
+              WHERE c.table_schema = {} AND t.table_type = 'BASE TABLE' ORDER BY c.table_name, c.ordinal_position",
+            literal(schema)
+        );
+        let mut tables: Vec<TableRead> = Vec::new();
+        for column in self.rows(&sql)? {
+            let [table, name, kind, generated] = column.as_slice() else { continue };
+            if map::is_bookkeeping(table) {
+                continue;
+            }
+            if tables.last().is_none_or(|t| t.name != *table) {
+                tables.push(TableRead { name: table.clone(), columns: Vec::new(), names: Vec::new() });
+            }
+            if let Some(last) = tables.last_mut()
+                && generated != "ALWAYS"
+            {
+                let q = quoted(name);
+                // A time without a zone is UTC; written with its Z it stays that for whoever reads it later.
+                last.columns.push(match kind.as_str() {
+                    "timestamp without time zone" => {
+                        format!("to_char({q}, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS {q}")
+                    }
+                    "timestamp with time zone" => {
+                        format!("to_char({q} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS {q}")
+                    }
+                    // As OpenWA's own export of it has them.
+                    "bigint" => format!("{q}::text AS {q}"),
+                    _ => q,
+                });
+                last.names.push(name.clone());
             }
         }
-        client.batch_execute("COMMIT").await.map_err(failed)
-    })
-}
+        let there = |name: &str| tables.iter().any(|t| t.name == name);
+        if there("openwa_migrations") {
+            let text = "this looks like a database of openwa-store itself; there is nothing to take over";
+            return Err(Error::new(Kind::ForeignDatabase, text));
+        }
+        if !there("sessions") || !there("messages") {
+            let names: Vec<&str> = tables.iter().map(|t| t.name.as_str()).collect();
+            let text = if names.is_empty() {
+                format!("the database has no tables in the schema {schema}; name another with ?schema=")
+            } else {
+                format!("this looks like another program's database; its tables: {}", names.join(", "))
+            };
+            return Err(Error::new(Kind::ForeignDatabase, text));
+        }
+        for table in &tables {
+            if let Some(mapping) = map::mapping(&table.name) {
+                let names: Vec<&str> = table.names.iter().map(String::as_str).collect();
+                map::check_columns(mapping, &names)?;
+            }
+        }
+        tables.sort_by_key(|t| MAPPINGS.iter().position(|m| m.table == t.name).unwrap_or(MAPPINGS.len()));
+        Ok(tables)
+    }
 
-async fn connect(options: &Postgres) -> Result<Client> {
-    let (client, line) = Arc::new(Connector::new(options)?).connect().await?;
-    tokio::spawn(line);
-    client
-        .batch_execute(
-            "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0",
-        )
-        .await
-        .map_err(failed)?;
-    Ok(client)
+    /// Hands over every row.
+    fn read(
+        &self,
+        table: &TableRead,
+        schema: &str,
+        each: &mut dyn FnMut(String) -> Result<()>,
+    ) -> Result<()> {
+        let sql = format!(
+            "DECLARE taken NO SCROLL CURSOR FOR SELECT row_to_json(r)::text FROM (SELECT {} FROM {}.{}) AS r",
+            table.columns.join(", "),
+            quoted(schema),
+            quoted(&table.name)
+        );
+        self.batch(&sql)?;
+        let mut fetch = 16;
+        loop {
+            let fetched = self.rows(&format!("FETCH {fetch} FROM taken"))?;
+            if fetched.is_empty() {
+                break;
+            }
+            let mut bytes = 0;
+            for row in fetched.into_iter().flatten() {
+                bytes += row.len();
+                each(row)?;
+            }
+            fetch = if bytes > FETCH_BYTES { (fetch / 2).max(1) } else { (fetch * 2).min(FETCH_MOST) };
+        }
+        self.batch("CLOSE taken")
+    }
 }
 
 fn failed(e: tokio_postgres::Error) -> Error {
     let kind = if e.as_db_error().is_some() { Kind::Unreadable } else { Kind::Unavailable };
     let told = e.as_db_error().map_or_else(|| e.to_string(), |db| db.message().to_owned());
     Error::new(kind, format!("the server does not give its rows: {told}")).caused_by(e)
-}
-
-/// The rows of a query, all of them, as text; NULL is empty.
-async fn rows(client: &Client, sql: &str) -> Result<Vec<Vec<String>>> {
-    let messages = client.simple_query(sql).await.map_err(failed)?;
-    let text = |row: &tokio_postgres::SimpleQueryRow| {
-        (0..row.len()).map(|i| row.get(i).unwrap_or_default().to_owned()).collect()
-    };
-    let row =
-        |m: &SimpleQueryMessage| if let SimpleQueryMessage::Row(row) = m { Some(text(row)) } else { None };
-    Ok(messages.iter().filter_map(row).collect())
 }
 
 fn literal(text: &str) -> String {
@@ -196,97 +264,6 @@ struct TableRead {
     /// What is selected: every column that is stored and not computed.
     columns: Vec<String>,
     names: Vec<String>,
-}
-
-/// The tables with rows to take, those that are mapped first.
-async fn tables(client: &Client, schema: &str) -> Result<Vec<TableRead>> {
-    let sql = format!(
-        "SELECT c.table_name, c.column_name, c.data_type, c.is_generated
-           FROM information_schema.columns AS c
-           JOIN information_schema.tables AS t USING (table_schema, table_name)
-          WHERE c.table_schema = {} AND t.table_type = 'BASE TABLE' ORDER BY c.table_name, c.ordinal_position",
-        literal(schema)
-    );
-    let mut tables: Vec<TableRead> = Vec::new();
-    for column in rows(client, &sql).await? {
-        let [table, name, kind, generated] = column.as_slice() else { continue };
-        if map::is_bookkeeping(table) {
-            continue;
-        }
-        if tables.last().is_none_or(|t| t.name != *table) {
-            tables.push(TableRead { name: table.clone(), columns: Vec::new(), names: Vec::new() });
-        }
-        if let Some(last) = tables.last_mut()
-            && generated != "ALWAYS"
-        {
-            let q = quoted(name);
-            // A time without a zone is UTC; written with its Z it stays that for whoever reads it later.
-            last.columns.push(match kind.as_str() {
-                "timestamp without time zone" => {
-                    format!("to_char({q}, 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS {q}")
-                }
-                "timestamp with time zone" => {
-                    format!("to_char({q} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS {q}")
-                }
-                // As OpenWA's own export of it has them.
-                "bigint" => format!("{q}::text AS {q}"),
-                _ => q,
-            });
-            last.names.push(name.clone());
-        }
-    }
-    let there = |name: &str| tables.iter().any(|t| t.name == name);
-    if there("openwa_migrations") {
-        let text = "this looks like a database of openwa-store itself; there is nothing to take over";
-        return Err(Error::new(Kind::ForeignDatabase, text));
-    }
-    if !there("sessions") || !there("messages") {
-        let names: Vec<&str> = tables.iter().map(|t| t.name.as_str()).collect();
-        let text = if names.is_empty() {
-            format!("the database has no tables in the schema {schema}; name another with ?schema=")
-        } else {
-            format!("this looks like another program's database; its tables: {}", names.join(", "))
-        };
-        return Err(Error::new(Kind::ForeignDatabase, text));
-    }
-    for table in &tables {
-        if let Some(mapping) = map::mapping(&table.name) {
-            let names: Vec<&str> = table.names.iter().map(String::as_str).collect();
-            map::check_columns(mapping, &names)?;
-        }
-    }
-    tables.sort_by_key(|t| MAPPINGS.iter().position(|m| m.table == t.name).unwrap_or(MAPPINGS.len()));
-    Ok(tables)
-}
-
-impl TableRead {
-    /// Sends every row. False: nobody takes them any more.
-    async fn read(&self, client: &Client, schema: &str, to: &SyncSender<Told>) -> Result<bool> {
-        let sql = format!(
-            "DECLARE taken NO SCROLL CURSOR FOR SELECT row_to_json(r)::text FROM (SELECT {} FROM {}.{}) AS r",
-            self.columns.join(", "),
-            quoted(schema),
-            quoted(&self.name)
-        );
-        client.batch_execute(&sql).await.map_err(failed)?;
-        let mut fetch = 16;
-        loop {
-            let fetched = rows(client, &format!("FETCH {fetch} FROM taken")).await?;
-            if fetched.is_empty() {
-                break;
-            }
-            let mut bytes = 0;
-            for row in fetched.into_iter().flatten() {
-                bytes += row.len();
-                if to.send(Told::Row(row)).is_err() {
-                    return Ok(false);
-                }
-            }
-            fetch = if bytes > FETCH_BYTES { (fetch / 2).max(1) } else { (fetch * 2).min(FETCH_MOST) };
-        }
-        client.batch_execute("CLOSE taken").await.map_err(failed)?;
-        Ok(true)
-    }
 }
 
 #[cfg(test)]

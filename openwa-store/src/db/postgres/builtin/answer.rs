@@ -1,11 +1,12 @@
 //! Asking a server whether it is ready, and for the database.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Config, NoTls};
 
+use super::super::line::Line;
+use super::super::socket::Socket;
 use crate::error::{Error, Kind, Result};
 
 /// How to log in, and what for.
@@ -67,30 +68,19 @@ pub(super) fn is_there(address: &(String, u16), login: &Login) -> bool {
 fn ask(address: &(String, u16), login: &Login, database: &str, sql: Option<&str>) -> Result<Answer> {
     let mut config = Config::new();
     let (host, port) = address;
-    config.port(*port).user(&login.user).password(&login.password).dbname(database);
-    config.connect_timeout(Duration::from_secs(5));
-    if host.starts_with('/') {
-        config.host_path(Path::new(host))
-    } else {
-        config.host(host)
+    config.user(&login.user).password(&login.password).dbname(database);
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let Ok(socket) = Socket::connect(host, *port, deadline) else { return Ok(Answer::NotYet) };
+    let asked = match Line::open(&config, socket, NoTls, deadline) {
+        Some(Ok(line)) => sql.map_or(Some(Ok(())), |sql| line.wait(line.client.batch_execute(sql), None)),
+        Some(Err(e)) => Some(Err(e)),
+        None => None,
     };
-    let asked = async {
-        let (client, connection) = config.connect(NoTls).await?;
-        tokio::spawn(connection);
-        if let Some(sql) = sql {
-            client.batch_execute(sql).await?;
-        }
-        Ok(())
+    let e = match asked {
+        Some(Ok(())) => return Ok(Answer::Ready),
+        Some(Err(e)) => e,
+        None => return Ok(Answer::NotYet),
     };
-    // A thread of its own: the caller may be inside a runtime, which cannot be entered twice.
-    let answer = std::thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            Ok::<_, std::io::Error>(runtime.block_on(asked))
-        });
-        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })?;
-    let Err::<(), tokio_postgres::Error>(e) = answer else { return Ok(Answer::Ready) };
     let Some(said) = e.as_db_error() else { return Ok(Answer::NotYet) };
     match said.code() {
         code if *code == SqlState::INVALID_CATALOG_NAME => Ok(Answer::NoSuchDatabase),
