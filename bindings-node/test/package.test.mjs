@@ -130,7 +130,7 @@ test('one tarball: installed, compiled against, run', async (t) => {
 test('packages per platform, as they are published', async (t) => {
   const dir = folder(t)
   const stage = join(dir, 'main')
-  for (const name of ['package.json', 'native.js', 'dist']) cpSync(join(root, name), join(stage, name), { recursive: true })
+  for (const name of ['package.json', 'dist']) cpSync(join(root, name), join(stage, name), { recursive: true })
   npm(root, 'exec', '--', 'napi', 'create-npm-dirs', '--cwd', stage)
   const platforms = readdirSync(join(stage, 'npm'))
   assert.equal(platforms.length, 8)
@@ -147,4 +147,10 @@ test('packages per platform, as they are published', async (t) => {
   npm(project, 'install', '--offline', '--no-audit', '--no-fund', pack(stage, dir), pack(join(stage, 'npm', here), dir))
   const code = `const { openStore } = require('openwa-store'); openStore({ memory: true }).then((s) => s.status()).then((s) => console.log(s.version))`
   assert.equal(run(project, process.execPath, '-e', code), `${version}\n`)
+  rmSync(join(project, 'node_modules', `openwa-store-${here}`), { recursive: true })
+  const told = `try { require('openwa-store') } catch (e) { console.log(e.code, e.message) }`
+  assert.match(run(project, process.execPath, '-e', told), /^UNSUPPORTED the addon for .* cannot be loaded: its package is not installed; npm /)
+  const broken = join(project, 'node_modules', 'openwa-store', addon)
+  writeFileSync(broken, 'no addon')
+  assert.match(run(project, process.execPath, '-e', told), /^UNSUPPORTED .* cannot be loaded: .*openwa-store/)
 })

@@ -32,7 +32,7 @@ export class OpenWAError extends Error {
 
   /** An argument that is not acceptable. */
   static invalid(argument: string, message: string): OpenWAError {
-    return new OpenWAError('INVALID_ARGUMENT', message, { context: { column: argument } })
+    return new this('INVALID_ARGUMENT', message, { context: { column: argument } })
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Ingested } from './generated/types.js'
-import { OpenWAError } from './error.js'
+import { OpenWAError } from './core.js'
 
 /** What bindings of engines have in common. */
 export interface IngestOptions<Events> {

@@ -1,4 +1,6 @@
-/** The addon, found for this platform by napi's own loader. */
+import { OpenWAError } from './error.js'
+
+/** The addon. */
 export interface Native {
   verbs(): string[]
   version(): string
@@ -31,4 +33,24 @@ export interface Handle {
   close(call: number): void
 }
 
-export const native: Native = require('../native.js')
+/** By napi's names: beside this package where it was built, else in the package for this platform that npm installed. */
+function load(): Native {
+  const { arch, platform } = process
+  const libraries = { linux: ['-gnu', '-musl'], win32: ['-msvc'] }[platform as string] ?? ['']
+  let reason: unknown
+  for (const library of libraries) {
+    const target = `${platform}-${arch}${library}`
+    for (const name of [`../openwa-store.${target}.node`, `openwa-store-${target}`]) {
+      try {
+        return require(name)
+      } catch (error) {
+        // One that is there and does not load says more than those that are not there.
+        if ((error as NodeJS.ErrnoException).code !== 'MODULE_NOT_FOUND') reason ??= error
+      }
+    }
+  }
+  const why = reason instanceof Error ? reason.message : 'its package is not installed; npm does that unless optional dependencies are left out'
+  throw new OpenWAError('UNSUPPORTED', `the addon for ${platform}-${arch} cannot be loaded: ${why}`, { cause: reason })
+}
+
+export const native: Native = load()

@@ -1,7 +1,7 @@
 import type { AuthenticationCreds, AuthenticationState, SignalDataSet } from 'baileys' with { 'resolution-mode': 'import' }
 
 import type { AuthEntry } from '../generated/types.js'
-import { OpenWAError } from '../error.js'
+import { OpenWAError } from '../core.js'
 import type { Store } from '../store.js'
 import { load, type Engine } from './engine.js'
 import { CREDS, decode, encode, without } from './keys.js'

@@ -6,7 +6,7 @@ import type {
   WAMessageKey
 } from 'baileys' with { 'resolution-mode': 'import' }
 
-import { RawJson } from '../codec.js'
+import { RawJson } from '../core.js'
 import { Ingestion, type IngestOptions } from '../ingestion.js'
 import type { Store } from '../store.js'
 import type { AuthStateOptions } from './auth-state.js'

@@ -1,6 +1,6 @@
 import type * as Baileys from 'baileys' with { 'resolution-mode': 'import' }
 
-import { OpenWAError } from '../error.js'
+import { OpenWAError } from '../core.js'
 
 /** What the adapter uses of the package. */
 export type Engine = Pick<typeof Baileys, 'BufferJSON' | 'initAuthCreds' | 'proto'>

@@ -1,6 +1,6 @@
 /** The rows of `session_auth` that hold Baileys' credentials: one row per key, the type as its category. */
 import type { AuthEntry, AuthValue } from '../generated/types.js'
-import { OpenWAError } from '../error.js'
+import { OpenWAError } from '../core.js'
 
 /** Category of the credentials themselves; the id of their one row is empty. */
 export const CREDS = 'creds'

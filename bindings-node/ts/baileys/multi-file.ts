@@ -2,7 +2,7 @@ import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 
 import type { AuthEntry } from '../generated/types.js'
-import { OpenWAError } from '../error.js'
+import { OpenWAError } from '../core.js'
 import type { Store } from '../store.js'
 import { isCreds, type AuthStateOptions } from './auth-state.js'
 import { load } from './engine.js'

@@ -1,4 +1,4 @@
-import { RawJson } from '../codec.js'
+import { RawJson } from '../core.js'
 import { Ingestion, type IngestOptions } from '../ingestion.js'
 import type { Store } from '../store.js'
 

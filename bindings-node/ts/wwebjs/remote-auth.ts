@@ -1,7 +1,7 @@
 import { access, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join } from 'node:path'
 
-import { OpenWAError } from '../error.js'
+import { OpenWAError } from '../core.js'
 import type { Store } from '../store.js'
 import { zipProblem } from './zip.js'
 

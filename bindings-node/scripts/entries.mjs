@@ -1,0 +1,25 @@
+// The package is built once, as CommonJS, so that `require` and `import` share one addon and one `OpenWAError`. What every
+// entry point shares becomes one file; beside each entry point lies the module that gives `import` its names. It requires
+// rather than imports: Node would read every file of the package twice to find the names.
+import { buildSync } from 'esbuild'
+import { rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const dist = fileURLToPath(new URL('../dist', import.meta.url))
+const core = join(dist, 'core.js')
+const require = createRequire(import.meta.url)
+const names = (entry) => Object.keys(require(join(dist, `${entry}.js`))).join(', ')
+
+for (const entry of ['index', 'baileys/index', 'wwebjs/index']) {
+  const from = entry === 'index' ? './core.js' : './index.js'
+  const module = `import { createRequire } from 'node:module'\n\nexport const { ${names(entry)} } = createRequire(import.meta.url)('${from}')\n`
+  writeFileSync(join(dist, `${entry}.mjs`), module)
+  writeFileSync(join(dist, `${entry}.d.mts`), `export * from './index.js'\n`)
+}
+
+writeFileSync(join(dist, 'index.js'), `'use strict'\nconst { ${names('index')} } = require('./core.js')\nmodule.exports = { ${names('index')} }\n`)
+const options = { absWorkingDir: dist, bundle: true, platform: 'node', target: 'node20', metafile: true, allowOverwrite: true }
+const { metafile } = buildSync({ ...options, entryPoints: [core], outfile: core })
+for (const joined of Object.keys(metafile.inputs)) if (joined !== 'core.js') rmSync(join(dist, joined))
