@@ -34,6 +34,8 @@ pub(crate) trait Job: Send {
 /// database, after which the transaction is worth nothing.
 #[derive(Clone, Copy)]
 pub(crate) struct Together {
+    /// Does for one what need not wait for its turn, on the thread of the caller.
+    pub(crate) ready: fn(&mut (dyn Any + Send)),
     /// Does all of them.
     pub(crate) run: fn(&dyn Conn, &mut [&mut (dyn Any + Send)]) -> Result<()>,
     /// Does and keeps those that a single round trip is enough for, and leaves the others without a result.

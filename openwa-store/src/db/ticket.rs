@@ -7,7 +7,6 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
-use std::time::Instant;
 
 use super::queue::{Job, Together};
 use super::{Conn, Database, lock};
@@ -51,6 +50,9 @@ pub(crate) trait Sharable: Send + 'static {
     /// What the caller gets.
     type Out: Send + 'static;
 
+    /// Does what need not wait for its turn, on the thread of the caller.
+    fn ready(&mut self);
+
     /// Does all of them. An error is one of the database, after which the transaction is worth nothing.
     fn run(conn: &dyn Conn, items: &mut [&mut Self]) -> Result<()>;
 
@@ -67,6 +69,8 @@ fn together<S: Sharable>() -> Together {
         items.iter_mut().filter_map(|item| item.downcast_mut()).collect()
     }
     Together {
+        // What goes wrong here goes wrong again in its turn, which reports it.
+        ready: |item| drop(guarded(|| Ok(item.downcast_mut().map(S::ready)))),
         run: |conn, items| guarded(|| S::run(conn, &mut all(items))),
         at_once: |conn, items| guarded(|| S::at_once(conn, &mut all(items))),
     }
@@ -248,29 +252,20 @@ impl<T> Ticket<T> {
     /// # Errors
     /// What the verb documents.
     pub fn wait(self) -> Result<T> {
-        block_on(self, None).unwrap_or_else(|| Err(not_run()))
+        block_on(self)
     }
 }
 
-/// Waits for a future on this thread, whatever runtime the caller may be in. `None`: the deadline came first.
-pub(super) fn block_on<F: Future>(future: F, deadline: Option<Instant>) -> Option<F::Output> {
+/// Waits for a future on this thread, whatever runtime the caller may be in.
+fn block_on<F: Future>(future: F) -> F::Output {
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut cx = Context::from_waker(&waker);
     let mut future = std::pin::pin!(future);
     loop {
         if let Poll::Ready(out) = future.as_mut().poll(&mut cx) {
-            return Some(out);
+            return out;
         }
-        match deadline {
-            None => std::thread::park(),
-            Some(deadline) => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return None;
-                }
-                std::thread::park_timeout(left);
-            }
-        }
+        std::thread::park();
     }
 }
 
@@ -318,7 +313,10 @@ impl<T: Send + 'static> Task<T> {
     /// The task as the queue takes it, and the ticket for its answer.
     #[allow(clippy::new_ret_no_self)]
     fn new(prepared: Prepared<T>) -> (Box<dyn Job>, Ticket<T>) {
-        let Prepared { database, operation, write, seen } = prepared;
+        let Prepared { database, operation, mut write, seen } = prepared;
+        if let Write::Shared { item, together, .. } = &mut write {
+            (together.ready)(item.as_mut());
+        }
         let slot = Arc::new(Slot(Mutex::new(State::Open(None))));
         // Not the database itself: the last one to let go of it must not be its own writer.
         let reach = Arc::clone(&database.reach);

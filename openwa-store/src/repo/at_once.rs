@@ -15,7 +15,7 @@ use super::together::{Phones, Save, ask, columns, lids, resolved, sessions};
 use crate::db::{Conn, Flow, Query, lists, lock};
 use crate::entity::{Entity, Message};
 use crate::error::Result;
-use crate::policy::message::{Merged, deliver};
+use crate::policy::message::{Merged, NewMessage, deliver};
 use crate::text::Text;
 use crate::value::{Column, ColumnKind, Row, Value};
 
@@ -58,11 +58,36 @@ impl Lately {
         sessions.extend(said.iter().map(|(id, said)| (*id, Arc::clone(said))));
     }
 
+    fn one(&self, id: Uuid) -> Option<Arc<Said>> {
+        lock(&self.sessions).get(&id).map(Arc::clone)
+    }
+
     /// What all of these said; `None`: not all are remembered.
     fn all(&self, ids: &[Uuid]) -> Option<Sessions> {
         let sessions = lock(&self.sessions);
         ids.iter().map(|id| Some((*id, Arc::clone(sessions.get(id)?)))).collect()
     }
+}
+
+/// A row, and what its session said when it was made.
+pub(crate) struct Made {
+    said: Arc<Said>,
+    row: Message,
+}
+
+/// Makes the row of a message from what is remembered, before its turn; `None`: it has to wait for that.
+pub(crate) fn make(cx: &Context<'_>, session: Uuid, new: &NewMessage) -> Option<Made> {
+    let said = cx.lately.one(session)?;
+    if !said.gate.keeps(cx) || new.wa_message_id.is_none() || !lids(session, new).is_empty() {
+        return None;
+    }
+    let row = row(cx, session, &said, new, &Phones::new())?;
+    Some(Made { said, row })
+}
+
+fn row(cx: &Context<'_>, session: Uuid, said: &Said, new: &NewMessage, phones: &Phones) -> Option<Message> {
+    let mut resolve = |given: &Text| Ok(resolved(phones, session, given));
+    messages::row(cx, session, &said.gate, new, &mut resolve).ok()
 }
 
 /// Rows that are ready to be inserted, with the places of their answers, and what has to hold for that.
@@ -71,22 +96,31 @@ pub(crate) struct Batch {
     sessions: Sessions,
 }
 
-/// Makes the rows of those messages that may go this way.
-pub(crate) fn prepare(conn: &dyn Conn, cx: &Context<'_>, saves: &[Save<'_>]) -> Result<Batch> {
-    let remembered = if lids(saves).is_empty() { cx.lately.all(&sessions(saves)) } else { None };
+/// Makes the rows of those messages that may go this way, where they are not made already.
+pub(crate) fn prepare(
+    conn: &dyn Conn,
+    cx: &Context<'_>,
+    saves: &[Save<'_>],
+    made: Vec<Option<Made>>,
+) -> Result<Batch> {
+    // One that is made has no LID.
+    let unmade = saves.iter().zip(&made).filter(|(_, made)| made.is_none());
+    let known = unmade.clone().all(|(save, _)| lids(save.session, save.new).is_empty());
+    let remembered = if known { cx.lately.all(&sessions(saves)) } else { None };
     let (sessions, phones) = match remembered {
         Some(sessions) => (sessions, Phones::new()),
         None => ask(conn, cx, saves)?,
     };
     let mut rows = Vec::with_capacity(saves.len());
     let mut met = HashSet::new();
-    for (i, save) in saves.iter().enumerate() {
+    for (i, (save, made)) in saves.iter().zip(made).enumerate() {
         let Some(said) = sessions.get(&save.session).filter(|said| said.gate.keeps(cx)) else { continue };
         let Some(id) = &save.new.wa_message_id else { continue };
-        let mut resolve = |given: &Text| Ok(resolved(&phones, save.session, given));
-        if met.insert((save.session, id))
-            && let Ok(message) = messages::row(cx, save.session, &said.gate, save.new, &mut resolve)
-        {
+        if !met.insert((save.session, id)) {
+            continue;
+        }
+        let made = made.filter(|made| Arc::ptr_eq(&made.said, said)).map(|made| made.row);
+        if let Some(message) = made.or_else(|| row(cx, save.session, said, save.new, &phones)) {
             rows.push((i, message));
         }
     }
@@ -101,11 +135,11 @@ pub(crate) fn insert(conn: &dyn Conn, cx: &Context<'_>, batch: Batch) -> Result<
         return Ok(Vec::new());
     }
     conn.make_room(&mut rows.iter().map(|(_, m)| m.created_at), cx.now)?;
-    let (mut new, mut known) = (HashSet::new(), HashMap::new());
-    send(conn, cx, &rows, &sessions, &mut new, &mut known)?;
-    cx.lately.repeated.store(new.len() < rows.len(), Ordering::Relaxed);
+    let (mut left_out, mut known) = (HashSet::new(), HashMap::new());
+    send(conn, cx, &rows, &sessions, &mut left_out, &mut known)?;
+    cx.lately.repeated.store(!left_out.is_empty(), Ordering::Relaxed);
     let answer = |(i, message): (usize, Message)| {
-        if new.contains(&message.id) {
+        if !left_out.contains(&message.id) {
             return Some((i, Saved { outcome: Outcome::Inserted, message }));
         }
         let there = known.remove(&message.id)?;
@@ -115,13 +149,13 @@ pub(crate) fn insert(conn: &dyn Conn, cx: &Context<'_>, batch: Batch) -> Result<
     Ok(rows.into_iter().filter_map(answer).collect())
 }
 
-/// `new`: the ids of rows that are in. `known`: what is there instead of the row with this id, if that is asked for.
+/// `left_out`: the ids of rows that are not in. `known`: what is there instead of the row with this id, if that is asked for.
 fn send(
     conn: &dyn Conn,
     cx: &Context<'_>,
     rows: &[(usize, Message)],
     sessions: &Sessions,
-    new: &mut HashSet<Uuid>,
+    left_out: &mut HashSet<Uuid>,
     known: &mut HashMap<Uuid, Message>,
 ) -> Result<()> {
     let columns = columns(rows);
@@ -130,8 +164,10 @@ fn send(
     let retained: Vec<Value<'_>> = sessions.values().map(|said| said.gate.retained_from.bind()).collect();
     let phones: Vec<Value<'_>> = sessions.values().map(|said| said.gate.phone.bind()).collect();
 
+    let some_ahead = rows.iter().any(|(_, m)| m.wa_timestamp.month() > m.created_at.month());
     let mut given = vec![
         conn.process().map_or(Value::Null, |process| Value::Int(process.into())),
+        Value::Bool(some_ahead),
         Value::List(ColumnKind::Uuid, &ids),
         Value::List(ColumnKind::Json, &configs),
         Value::List(ColumnKind::Time, &retained),
@@ -141,15 +177,15 @@ fn send(
     let keys = columns.iter().filter(|(def, _)| ["id", "session_id", "wa_message_id"].contains(&def.name));
     let keys: Vec<Value<'_>> = keys.map(|(def, list)| Value::List(def.kind, list)).collect();
 
-    let mut note_new = |row: &dyn Row| {
-        new.insert(Uuid::read(row.get(0)).unwrap_or_default());
+    let mut note = |row: &dyn Row| {
+        left_out.insert(Uuid::read(row.get(0)).unwrap_or_default());
         Ok(Flow::Continue(()))
     };
     let mut note_known = |row: &dyn Row| {
         known.insert(Uuid::read(row.get(columns.len())).unwrap_or_default(), Message::from_row(row)?);
         Ok(Flow::Continue(()))
     };
-    let mut queries = vec![Query { sql: &SAVE, params: &given, each: &mut note_new }];
+    let mut queries = vec![Query { sql: &SAVE, params: &given, each: &mut note }];
     if cx.lately.repeated.load(Ordering::Relaxed) {
         queries.push(Query { sql: &KNOWN, params: &keys, each: &mut note_known });
     }
@@ -157,8 +193,8 @@ fn send(
 }
 
 static SAVE: LazyLock<String> = LazyLock::new(|| {
-    let believed = "?1::bigint, ?2::uuid[], ?3::jsonb[], ?4::timestamptz[], ?5::text[]";
-    format!("SELECT * FROM save_new_messages({believed}, {})", lists(Message::TABLE, 6))
+    let believed = "?1::bigint, ?2::boolean, ?3::uuid[], ?4::jsonb[], ?5::timestamptz[], ?6::text[]";
+    format!("SELECT * FROM save_new_messages({believed}, {})", lists(Message::TABLE, 7))
 });
 
 /// What is there instead of some rows.

@@ -113,7 +113,7 @@ pub(super) fn ask(conn: &dyn Conn, cx: &Context<'_>, saves: &[Save<'_>]) -> Resu
     const PHONES: &str = "SELECT session_id, lid, pn FROM identities
                 WHERE (session_id, lid) IN (SELECT * FROM unnest(?1::uuid[], ?2::text[])) AND pn IS NOT NULL";
     let ids: Vec<Value<'_>> = sessions(saves).into_iter().map(Value::Uuid).collect();
-    let lids = lids(saves);
+    let lids: HashSet<_> = saves.iter().flat_map(|save| lids(save.session, save.new)).collect();
     let (lid_sessions, lids): (Vec<_>, Vec<_>) =
         lids.iter().map(|(session, lid)| (Value::Uuid(*session), lid.bind())).unzip();
 
@@ -149,20 +149,11 @@ pub(super) fn sessions(saves: &[Save<'_>]) -> Vec<Uuid> {
 
 pub(super) type Phones = HashMap<(Uuid, Text), Text>;
 
-/// The LIDs that occur, as they are stored.
-pub(super) fn lids(saves: &[Save<'_>]) -> HashSet<(Uuid, Text)> {
-    let mut lids = HashSet::new();
-    for Save { session, new, .. } in saves {
-        for given in
-            [Some(&new.chat_id), Some(&new.from_number), new.to_number.as_ref()].into_iter().flatten()
-        {
-            let address = address::normalize(given.as_stored());
-            if address::is_lid(&address) {
-                lids.insert((*session, Text::from_stored(address)));
-            }
-        }
-    }
-    lids
+/// The LIDs that occur in a message, as they are stored.
+pub(super) fn lids(session: Uuid, new: &NewMessage) -> Vec<(Uuid, Text)> {
+    let given = [Some(&new.chat_id), Some(&new.from_number), new.to_number.as_ref()];
+    let addresses = given.into_iter().flatten().map(|given| address::normalize(given.as_stored()));
+    addresses.filter(|a| address::is_lid(a)).map(|a| (session, Text::from_stored(a))).collect()
 }
 
 pub(super) fn resolved(phones: &Phones, session: Uuid, given: &Text) -> Text {
@@ -220,10 +211,14 @@ fn insert(conn: &dyn Conn, cx: &Context<'_>, rows: &[(usize, Message)]) -> Resul
 
 static INSERT: LazyLock<String> = LazyLock::new(|| insert_messages(Message::TABLE, Taken::Skipped));
 
-/// Rows as a list per column.
+/// Rows as a list per column, which is empty where no row has a value: the server fills up with NULL what is shorter than
+/// the longest.
 pub(super) fn columns(rows: &[(usize, Message)]) -> Vec<(&'static ColumnDef, Vec<Value<'_>>)> {
     let values: Vec<Vec<Value<'_>>> = rows.iter().map(|(_, m)| m.values()).collect();
-    let list = |i: usize| values.iter().map(|row| row[i]).collect();
+    let list = |i: usize| {
+        let none = values.iter().all(|row| row[i] == Value::Null);
+        if none { Vec::new() } else { values.iter().map(|row| row[i]).collect() }
+    };
     Message::TABLE.columns.iter().enumerate().map(|(i, def)| (def, list(i))).collect()
 }
 

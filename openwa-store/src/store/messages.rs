@@ -8,7 +8,7 @@ use crate::entity::{Message, MessageReaction, PendingKind};
 use crate::error::{Error, Kind, Result};
 use crate::observe;
 use crate::policy::message::NewMessage;
-use crate::repo::at_once;
+use crate::repo::at_once::{self, Made};
 use crate::repo::changes;
 use crate::repo::chats::{self, Chat};
 use crate::repo::message_reads::{self as reads, MessageFilter};
@@ -27,6 +27,8 @@ struct SaveOne {
     env: Arc<Env>,
     session: Uuid,
     message: NewMessage,
+    /// The row that it will be if nothing comes between.
+    made: Option<Made>,
     /// The row that it may have become.
     tried: Option<Uuid>,
     saved: Option<Result<Saved>>,
@@ -47,6 +49,10 @@ impl SaveOne {
 impl Sharable for SaveOne {
     type Out = Saved;
 
+    fn ready(&mut self) {
+        self.made = at_once::make(&self.env.context(self.env.now()), self.session, &self.message);
+    }
+
     fn run(conn: &dyn Conn, items: &mut [&mut Self]) -> Result<()> {
         let Some(env) = items.first().map(|item| Arc::clone(&item.env)) else { return Ok(()) };
         let saved = save_all(conn, &env.context(env.now()), &Self::saves(items))?;
@@ -59,7 +65,8 @@ impl Sharable for SaveOne {
     fn at_once(conn: &dyn Conn, items: &mut [&mut Self]) -> Result<()> {
         let Some(env) = items.first().map(|item| Arc::clone(&item.env)) else { return Ok(()) };
         let cx = env.context(env.now());
-        let batch = at_once::prepare(conn, &cx, &Self::saves(items))?;
+        let made = items.iter_mut().map(|item| item.made.take()).collect();
+        let batch = at_once::prepare(conn, &cx, &Self::saves(items), made)?;
         for (i, message) in &batch.rows {
             items[*i].tried = Some(message.id);
         }
@@ -84,7 +91,10 @@ impl Messages<'_> {
     pub fn save(&self, session: Uuid, message: NewMessage) -> Pending<Saved> {
         let env = Arc::clone(self.0.env());
         self.0
-            .write_shared("messages.save", SaveOne { env, session, message, tried: None, saved: None })
+            .write_shared(
+                "messages.save",
+                SaveOne { env, session, message, made: None, tried: None, saved: None },
+            )
             .seen_by(|saved| observe::saved(saved.outcome.name()))
     }
 

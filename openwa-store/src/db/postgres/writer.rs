@@ -99,9 +99,8 @@ fn write(core: &Arc<Core>, mut group: Vec<Box<dyn Job>>) {
     let done = at_once(core, &mut group, deadline).and_then(|()| attempt(core, &mut group, deadline));
     match done {
         Ok(Done::Kept) => group.iter_mut().for_each(|job| job.finish(None)),
-        Ok(Done::Spoiled(e)) if group.len() < 2 => group.iter_mut().for_each(|job| job.finish(Some(&e))),
-        Ok(Done::Spoiled(_)) => group.iter_mut().for_each(|job| alone(core, job)),
-        Err(e) => group.iter_mut().for_each(|job| job.finish(Some(&e))),
+        Ok(Done::Spoiled(_)) if group.len() > 1 => group.iter_mut().for_each(|job| alone(core, job)),
+        Ok(Done::Spoiled(e)) | Err(e) => group.iter_mut().for_each(|job| job.finish(Some(&e))),
     }
 }
 
