@@ -11,9 +11,11 @@ use std::sync::{Arc, LazyLock, Mutex};
 use uuid::Uuid;
 
 use super::messages::{self, Context, Gate, Outcome, Saved};
-use super::together::{Phones, Save, ask, columns, lids, resolved, sessions};
+use super::together::{
+    INSTEAD, Phones, Save, ask, columns, instead, keys, lids, lists_of, resolved, sessions,
+};
 use crate::db::{Conn, Flow, Query, lists, lock};
-use crate::entity::{Entity, Message};
+use crate::entity::Message;
 use crate::error::Result;
 use crate::policy::message::{Merged, NewMessage, deliver};
 use crate::text::Text;
@@ -174,20 +176,20 @@ fn send(
         Value::List(ColumnKind::Text, &phones),
     ];
     given.extend(columns.iter().map(|(def, list)| Value::List(def.kind, list)));
-    let keys = columns.iter().filter(|(def, _)| ["id", "session_id", "wa_message_id"].contains(&def.name));
-    let keys: Vec<Value<'_>> = keys.map(|(def, list)| Value::List(def.kind, list)).collect();
+    let keys = keys(rows);
+    let keys = lists_of(&keys);
 
     let mut note = |row: &dyn Row| {
         left_out.insert(Uuid::read(row.get(0)).unwrap_or_default());
         Ok(Flow::Continue(()))
     };
     let mut note_known = |row: &dyn Row| {
-        known.insert(Uuid::read(row.get(columns.len())).unwrap_or_default(), Message::from_row(row)?);
+        known.extend([instead(row)?]);
         Ok(Flow::Continue(()))
     };
     let mut queries = vec![Query { sql: &SAVE, params: &given, each: &mut note }];
     if cx.lately.repeated.load(Ordering::Relaxed) {
-        queries.push(Query { sql: &KNOWN, params: &keys, each: &mut note_known });
+        queries.push(Query { sql: &INSTEAD, params: &keys, each: &mut note_known });
     }
     conn.conclude(queries)
 }
@@ -195,17 +197,4 @@ fn send(
 static SAVE: LazyLock<String> = LazyLock::new(|| {
     let believed = "?1::bigint, ?2::boolean, ?3::uuid[], ?4::jsonb[], ?5::timestamptz[], ?6::text[]";
     format!("SELECT * FROM save_new_messages({believed}, {})", lists(Message::TABLE, 7))
-});
-
-/// What is there instead of some rows.
-static KNOWN: LazyLock<String> = LazyLock::new(|| {
-    let columns: Vec<String> = Message::TABLE.columns.iter().map(|c| format!("m.{}", c.name)).collect();
-    format!(
-        "SELECT {}, k.id FROM unnest(?1::uuid[], ?2::uuid[], ?3::text[]) AS k(id, session_id, wa_message_id)
-           JOIN message_ids i ON i.session_id = k.session_id AND i.wa_message_id = k.wa_message_id
-          CROSS JOIN LATERAL (
-                SELECT * FROM messages WHERE id = i.message_id AND created_at = i.created_at LIMIT 1) m
-          WHERE i.message_id <> k.id",
-        columns.join(", ")
-    )
 });

@@ -89,10 +89,8 @@ fn merge(
     known.extend(later);
     let rows = stored(conn, &known)?;
     for (i, incoming) in known {
-        let there =
-            incoming.wa_message_id.as_ref().and_then(|id| rows.get(&(incoming.session_id, id.clone())));
         // Most repetitions say nothing new, and one look at all rows tells so. Only what changes is locked.
-        out[i] = Some(match there {
+        out[i] = Some(match rows.get(&incoming.id) {
             Some(row) if saves[i].tried == Some(row.id) => {
                 Ok(Saved { outcome: Outcome::Inserted, message: row.clone() })
             }
@@ -170,7 +168,7 @@ struct Arrived {
     /// The rows that are in.
     new: HashSet<Uuid>,
     /// Those messages that something waits for.
-    awaited: HashSet<Key>,
+    awaited: HashSet<(Uuid, Text)>,
 }
 
 /// Inserts rows of which each has another id. Who keeps a change for a message takes the message's id first, so that what
@@ -183,7 +181,7 @@ fn insert(conn: &dyn Conn, cx: &Context<'_>, rows: &[(usize, Message)]) -> Resul
     conn.make_room(&mut rows.iter().map(|(_, m)| m.created_at), cx.now)?;
     let columns = columns(rows);
     let lists: Vec<Value<'_>> = columns.iter().map(|(def, list)| Value::List(def.kind, list)).collect();
-    let (sessions, ids) = keys(rows);
+    let [_, sessions, ids] = keys(rows);
     let awaited = "SELECT DISTINCT p.session_id, p.wa_message_id
                      FROM unnest(?1::uuid[], ?2::text[]) AS k(session_id, wa_message_id)
                      JOIN pending_changes p ON p.session_id = k.session_id AND p.wa_message_id = k.wa_message_id";
@@ -222,32 +220,53 @@ pub(super) fn columns(rows: &[(usize, Message)]) -> Vec<(&'static ColumnDef, Vec
     Message::TABLE.columns.iter().enumerate().map(|(i, def)| (def, list(i))).collect()
 }
 
-type Key = (Uuid, Text);
-
-/// Session and WhatsApp's id of rows as two lists.
-fn keys(rows: &[(usize, Message)]) -> (Vec<Value<'_>>, Vec<Value<'_>>) {
-    let keyed = rows.iter().filter_map(|(_, m)| Some((m.session_id, m.wa_message_id.as_ref()?)));
-    keyed.map(|(session, id)| (Value::Uuid(session), id.bind())).unzip()
+/// Id, session and WhatsApp's id of those rows that have one, as a list each.
+pub(super) fn keys(rows: &[(usize, Message)]) -> [Vec<Value<'_>>; 3] {
+    let mut keys = [Vec::new(), Vec::new(), Vec::new()];
+    for (_, m) in rows {
+        if let Some(wa_message_id) = &m.wa_message_id {
+            let key = [Value::Uuid(m.id), Value::Uuid(m.session_id), wa_message_id.bind()];
+            keys.iter_mut().zip(key).for_each(|(list, value)| list.push(value));
+        }
+    }
+    keys
 }
 
-/// The stored rows of some messages. The inner query has a limit so that the server looks each row up by its key,
-/// instead of reading whole partitions to join them.
-fn stored(conn: &dyn Conn, known: &[(usize, Message)]) -> Result<HashMap<Key, Message>> {
-    static SQL: LazyLock<String> = LazyLock::new(|| {
-        let columns: Vec<String> = Message::TABLE.columns.iter().map(|c| format!("m.{}", c.name)).collect();
-        format!(
-            "SELECT {} FROM unnest(?1::uuid[], ?2::text[]) AS k(session_id, wa_message_id)
-               JOIN message_ids i ON i.session_id = k.session_id AND i.wa_message_id = k.wa_message_id
-              CROSS JOIN LATERAL (
-                    SELECT * FROM messages WHERE id = i.message_id AND created_at = i.created_at LIMIT 1) m",
-            columns.join(", ")
-        )
-    });
-    let (sessions, ids) = keys(known);
-    if ids.is_empty() {
-        return Ok(HashMap::new());
+/// The keys as [`INSTEAD`] wants them.
+pub(super) fn lists_of<'a>([ids, sessions, wa_message_ids]: &'a [Vec<Value<'a>>; 3]) -> [Value<'a>; 3] {
+    let list = Value::List;
+    [list(ColumnKind::Uuid, ids), list(ColumnKind::Uuid, sessions), list(ColumnKind::Text, wa_message_ids)]
+}
+
+/// What is there under the keys of some rows, each with the id of the row that it is there instead of. The inner query has a
+/// limit so that the server looks each row up by its key, instead of reading whole partitions to join them.
+pub(super) static INSTEAD: LazyLock<String> = LazyLock::new(|| {
+    let columns: Vec<String> = Message::TABLE.columns.iter().map(|c| format!("m.{}", c.name)).collect();
+    format!(
+        "SELECT {}, k.id FROM unnest(?1::uuid[], ?2::uuid[], ?3::text[]) AS k(id, session_id, wa_message_id)
+           JOIN message_ids i ON i.session_id = k.session_id AND i.wa_message_id = k.wa_message_id
+          CROSS JOIN LATERAL (
+                SELECT * FROM messages WHERE id = i.message_id AND created_at = i.created_at LIMIT 1) m
+          WHERE i.message_id <> k.id",
+        columns.join(", ")
+    )
+});
+
+/// Reads a row of [`INSTEAD`].
+pub(super) fn instead(row: &dyn Row) -> Result<(Uuid, Message)> {
+    let id = Uuid::read(row.get(Message::TABLE.columns.len())).unwrap_or_default();
+    Ok((id, Message::from_row(row)?))
+}
+
+/// What is there instead of some rows, by their ids.
+fn stored(conn: &dyn Conn, known: &[(usize, Message)]) -> Result<HashMap<Uuid, Message>> {
+    let (keys, mut there) = (keys(known), HashMap::new());
+    if keys[0].is_empty() {
+        return Ok(there);
     }
-    let lists = [Value::List(ColumnKind::Uuid, &sessions), Value::List(ColumnKind::Text, &ids)];
-    let rows: Vec<Message> = conn.rows(&SQL, &lists)?;
-    Ok(rows.into_iter().filter_map(|m| Some(((m.session_id, m.wa_message_id.clone()?), m))).collect())
+    conn.query(&INSTEAD, &lists_of(&keys), &mut |row| {
+        there.extend([instead(row)?]);
+        Ok(Flow::Continue(()))
+    })?;
+    Ok(there)
 }
