@@ -18,6 +18,10 @@ use openwa_store::face::{VERBS, Verb};
 use openwa_store::policy::authorize::Decision;
 use openwa_store::{Error, Kind, Result};
 
+/// What a reader's thread makes is freed by JavaScript's, which the system's allocators are slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn verb(number: u32) -> Result<&'static Verb> {
     let found = usize::try_from(number).ok().and_then(|i| VERBS.get(i));
     found.ok_or_else(|| Error::new(Kind::Internal, format!("there is no verb {number}")))
