@@ -91,9 +91,7 @@ fn the_status_screen_of_an_empty_store() {
     let openwa = Openwa::new();
     openwa.ok(&["init"]);
     let screen = screen_of(&openwa, 60, &["--days", "4"]);
-    // What differs between two machines and two days.
-    let day = now_millis() / 86_400_000 - 3;
-    let start = openwa_store::Timestamp::from_millis(day * 86_400_000).unwrap().to_string();
+    // What differs between two machines.
     let shown: Vec<&str> = screen
         .lines()
         .filter(|l| {
@@ -103,22 +101,13 @@ fn the_status_screen_of_an_empty_store() {
                 && !l.contains("SQLite")
         })
         .collect();
-    assert!(screen.contains(&format!("{}.{}.", &start[8..10], &start[5..7])), "{screen}");
-    let shown: Vec<&str> = shown.into_iter().filter(|l| !l.trim_start().starts_with(&start[8..10])).collect();
     assert_eq!(
         shown.join("\n"),
         "
 DATABASES
 
 MESSAGES PER DAY · 0 kept
-  1 ┤
-    ┤
-    ┤
-    ┤
-    ┤
-    ┤
-  0 └────────────────────
-  today 0, yesterday 0
+  none in the last 4 days
 
 SESSIONS
   none yet

@@ -166,6 +166,9 @@ fn messages_title(it: &Overview) -> String {
 }
 
 fn messages(it: &Overview, width: usize) -> Vec<String> {
+    if it.days.iter().all(|day| day.messages == 0) {
+        return vec![format!("none in the last {} days", it.days.len())];
+    }
     let mut lines = chart(&it.days, width.saturating_sub(2));
     let figure = |name: &str, n: u64| format!("{name} {}", about(n, !it.days_estimated));
     let mut figures = Vec::new();
