@@ -19,7 +19,8 @@ for (const entry of ['index', 'baileys/index', 'wwebjs/index']) {
   writeFileSync(join(dist, `${entry}.d.mts`), `export * from './index.js'\n`)
 }
 
-writeFileSync(join(dist, 'index.js'), `'use strict'\nconst { ${names('index')} } = require('./core.js')\nmodule.exports = { ${names('index')} }\n`)
+const all = names('index')
+writeFileSync(join(dist, 'index.js'), `'use strict'\nconst { ${all} } = require('./core.js')\nmodule.exports = { ${all} }\n`)
 // From the sources, which makes it one scope: a function around each module is read twice, once to find its end. Names stay
 // as they are, for whoever reads a stack.
 const how = { bundle: true, format: 'cjs', platform: 'node', target: 'node20', minifyWhitespace: true, minifySyntax: true }

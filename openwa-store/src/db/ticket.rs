@@ -314,7 +314,10 @@ impl<T: Send + 'static> Task<T> {
     #[allow(clippy::new_ret_no_self)]
     fn new(prepared: Prepared<T>) -> (Box<dyn Job>, Ticket<T>) {
         let Prepared { database, operation, mut write, seen } = prepared;
-        if let Write::Shared { item, together, .. } = &mut write {
+        // SQLite does each by itself, so nothing can be ready before its turn.
+        if database.as_sqlite().is_none()
+            && let Write::Shared { item, together, .. } = &mut write
+        {
             (together.ready)(item.as_mut());
         }
         let slot = Arc::new(Slot(Mutex::new(State::Open(None))));

@@ -176,7 +176,8 @@ fn send(
         Value::List(ColumnKind::Text, &phones),
     ];
     given.extend(columns.iter().map(|(def, list)| Value::List(def.kind, list)));
-    let keys = keys(rows);
+    let repeated = cx.lately.repeated.load(Ordering::Relaxed);
+    let keys = if repeated { keys(rows) } else { Default::default() };
     let keys = lists_of(&keys);
 
     let mut note = |row: &dyn Row| {
@@ -188,7 +189,7 @@ fn send(
         Ok(Flow::Continue(()))
     };
     let mut queries = vec![Query { sql: &SAVE, params: &given, each: &mut note }];
-    if cx.lately.repeated.load(Ordering::Relaxed) {
+    if repeated {
         queries.push(Query { sql: &INSTEAD, params: &keys, each: &mut note_known });
     }
     conn.conclude(queries)

@@ -181,7 +181,8 @@ fn insert(conn: &dyn Conn, cx: &Context<'_>, rows: &[(usize, Message)]) -> Resul
     conn.make_room(&mut rows.iter().map(|(_, m)| m.created_at), cx.now)?;
     let columns = columns(rows);
     let lists: Vec<Value<'_>> = columns.iter().map(|(def, list)| Value::List(def.kind, list)).collect();
-    let [_, sessions, ids] = keys(rows);
+    let keys = keys(rows);
+    let [_, sessions, ids] = lists_of(&keys);
     let awaited = "SELECT DISTINCT p.session_id, p.wa_message_id
                      FROM unnest(?1::uuid[], ?2::text[]) AS k(session_id, wa_message_id)
                      JOIN pending_changes p ON p.session_id = k.session_id AND p.wa_message_id = k.wa_message_id";
@@ -196,7 +197,7 @@ fn insert(conn: &dyn Conn, cx: &Context<'_>, rows: &[(usize, Message)]) -> Resul
         },
         Query {
             sql: awaited,
-            params: &[Value::List(ColumnKind::Uuid, &sessions), Value::List(ColumnKind::Text, &ids)],
+            params: &[sessions, ids],
             each: &mut |row| {
                 let (session, id) = (Uuid::read(row.get(0)), Text::read(row.get(1)));
                 arrived.awaited.insert((session.unwrap_or_default(), id.unwrap_or_default()));

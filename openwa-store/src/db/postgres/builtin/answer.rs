@@ -71,16 +71,12 @@ fn ask(address: &(String, u16), login: &Login, database: &str, sql: Option<&str>
     config.user(&login.user).password(&login.password).dbname(database);
     let deadline = Instant::now() + Duration::from_secs(5);
     let Ok(socket) = Socket::connect(host, *port, deadline) else { return Ok(Answer::NotYet) };
-    let asked = match Line::open(&config, socket, NoTls, deadline) {
-        Some(Ok(line)) => sql.map_or(Some(Ok(())), |sql| line.wait(line.client.batch_execute(sql), None)),
-        Some(Err(e)) => Some(Err(e)),
-        None => None,
-    };
-    let e = match asked {
-        Some(Ok(())) => return Ok(Answer::Ready),
-        Some(Err(e)) => e,
-        None => return Ok(Answer::NotYet),
-    };
+    let Some(opened) = Line::open(&config, socket, NoTls, deadline) else { return Ok(Answer::NotYet) };
+    let asked = opened.and_then(|line| {
+        let asked = sql.and_then(|sql| line.wait(line.client.batch_execute(sql), None));
+        asked.unwrap_or(Ok(()))
+    });
+    let Err(e) = asked else { return Ok(Answer::Ready) };
     let Some(said) = e.as_db_error() else { return Ok(Answer::NotYet) };
     match said.code() {
         code if *code == SqlState::INVALID_CATALOG_NAME => Ok(Answer::NoSuchDatabase),
