@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
+use jiff::Zoned;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::retention::DAY;
 use crate::error::{Error, Result};
@@ -22,7 +22,7 @@ use crate::time::Timestamp;
 pub struct Schedule {
     cron: Cron,
     text: String,
-    zone: Tz,
+    zone: TimeZone,
 }
 
 impl Schedule {
@@ -31,7 +31,8 @@ impl Schedule {
     /// # Errors
     /// `InvalidArgument` naming `schedule` or `timezone`.
     pub fn parse(expression: &str, timezone: &str) -> Result<Self> {
-        let zone = timezone.parse().map_err(|_| {
+        // Not the system's: the same name means the same on every machine.
+        let zone = TimeZoneDatabase::bundled().get(timezone).map_err(|_| {
             let text = format!("{timezone:?} is no time zone; use a name such as UTC or Europe/Berlin");
             Error::invalid("timezone", text)
         })?;
@@ -60,8 +61,8 @@ impl Schedule {
 
     /// The time zone's name.
     #[must_use]
-    pub fn timezone(&self) -> &'static str {
-        self.zone.name()
+    pub fn timezone(&self) -> &str {
+        self.zone.iana_name().unwrap_or_default()
     }
 
     /// The first slot after `at`; `None`: there is none that can be written.
@@ -76,8 +77,8 @@ impl Schedule {
         self.cron.find_previous_occurrence(&self.local(now)?, true).ok().and_then(|t| instant(&t))
     }
 
-    fn local(&self, at: Timestamp) -> Option<DateTime<Tz>> {
-        Some(DateTime::<Utc>::from_timestamp_millis(at.millis())?.with_timezone(&self.zone))
+    fn local(&self, at: Timestamp) -> Option<Zoned> {
+        Some(jiff::Timestamp::from_millisecond(at.millis()).ok()?.to_zoned(self.zone.clone()))
     }
 
     /// What is to be done now, given the last run.
@@ -121,8 +122,8 @@ impl Schedule {
     }
 }
 
-fn instant(t: &DateTime<Tz>) -> Option<Timestamp> {
-    Timestamp::from_millis(t.timestamp_millis())
+fn instant(t: &Zoned) -> Option<Timestamp> {
+    Timestamp::from_millis(t.timestamp().as_millisecond())
 }
 
 impl fmt::Debug for Schedule {
