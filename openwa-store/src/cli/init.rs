@@ -6,6 +6,7 @@ use super::exit::{Exit, Result};
 use super::json::Object;
 use super::options::Options;
 use super::output::Output;
+use crate::entity::Database;
 
 /// Make a new store, or bring an old one to this version
 ///
@@ -16,9 +17,7 @@ pub struct Init {}
 impl Init {
     pub fn run(&self, options: &Options, out: &mut Output) -> Result<Exit> {
         let store = options.open_or_make()?;
-        let shown =
-            |path: Option<std::path::PathBuf>| path.map(|p| p.display().to_string()).unwrap_or_default();
-        let (main, data) = (shown(store.config().main_path()), shown(store.config().data_path()));
+        let (main, data) = (store.database(Database::Main).shown(), store.database(Database::Data).shown());
         store.close()?;
         if out.is_json() {
             let text = |s: &str| json!(Text::from(s).as_stored());

@@ -191,7 +191,7 @@ impl Dialect {
             Dialect::Sqlite if numbered => {
                 format!("SELECT (SELECT max(rowid) FROM {table}) - (SELECT min(rowid) FROM {table}) + 1")
             }
-            Dialect::Sqlite => format!("SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT 200000) AS some"),
+            Dialect::Sqlite => format!("SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT 200000) AS counted"),
             #[cfg(feature = "postgres")]
             Dialect::Postgres { .. } => format!(
                 "SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::bigint FROM pg_catalog.pg_class c

@@ -24,8 +24,8 @@ const COUNTED: i64 = 20_000;
 
 pub(super) fn estimate(conn: &dyn Conn, table: &Table) -> Result<TableEstimate> {
     let name = table.name;
-    let some = format!("SELECT count(*) FROM (SELECT 1 FROM {name} LIMIT {}) AS some", COUNTED + 1);
-    let counted = conn.integer(&some, &[])?;
+    let sql = format!("SELECT count(*) FROM (SELECT 1 FROM {name} LIMIT {}) AS counted", COUNTED + 1);
+    let counted = conn.integer(&sql, &[])?;
     let exact = counted <= COUNTED;
     let rows = if exact {
         counted

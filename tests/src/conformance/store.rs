@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 
+use openwa_store::entity::SessionStatus;
 use openwa_store::{
-    Ask, Config, Kind, MessageFilter, NewApiKey, NewBatch, NewBatchMessage, NewMessage, PageRequest,
+    Ask, Clock, Config, DatabaseOverview, Kind, MessageFilter, NewApiKey, NewBatch, NewBatchMessage,
+    NewMessage, OverviewOptions, PageRequest, SessionCount,
 };
 use uuid::Uuid;
 
@@ -24,6 +26,7 @@ pub const CASES: &[Case] = cases![
     order_is_sane_when_the_clock_jumps_back,
     a_reader_sees_every_answered_write,
     the_status_counts_rows_and_names_steps,
+    the_overview_shows_both_databases,
     a_sound_store_passes_its_check,
     unknown_variables_are_refused,
 ];
@@ -202,6 +205,31 @@ fn the_status_counts_rows_and_names_steps(cx: &Context) {
             .all(|d| !d.steps.is_empty() && d.steps.iter().all(|s| s.applied_at.is_some()))
     );
     assert_eq!(status.version, env!("CARGO_PKG_VERSION"));
+}
+
+fn the_overview_shows_both_databases(cx: &Context) {
+    let (store, session) = cx.session();
+    for (n, days) in [0, 1, 1, 2].into_iter().enumerate() {
+        let message = NewMessage { wa_timestamp: Some(at(-days * 86_400)), ..incoming(&n.to_string(), "x") };
+        store.messages().save(session, message).wait().unwrap();
+    }
+    let soon = NewApiKey { name: "soon".into(), expires_at: Some(at(86_400)), ..NewApiKey::default() };
+    store.api_keys().create(soon).wait().unwrap();
+    let it = store.overview(&OverviewOptions { days: Some(3), ..OverviewOptions::default() }).unwrap();
+    assert_eq!((it.version, it.at), (env!("CARGO_PKG_VERSION"), cx.clock.now()));
+    assert_eq!(it.problems, ["API key soon expires soon"]);
+    let [main, data] = &it.databases[..] else { panic!("{:?}", it.databases) };
+    let rows = |database: &DatabaseOverview, table| {
+        database.tables.iter().find(|t| t.table == table).map(|t| (t.rows, t.exact))
+    };
+    assert_eq!((main.database, rows(main, "api_keys")), ("main", Some((1, true))));
+    assert_eq!((data.database, rows(data, "messages")), ("data", Some((4, true))));
+    assert!(data.bytes > 0 && data.schema_version > 0 && !data.place.contains("password"), "{data:?}");
+    assert_eq!(data.engine.starts_with("PostgreSQL"), data.connections.is_some(), "{data:?}");
+    assert_eq!(it.sessions, [SessionCount { status: SessionStatus::Created, sessions: 1 }]);
+    assert_eq!(it.days.iter().map(|day| day.messages).collect::<Vec<_>>(), [1, 2, 1]);
+    assert!(!it.days_estimated);
+    assert_eq!(it.keys.len(), 1);
 }
 
 fn a_sound_store_passes_its_check(cx: &Context) {
