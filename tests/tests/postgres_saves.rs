@@ -4,7 +4,10 @@
 
 use std::thread::scope;
 
-use openwa_store::{Changed, Config, Json, Kind, NewMessage, Outcome, Postgres, SessionUpdate, Store, Uuid};
+use openwa_store::{
+    Changed, Config, DataDatabase, Json, Kind, NewMessage, Outcome, OverviewOptions, Postgres, SessionUpdate,
+    Store, Uuid,
+};
 use openwa_tests::cluster::{self, Cluster};
 use openwa_tests::conformance::{incoming, new_session, outgoing};
 use openwa_tests::deaf;
@@ -106,6 +109,61 @@ fn a_change_and_its_message_at_the_same_time_both_count() {
         assert_eq!(place.sql().number("SELECT count(*) FROM pending_changes"), 0);
         assert_eq!(place.sql().number("SELECT count(*) FROM messages"), 150);
         assert_eq!(place.sql().number("SELECT count(*) FROM message_ids"), 150);
+    }
+}
+
+/// 64 callers of one store, two of which save the same messages in opposite order; `rounds` for each.
+fn crowd(store: &Store, session: Uuid, rounds: usize) -> usize {
+    let inserted = scope(|scope| {
+        let callers: Vec<_> = (0..64)
+            .map(|caller| {
+                scope.spawn(move || {
+                    let order = |n: usize| if caller % 2 == 0 { n } else { rounds - 1 - n };
+                    let saves = (0..rounds).map(|n| incoming(&format!("P{}-{}", caller / 2, order(n)), "x"));
+                    saves.filter(|message| save(store, session, message.clone()) == Outcome::Inserted).count()
+                })
+            })
+            .collect();
+        callers.into_iter().map(|caller| caller.join().unwrap()).sum()
+    });
+    assert_eq!(inserted, 32 * rounds, "one is new once");
+    inserted
+}
+
+#[test]
+fn many_callers_write_on_two_connections_and_cannot_tell() {
+    for (way, connections) in
+        [(Way::Partitioned, 10), (Way::Plain, 10), (Way::Bouncer, 10), (Way::Partitioned, 3)]
+    {
+        let (place, dir) = (Place::empty(way), tempfile::tempdir().unwrap());
+        let mut config = place.config(dir.path());
+        let DataDatabase::Postgres(server) = &mut config.data else { unreachable!() };
+        server.max_connections = connections;
+        let store = Store::open_with(config).unwrap();
+        let session = new_session(&store, "shop-1");
+        let inserted = crowd(&store, session, 100);
+        let overview = store.overview(&OverviewOptions::default()).unwrap();
+        let open = overview.databases.iter().find_map(|database| database.connections).unwrap();
+        assert_eq!(open, if connections < 4 { 1 } else { 2 }, "{way:?}");
+        assert_eq!(place.sql().number("SELECT count(*) FROM messages") as usize, inserted, "{way:?}");
+
+        // What a caller does not wait for is done before what it asks for next.
+        scope(|scope| {
+            for caller in 0..64 {
+                let store = &store;
+                scope.spawn(move || {
+                    for n in 0..10 {
+                        save(store, session, incoming(&format!("Q{caller}-{n}"), "x"));
+                        let id = format!("R{caller}-{n}");
+                        let ticket = store.messages().save(session, incoming(&id, "x")).submit().unwrap();
+                        let changed = store.messages().ack(session, id.as_str(), 3).wait().unwrap();
+                        assert_ne!(changed, Changed::Waiting, "{id}");
+                        assert_eq!(ticket.wait().unwrap().outcome, Outcome::Inserted);
+                    }
+                });
+            }
+        });
+        store.close().unwrap();
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod bulk;
 mod dialect;
+mod lanes;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod queue;

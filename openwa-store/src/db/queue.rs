@@ -1,13 +1,16 @@
 //! The bounded queue of writes that wait for their commit. Each engine has a writer that takes *groups* from it:
 //! what is there goes into one transaction, which costs one sync for all of them.
+//!
+//! A second group may be under way beside the first if nobody could tell: while all writes are of callers that wait for
+//! them (what one thread only submitted stays in its order) and are such as an engine does together with others.
 
 use std::any::Any;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use super::lanes::Lanes;
 use super::{Conn, lock};
 use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
@@ -56,8 +59,6 @@ pub(super) struct Queue {
     work: Condvar,
     /// Callers wait here for room.
     room: Condvar,
-    /// Size of the last group.
-    last_group: AtomicUsize,
     limits: Limits,
     database: Database,
     /// How long a leader waits for the callers it has just answered to come back with their next write. Without it, the
@@ -65,30 +66,91 @@ pub(super) struct Queue {
     patience: Duration,
 }
 
-#[derive(Default)]
 struct State {
-    jobs: VecDeque<Box<dyn Job>>,
+    jobs: VecDeque<Queued>,
+    /// Writes, queued or under way, beside which there is no second group.
+    ordered: usize,
+    /// Groups that are gathered or under way, and the writes in those under way.
+    groups: usize,
+    under_way: usize,
+    /// Size of the last group.
+    last_group: usize,
+    lanes: Lanes,
+    /// Until when the time of groups is counted.
+    counted: Instant,
     /// Futures that wait for room.
     waiting: Vec<Waker>,
     background_sleeps: bool,
     closed: bool,
 }
 
-impl Queue {
-    pub(super) fn new(database: Database, limits: Limits, patience: Duration) -> Self {
-        let (work, room) = (Condvar::new(), Condvar::new());
-        Queue {
-            state: Mutex::default(),
-            work,
-            room,
-            last_group: AtomicUsize::new(1),
-            limits,
-            database,
-            patience,
-        }
+struct Queued {
+    job: Box<dyn Job>,
+    ordered: bool,
+}
+
+/// How many writes it takes for each of two groups.
+const CROWD: usize = 16;
+
+impl State {
+    /// Whether there is something to take, and it may be taken.
+    fn may_lead(&self) -> bool {
+        !self.jobs.is_empty() && (self.groups == 0 || self.groups < self.lanes.count() && self.is_crowd())
     }
 
-    /// Queues a job, waiting for room. `wake`: the background thread shall see to it.
+    /// Whether there are enough writes for two groups, and none that may not be in one of them.
+    fn is_crowd(&self) -> bool {
+        self.ordered == 0 && self.jobs.len() + self.under_way >= 2 * CROWD
+    }
+}
+
+/// A group's place among those under way; when it is dropped, the next may come.
+struct Place<'a> {
+    queue: &'a Queue,
+    writes: usize,
+    ordered: usize,
+    crowd: bool,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.queue.state);
+        if self.writes > 0 {
+            let (before, now) = (state.counted, Instant::now());
+            state.counted = now;
+            if self.crowd {
+                state.lanes.note(self.writes, now - before);
+            }
+        }
+        state.groups -= 1;
+        state.under_way -= self.writes;
+        state.ordered -= self.ordered;
+        if state.closed {
+            self.queue.work.notify_all();
+        }
+    }
+}
+
+impl Queue {
+    /// `lanes`: how many groups there may be at once, one or two.
+    pub(super) fn new(database: Database, limits: Limits, patience: Duration, lanes: usize) -> Self {
+        let state = State {
+            jobs: VecDeque::new(),
+            ordered: 0,
+            groups: 0,
+            under_way: 0,
+            last_group: 1,
+            lanes: Lanes::new(lanes),
+            counted: Instant::now(),
+            waiting: Vec::new(),
+            background_sleeps: false,
+            closed: false,
+        };
+        let (work, room) = (Condvar::new(), Condvar::new());
+        Queue { state: Mutex::new(state), work, room, limits, database, patience }
+    }
+
+    /// Queues a job, waiting for room. `wake`: the background thread shall see to it, for its caller does not wait.
     pub(super) fn push(&self, job: Box<dyn Job>, wake: bool) -> Result<()> {
         let mut state = lock(&self.state);
         while state.jobs.len() >= self.limits.queue && !state.closed {
@@ -130,9 +192,12 @@ impl Queue {
         Ok(None)
     }
 
-    fn append(&self, mut state: MutexGuard<'_, State>, job: Box<dyn Job>, wake: bool) {
-        state.jobs.push_back(job);
-        let wake = wake && state.background_sleeps;
+    fn append(&self, mut state: MutexGuard<'_, State>, mut job: Box<dyn Job>, wake: bool) {
+        let ordered = wake || job.shared().is_none();
+        state.ordered += usize::from(ordered);
+        state.jobs.push_back(Queued { job, ordered });
+        // Whoever leads sees to it that somebody does after him.
+        let wake = wake && state.background_sleeps && state.may_lead();
         drop(state);
         if wake {
             self.work.notify_one();
@@ -141,7 +206,7 @@ impl Queue {
 
     pub(super) fn wake_background_if_needed(&self) {
         let state = lock(&self.state);
-        if !state.jobs.is_empty() && state.background_sleeps {
+        if state.may_lead() && state.background_sleeps {
             self.work.notify_one();
         }
     }
@@ -149,8 +214,8 @@ impl Queue {
     /// Sleeps until there is work. False: the queue is closed and empty.
     pub(super) fn wait_for_work(&self) -> bool {
         let mut state = lock(&self.state);
-        while state.jobs.is_empty() {
-            if state.closed {
+        while !state.may_lead() {
+            if state.closed && state.jobs.is_empty() {
                 return false;
             }
             state.background_sleeps = true;
@@ -160,34 +225,62 @@ impl Queue {
         true
     }
 
-    /// What is queued, up to the size of a group, after giving the callers of the last one a moment to come back.
-    pub(super) fn take_group(&self) -> Vec<Box<dyn Job>> {
-        self.gather();
+    /// Takes a group, what is queued up to the size of one, and has `work` see it to its answers. False: there was none
+    /// to take.
+    pub(super) fn lead(&self, work: impl FnOnce(Vec<Box<dyn Job>>)) -> bool {
         let mut state = lock(&self.state);
-        let was_full = state.jobs.len() >= self.limits.queue;
+        if !state.may_lead() {
+            return false;
+        }
+        if state.groups == 0 {
+            state.counted = Instant::now();
+        }
+        state.groups += 1;
+        let mut place = Place { queue: self, writes: 0, ordered: 0, crowd: false };
+        let mut state = self.gather(state);
+        if state.jobs.is_empty() || state.groups > 1 && state.ordered > 0 {
+            // The other group has taken all, or something came that allows no second one.
+            drop(state);
+            return false;
+        }
         let waited = state.jobs.len();
-        let take = waited.min(self.limits.group);
-        let group: Vec<_> = state.jobs.drain(..take).collect();
-        if was_full {
+        let mut take = waited.min(self.limits.group);
+        place.crowd = state.is_crowd();
+        if place.crowd && state.lanes.count() > 1 {
+            take = take.min((waited + state.under_way).div_ceil(2));
+        }
+        let mut group = Vec::with_capacity(take);
+        for Queued { job, ordered } in state.jobs.drain(..take) {
+            place.ordered += usize::from(ordered);
+            group.push(job);
+        }
+        place.writes = take;
+        state.under_way += take;
+        state.last_group = take;
+        if waited >= self.limits.queue {
             self.room.notify_all();
         }
         state.waiting.drain(..).for_each(Waker::wake);
         drop(state);
-        if !group.is_empty() {
-            observe::queue(self.database, waited);
-            self.last_group.store(group.len(), Ordering::Relaxed);
-        }
-        group
+        observe::queue(self.database, waited);
+        work(group);
+        true
     }
 
-    fn gather(&self) {
-        let expected = self.last_group.load(Ordering::Relaxed).min(self.limits.group);
-        if expected < 2 {
-            return;
-        }
-        let start = Instant::now();
-        while lock(&self.state).jobs.len() < expected && start.elapsed() < self.patience {
+    /// Gives the callers of the last group a moment to come back, or as many as are under way, so that two groups are of
+    /// one size.
+    fn gather<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let mut start = None;
+        loop {
+            let expected = if state.under_way > 0 { state.under_way } else { state.last_group };
+            if state.jobs.len() >= expected.min(self.limits.group)
+                || start.get_or_insert_with(Instant::now).elapsed() >= self.patience
+            {
+                return state;
+            }
+            drop(state);
             std::thread::yield_now();
+            state = lock(&self.state);
         }
     }
 
@@ -206,6 +299,15 @@ impl Queue {
         state.waiting.drain(..).for_each(Waker::wake);
         self.work.notify_all();
         self.room.notify_all();
+    }
+
+    /// After [`close`](Self::close): waits until every group has its answers.
+    #[cfg(feature = "postgres")]
+    pub(super) fn wait_until_done(&self) {
+        let mut state = lock(&self.state);
+        while state.groups > 0 || !state.jobs.is_empty() {
+            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
-//! One writer per store: what is queued goes into one transaction, in the order in which it came. A blocking caller that finds
-//! nobody at it writes on its own thread, which saves waking another one twice; a background thread writes what nobody waits
-//! for.
+//! One writer per store: what is queued goes into one transaction, in the order in which it came, or into two on two
+//! connections where that is [faster](crate::db::lanes). A blocking caller that finds nobody at it writes on its own
+//! thread, which saves waking another one twice; a background thread writes what nobody waits for.
 //!
 //! Writes of one kind that lie side by side become statements of many rows. When one of a group fails half way, all
 //! is taken back and each is done by itself. When the connection is lost before the commit, all is done again on another
@@ -8,7 +8,7 @@
 //! nothing is called done that is not.
 
 use std::any::Any;
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -29,38 +29,32 @@ pub(in crate::db) struct Writer {
 struct Shared {
     core: Arc<Core>,
     queue: Queue,
-    /// Held by whoever writes.
-    lead: Mutex<()>,
 }
 
+/// Two connections may write if as many are left for those who read.
+const FOR_TWO: u32 = 4;
 /// How long the next group is waited for. A transaction costs some round trips and a sync however few writes are in it.
 const GATHER: Duration = Duration::from_millis(1);
 
 impl Writer {
     pub(super) fn start(core: Arc<Core>, limits: Limits) -> Result<Self> {
-        let queue = Queue::new(crate::entity::Database::Data, limits, GATHER);
-        let shared = Arc::new(Shared { core, queue, lead: Mutex::default() });
+        let lanes = if core.options.max_connections < FOR_TWO { 1 } else { 2 };
+        let queue = Queue::new(crate::entity::Database::Data, limits, GATHER, lanes);
+        let shared = Arc::new(Shared { core, queue });
         let background = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("openwa-writer".to_owned()).spawn(move || {
             while background.queue.wait_for_work() {
-                let _lead = lock(&background.lead);
                 while background.lead() {}
             }
         })?;
         Ok(Writer { shared, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Queues a job and works until it is answered or somebody else is at it.
+    /// Queues a job and works until it is answered or others are at it.
     pub(in crate::db) fn run(&self, job: Box<dyn Job>, answered: &dyn Fn() -> bool) -> Result<()> {
         self.shared.queue.push(job, false)?;
-        let lead = match self.shared.lead.try_lock() {
-            Ok(lead) => lead,
-            Err(TryLockError::Poisoned(lead)) => lead.into_inner(),
-            Err(TryLockError::WouldBlock) => return Ok(()),
-        };
         while !answered() && self.shared.lead() {}
-        drop(lead);
-        // What came meanwhile is the background's: it is asked after the lead is free, so that nothing is left lying.
+        // What came meanwhile is the background's: it is asked after the place is free, so that nothing is left lying.
         self.shared.queue.wake_background_if_needed();
         Ok(())
     }
@@ -75,8 +69,8 @@ impl Writer {
         if let Some(thread) = lock(&self.thread).take() {
             thread.join().map_err(|_| Error::new(Kind::Internal, "the writer thread panicked"))?;
         }
-        // A caller may be at it still.
-        drop(lock(&self.shared.lead));
+        // Callers may be at it still.
+        self.shared.queue.wait_until_done();
         Ok(())
     }
 }
@@ -84,12 +78,7 @@ impl Writer {
 impl Shared {
     /// Takes one group from the queue to its answers. False: there was none.
     fn lead(&self) -> bool {
-        let group = self.queue.take_group();
-        if group.is_empty() {
-            return false;
-        }
-        self.queue.committing(group.len(), || write(&self.core, group));
-        true
+        self.queue.lead(|group| self.queue.committing(group.len(), || write(&self.core, group)))
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn start(file: &SqliteFile, conn: SqliteConn, limits: Limits) -> Result<Self> {
         let checkpointer = (!file.in_memory()).then(Checkpointer::new);
-        let (queue, conn) = (Queue::new(file.database, limits, GATHER), Mutex::new(Some(conn)));
+        let (queue, conn) = (Queue::new(file.database, limits, GATHER, 1), Mutex::new(Some(conn)));
         let shared = Arc::new(Shared { queue, conn, guests: AtomicUsize::new(0), checkpointer });
         if let Some(checkpointer) = &shared.checkpointer {
             let paused = Arc::clone(&shared);
@@ -138,16 +138,13 @@ impl Shared {
 
     /// Takes one group from the queue to its answers. False: there was none.
     fn lead(&self, conn: &SqliteConn) -> bool {
-        let mut group = self.queue.take_group();
-        if group.is_empty() {
-            return false;
-        }
-        let failed = self.queue.committing(group.len(), || commit_group(conn, &mut group).err());
-        self.note_log(conn);
-        for job in &mut group {
-            job.finish(failed.as_ref());
-        }
-        true
+        self.queue.lead(|mut group| {
+            let failed = self.queue.committing(group.len(), || commit_group(conn, &mut group).err());
+            self.note_log(conn);
+            for job in &mut group {
+                job.finish(failed.as_ref());
+            }
+        })
     }
 
     /// Takes the connection between two groups, before any leader that is still to come.
