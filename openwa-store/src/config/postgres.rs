@@ -1,9 +1,11 @@
 //! Where a PostgreSQL server is and how it is used.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::unknown;
@@ -100,29 +102,31 @@ impl Postgres {
     /// # Errors
     /// `InvalidArgument`; the message never shows the URL, which may hold a password.
     pub fn from_url(url: &str) -> Result<Self> {
-        let refuse = |why: String| Error::invalid("data", why);
+        Self::read_url(url, "data")
+    }
+
+    /// Reads a URL that was given as the argument `named`.
+    pub(crate) fn read_url(url: &str, named: &'static str) -> Result<Self> {
+        let refuse = |why: String| Error::invalid(named, why);
         let url = Url::parse(url).map_err(|e| refuse(format!("the PostgreSQL URL cannot be read: {e}")))?;
         if !matches!(url.scheme(), "postgres" | "postgresql") {
             return Err(refuse("a PostgreSQL URL starts with postgres://".to_owned()));
         }
         let plain = |part: &str| {
-            let pairs = format!("x={}", part.replace('+', "%2B"));
-            url::form_urlencoded::parse(pairs.as_bytes())
-                .next()
-                .map(|(_, v)| v.into_owned())
-                .unwrap_or_default()
+            let decoded = percent_decode_str(part).decode_utf8().map(Cow::into_owned);
+            decoded.map_err(|_| refuse("an escape in the PostgreSQL URL is no UTF-8".to_owned()))
         };
         let mut to = Postgres::default();
         if let Some(host) = url.host_str().filter(|h| !h.is_empty()) {
-            to.host = plain(host.trim_matches(['[', ']']));
+            to.host = plain(host.trim_matches(['[', ']']))?;
         }
         to.port = url.port().unwrap_or(to.port);
         if !url.username().is_empty() {
-            to.user = plain(url.username());
+            to.user = plain(url.username())?;
         }
-        to.password = url.password().map(plain);
+        to.password = url.password().map(plain).transpose()?;
         if let Some(database) = url.path().strip_prefix('/').filter(|d| !d.is_empty()) {
-            to.database = plain(database);
+            to.database = plain(database)?;
         }
         for (name, value) in url.query_pairs() {
             let wrong = || refuse(format!("the parameter {name} of the PostgreSQL URL is not understood"));
@@ -130,7 +134,10 @@ impl Postgres {
             let time = || value.parse().map(Duration::from_millis).map_err(|_| wrong());
             match &*name {
                 "host" => to.host = value.into_owned(),
+                "port" => to.port = value.parse().map_err(|_| wrong())?,
                 "schema" => to.schema = value.into_owned(),
+                // What libpq prefers there is not to encrypt.
+                "sslmode" if value == "allow" => to.tls = Tls::Prefer,
                 "tls" | "sslmode" => to.tls = value.parse().map_err(|_| wrong())?,
                 "tls_roots" | "sslrootcert" => to.tls_roots = Some(value.into_owned().into()),
                 "partitioned" => to.partitioned = flag()?,
@@ -191,12 +198,15 @@ mod tests {
         assert_eq!((all.tls, all.schema.as_str()), (Tls::VerifyFull, "s"));
         assert_eq!((all.wait, all.read_timeout), (Duration::ZERO, None));
         assert_eq!(read("postgres://[::1]/x").host, "::1");
+        assert_eq!(read("postgres://u:a&b=c+d@h/x").password.as_deref(), Some("a&b=c+d"));
+        assert_eq!(read("postgres:///x?port=6432&sslmode=allow").port, 6432);
         assert_eq!(read("postgres:///x?host=/run/postgresql").host, "/run/postgresql");
         for bad in [
             "postgres://u:secret@h/d?nosuch=1",
             "postgres://u:secret@h/d?wait=soon",
             "http://u:secret@h",
             "postgres://u:secret@h:port",
+            "postgres://u:secret%ff@h",
         ] {
             let e = Postgres::from_url(bad).unwrap_err();
             assert!(!e.to_string().contains("secret"), "{e}");

@@ -2,7 +2,6 @@
 //!
 //! Rows come as JSON that the server makes, through a cursor and the simple protocol, which every pooler carries.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,7 +9,7 @@ use tokio_postgres::SimpleQueryMessage;
 use url::Url;
 
 use super::{At, Take};
-use crate::config::{Postgres, Tls};
+use crate::config::Postgres;
 use crate::db::{Connector, Line, quoted};
 use crate::error::{Error, Kind, Result};
 use crate::takeover::map::{self, MAPPINGS};
@@ -26,50 +25,10 @@ pub(super) struct Address(Postgres);
 impl Address {
     /// Reads `postgres://user:password@host:port/database?schema=public&sslmode=prefer`.
     pub(super) fn parse(given: &str) -> Result<Self> {
-        let wrong =
-            |what: &str| Error::invalid("source", format!("not the URL of a PostgreSQL database: {what}"));
-        let url = Url::parse(given).map_err(|e| wrong(&e.to_string()))?;
-        let decode = |s: &str| percent(s).ok_or_else(|| wrong("an escape in it is no UTF-8"));
-        let mut to = Postgres::default();
-        if let Some(host) = url.host_str().filter(|h| !h.is_empty()) {
-            to.host = decode(host)?.trim_matches(['[', ']']).to_owned();
-        }
-        to.port = url.port().unwrap_or(to.port);
-        if !url.username().is_empty() {
-            to.user = decode(url.username())?;
-        }
-        to.password = url.password().map(decode).transpose()?;
-        let database = decode(url.path().trim_start_matches('/'))?;
-        if database.is_empty() {
-            return Err(wrong("it names no database"));
-        }
-        to.database = database;
-        for (name, value) in url.query_pairs() {
-            match name.as_ref() {
-                "schema" => to.schema = value.into_owned(),
-                "host" => to.host = value.into_owned(),
-                "port" => to.port = value.parse().map_err(|_| wrong("port is no number"))?,
-                "sslrootcert" => to.tls_roots = Some(PathBuf::from(value.as_ref())),
-                "sslmode" => {
-                    to.tls = match value.as_ref() {
-                        "disable" => Tls::Disable,
-                        "allow" | "prefer" => Tls::Prefer,
-                        "require" => Tls::Require,
-                        "verify-ca" => Tls::VerifyCa,
-                        "verify-full" => Tls::VerifyFull,
-                        _ => {
-                            return Err(wrong(
-                                "sslmode is none of: disable, prefer, require, verify-ca, verify-full",
-                            ));
-                        }
-                    }
-                }
-                other => {
-                    return Err(wrong(&format!(
-                        "{other} is not known; schema, sslmode, sslrootcert, host and port are"
-                    )));
-                }
-            }
+        let to = Postgres::read_url(given, "source")?;
+        let names_one = Url::parse(given).is_ok_and(|url| url.path().len() > 1);
+        if !names_one {
+            return Err(Error::invalid("source", "the URL of a PostgreSQL server names no database"));
         }
         Ok(Address(to))
     }
@@ -78,25 +37,6 @@ impl Address {
     pub(super) fn shown(&self) -> String {
         format!("{:?}, schema {}", self.0, self.0.schema)
     }
-}
-
-fn percent(s: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(s.len());
-    let mut rest = s.as_bytes();
-    while let [first, tail @ ..] = rest {
-        match (first, tail) {
-            (b'%', [a, b, tail @ ..]) => {
-                let digits = [*a, *b];
-                bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
-                rest = tail;
-            }
-            _ => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 pub(super) fn read(address: &Address, take: &mut dyn Take) -> Result<()> {
@@ -269,6 +209,7 @@ struct TableRead {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Tls;
 
     #[test]
     fn a_url_with_everything() {
