@@ -4,7 +4,7 @@
 //! syncs for itself, so where a sync takes longer than the statements of a group, one group of all is faster. That
 //! depends on the server, its disk and the load, so now and then the other way is tried for a moment.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long one way is measured: some dozens of groups.
 const EPOCH: Duration = Duration::from_millis(100);
@@ -16,6 +16,8 @@ const GAIN: f64 = 1.05;
 pub(super) struct Lanes {
     most: usize,
     now: usize,
+    /// Until when the time of groups is counted.
+    counted: Instant,
     /// This epoch's writes, and how long they took.
     writes: usize,
     busy: Duration,
@@ -28,18 +30,33 @@ pub(super) struct Lanes {
 impl Lanes {
     pub(super) fn new(most: usize) -> Self {
         // The first trial comes soon.
-        Lanes { most, now: 1, writes: 0, busy: Duration::ZERO, rate: 0.0, until_trial: Some(1) }
+        let (counted, busy) = (Instant::now(), Duration::ZERO);
+        Lanes { most, now: 1, counted, writes: 0, busy, rate: 0.0, until_trial: Some(1) }
     }
 
     pub(super) fn count(&self) -> usize {
         self.now
     }
 
-    /// `writes` were answered, `busy` after what was noted before them, or after they were begun.
-    pub(super) fn note(&mut self, writes: usize, busy: Duration) {
-        if self.most < 2 {
-            return;
+    /// A group begins, beside which there is no other.
+    pub(super) fn begin(&mut self) {
+        if self.most > 1 {
+            self.counted = Instant::now();
         }
+    }
+
+    /// A group has its answers. `counts`: there were enough writes for two.
+    pub(super) fn end(&mut self, writes: usize, counts: bool) {
+        if self.most > 1 {
+            let before = std::mem::replace(&mut self.counted, Instant::now());
+            if counts {
+                self.note(writes, self.counted - before);
+            }
+        }
+    }
+
+    /// `writes` were answered, `busy` after what was noted before them, or after they were begun.
+    fn note(&mut self, writes: usize, busy: Duration) {
         self.writes += writes;
         self.busy += busy;
         if self.busy < EPOCH {
@@ -48,22 +65,24 @@ impl Lanes {
         let rate = self.writes as f64 / self.busy.as_secs_f64();
         (self.writes, self.busy) = (0, Duration::ZERO);
         match self.until_trial {
-            Some(0) => {
-                self.until_trial = None;
-                self.rate = rate;
-                self.now = 3 - self.now;
-            }
             Some(epochs) => {
-                self.until_trial = Some(epochs - 1);
                 self.rate = rate;
+                self.until_trial = epochs.checked_sub(1);
+                if self.until_trial.is_none() {
+                    self.change();
+                }
             }
             None => {
                 self.until_trial = Some(PERIOD);
                 if rate < self.rate * GAIN {
-                    self.now = 3 - self.now;
+                    self.change();
                 }
             }
         }
+    }
+
+    fn change(&mut self) {
+        self.now = if self.now == 1 { self.most } else { 1 };
     }
 }
 

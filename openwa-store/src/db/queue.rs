@@ -76,8 +76,6 @@ struct State {
     /// Size of the last group.
     last_group: usize,
     lanes: Lanes,
-    /// Until when the time of groups is counted.
-    counted: Instant,
     /// Futures that wait for room.
     waiting: Vec<Waker>,
     background_sleeps: bool,
@@ -116,11 +114,7 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut state = lock(&self.queue.state);
         if self.writes > 0 {
-            let (before, now) = (state.counted, Instant::now());
-            state.counted = now;
-            if self.crowd {
-                state.lanes.note(self.writes, now - before);
-            }
+            state.lanes.end(self.writes, self.crowd);
         }
         state.groups -= 1;
         state.under_way -= self.writes;
@@ -141,7 +135,6 @@ impl Queue {
             under_way: 0,
             last_group: 1,
             lanes: Lanes::new(lanes),
-            counted: Instant::now(),
             waiting: Vec::new(),
             background_sleeps: false,
             closed: false,
@@ -233,7 +226,7 @@ impl Queue {
             return false;
         }
         if state.groups == 0 {
-            state.counted = Instant::now();
+            state.lanes.begin();
         }
         state.groups += 1;
         let mut place = Place { queue: self, writes: 0, ordered: 0, crowd: false };

@@ -19,6 +19,9 @@ use crate::takeover::row::SourceRow;
 const FETCH_BYTES: usize = 2 << 20;
 const FETCH_MOST: usize = 500;
 
+/// What the URL of somebody else's database may say.
+const PARAMETERS: [&str; 5] = ["schema", "sslmode", "sslrootcert", "host", "port"];
+
 /// Where the database is.
 pub(super) struct Address(Postgres);
 
@@ -26,9 +29,16 @@ impl Address {
     /// Reads `postgres://user:password@host:port/database?schema=public&sslmode=prefer`.
     pub(super) fn parse(given: &str) -> Result<Self> {
         let to = Postgres::read_url(given, "source")?;
-        let names_one = Url::parse(given).is_ok_and(|url| url.path().len() > 1);
-        if !names_one {
-            return Err(Error::invalid("source", "the URL of a PostgreSQL server names no database"));
+        let wrong =
+            |what: &str| Error::invalid("source", format!("not the URL of a PostgreSQL database: {what}"));
+        let url = Url::parse(given).map_err(|e| wrong(&e.to_string()))?;
+        if url.path().trim_start_matches('/').is_empty() {
+            return Err(wrong("it names no database"));
+        }
+        // The others say how a store uses its database.
+        if let Some((other, _)) = url.query_pairs().find(|(name, _)| !PARAMETERS.contains(&&**name)) {
+            let known = PARAMETERS.join(", ");
+            return Err(wrong(&format!("{other} is not known; {known} are")));
         }
         Ok(Address(to))
     }
@@ -229,6 +239,7 @@ mod tests {
             "postgres://h/",
             "postgres://h/d?ssl=1",
             "postgres://h/d?sslmode=x",
+            "postgres://h/d?builtin=true",
         ] {
             assert_eq!(Address::parse(bad).err().map(|e| e.kind()), Some(Kind::InvalidArgument), "{bad}");
         }
