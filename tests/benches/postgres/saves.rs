@@ -1,8 +1,10 @@
 //! Writing: one `save` per message, each durable when it is answered.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures::future::join_all;
 use openwa_store::{NewMessage, Ticket};
 use openwa_tests::cluster::Cluster;
 
@@ -39,6 +41,22 @@ fn threads(cluster: &Cluster, messages: &[Sample], count: usize) -> f64 {
     })
 }
 
+/// Callers as a runtime has them: tasks, each of which awaits the answer to one save before it makes the next.
+fn tasks(cluster: &Cluster, messages: &[Sample], count: usize) -> f64 {
+    let bench = Bench::new(cluster, "tasks");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
+    let (bench, next) = (&bench, &Cell::new(0));
+    let caller = async || {
+        while let Some(m) = messages.get(next.replace(next.get() + 1)) {
+            bench.store.messages().save(bench.session, message(m)).await.expect("saved");
+        }
+    };
+    rate(|| {
+        runtime.block_on(join_all((0..count).map(|_| caller())));
+        messages.len()
+    })
+}
+
 fn tickets(cluster: &Cluster, messages: &[Sample], outstanding: usize) -> f64 {
     let bench = Bench::new(cluster, "tickets");
     rate(|| {
@@ -68,7 +86,14 @@ pub fn run(options: &Options, cluster: &Cluster) {
     let few = &messages[..(options.rows / 20).max(1)];
     versus(
         options,
-        "save, 64 callers / multi-row inserts of 500",
+        "save, 64 callers that await / multi-row inserts of 500",
+        0.6,
+        || tasks(cluster, &messages, 64),
+        || by_hand(cluster, &messages, 500),
+    );
+    versus(
+        options,
+        "save, 64 callers that block / multi-row inserts of 500",
         0.6,
         || threads(cluster, &messages, 64),
         || by_hand(cluster, &messages, 500),
@@ -82,7 +107,7 @@ pub fn run(options: &Options, cluster: &Cluster) {
     }
     versus(
         options,
-        "save, 64 callers / one insert each",
+        "save, 64 callers that block / one insert each",
         3.0,
         || threads(cluster, &messages, 64),
         || by_hand(cluster, few, 1),
