@@ -29,7 +29,8 @@ impl Scissors {
 pub fn before(port: u16) -> (u16, Scissors) {
     let scissors = Scissors::default();
     let shared = scissors.clone();
-    (relay::before(port, move |server, client| answer(server, client, &shared)), scissors)
+    let answer = move |server: &TcpStream, client: &TcpStream, (): &()| answer(server, client, &shared);
+    (relay::before(port, relay::pass, answer), scissors)
 }
 
 fn answer(mut server: &TcpStream, mut client: &TcpStream, scissors: &Scissors) -> io::Result<()> {

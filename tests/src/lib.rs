@@ -15,6 +15,7 @@ pub mod openwa;
 pub mod postgres;
 pub mod process;
 pub mod raw;
+pub mod referee;
 pub mod relay;
 pub mod s3;
 pub mod server;

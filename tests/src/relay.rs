@@ -5,15 +5,17 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::spawn;
 
-/// Stands before a port of 127.0.0.1, without encryption, for as long as this process lives. What the client sends is passed
-/// on; `answer` passes on what the server sends, and the line ends with it. Answers his own port.
+/// Stands before a port of 127.0.0.1, without encryption, for as long as this process lives. `ask` passes on what the client
+/// sends, and `answer` what the server sends, with what both know of this connection; the line ends with either. Answers his
+/// own port.
 #[must_use]
-pub fn before(
+pub fn before<T: Default + Send + Sync + 'static>(
     port: u16,
-    answer: impl Fn(&TcpStream, &TcpStream) -> io::Result<()> + Send + Sync + 'static,
+    ask: impl Fn(&TcpStream, &TcpStream, &T) -> io::Result<()> + Send + Sync + 'static,
+    answer: impl Fn(&TcpStream, &TcpStream, &T) -> io::Result<()> + Send + Sync + 'static,
 ) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let (own, answer) = (listener.local_addr().unwrap().port(), Arc::new(answer));
+    let (own, ways) = (listener.local_addr().unwrap().port(), Arc::new((ask, answer)));
     spawn(move || {
         for client in listener.incoming() {
             let (client, server) = (client.unwrap(), TcpStream::connect(("127.0.0.1", port)).unwrap());
@@ -21,17 +23,27 @@ pub fn before(
                 end.set_nodelay(true).unwrap();
             }
             let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            let known = Arc::new(T::default());
             // Either side may end at any time.
+            let (there, shared) = (Arc::clone(&ways), Arc::clone(&known));
             spawn(move || {
-                let _ = io::copy(&mut &from, &mut &to);
+                let _ = (there.0)(&from, &to, &shared);
                 let _ = to.shutdown(Shutdown::Both);
             });
-            let answer = Arc::clone(&answer);
+            let back = Arc::clone(&ways);
             spawn(move || {
-                let _ = answer(&server, &client);
+                let _ = (back.1)(&server, &client, &known);
                 let _ = (client.shutdown(Shutdown::Both), server.shutdown(Shutdown::Both));
             });
         }
     });
     own
+}
+
+/// Passes on whatever comes.
+///
+/// # Errors
+/// When one of the ends is gone.
+pub fn pass(mut from: &TcpStream, mut to: &TcpStream, (): &()) -> io::Result<()> {
+    io::copy(&mut from, &mut to).map(drop)
 }

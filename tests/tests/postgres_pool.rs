@@ -10,9 +10,9 @@ use openwa_store::{AuthEntry, MessageFilter, NewSession, Outcome, Postgres, Sess
 use openwa_tests::bouncer::{Bouncer, Neighbour, POOL};
 use openwa_tests::cluster::{self, Cluster};
 use openwa_tests::conformance::{ALICE, in_threads, incoming, new_session, page_of};
-use openwa_tests::liar;
 use openwa_tests::postgres::{Place, Way, config, disagreements};
 use openwa_tests::process::setting;
+use openwa_tests::{liar, referee};
 use uuid::Uuid;
 
 const TASKS: usize = 32;
@@ -108,6 +108,35 @@ fn every_answer_is_right_beside_a_neighbour_who_leaves_statements_behind() {
     let neighbour = Neighbour::new(Place::bouncer(), &place.database);
     checked_operations(&place);
     assert!(neighbour.stop() > 0, "there was no neighbour");
+}
+
+/// It would answer somebody else what had come by then.
+#[test]
+fn a_pooler_gets_no_request_before_the_last_one_is_answered() {
+    let place = Place::empty(Way::Bouncer);
+    let (port, score) = referee::before(Place::bouncer().port());
+    let server = Postgres { port, ..place.postgres() };
+    checked_operations_at(&place, server.clone());
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open_with(config(server, dir.path())).unwrap();
+    let session = new_session(&store, "again");
+    // The same messages over and over: those that are there are asked for along with the next group.
+    in_threads(TASKS, |_| {
+        for n in 0..50 {
+            store.messages().save(session, incoming(&format!("again-{n}"), "the same")).wait().unwrap();
+        }
+    });
+    // What fails is answered before its request has ended.
+    place.sql().run("ALTER TABLE contacts RENAME TO elsewhere");
+    in_threads(TASKS, |_| {
+        for _ in 0..50 {
+            store.contacts().get(session, ALICE).unwrap_err();
+            assert_eq!(store.messages().count(session, &MessageFilter::default()).unwrap(), 50);
+        }
+    });
+    let requests = score.requests();
+    assert!(requests > 1000, "only {requests} requests");
+    assert_eq!(score.fouls(), 0, "of {requests} requests");
 }
 
 /// What is prepared on one connection to the server is not there on the next, or something else is.

@@ -230,8 +230,26 @@ impl PgConn {
         };
         // A server that goes down says so before the connection ends.
         self.stage.set(if e.kind() == Kind::Unavailable { Stage::Lost } else { next });
+        self.settle();
         self.fault.borrow_mut().get_or_insert_with(|| e.copy());
         e.with("database", Database::Data.name())
+    }
+
+    /// Whether a pooler takes the server away as soon as it has answered what has been asked so far. It counts what has
+    /// come whole: behind a request that has come in part another client would be given its answer.
+    pub(super) fn is_exposed(&self) -> bool {
+        self.stage.get() == Stage::Idle && !self.is_direct()
+    }
+
+    /// After a failure its request may not have ended yet. Waits for that, where the next one would come too early.
+    pub(super) fn settle(&self) {
+        if self.is_exposed()
+            && let Ok(client) = self.client()
+            // So short that it comes whole.
+            && self.wait(client.simple_query("")).is_none()
+        {
+            self.give_up();
+        }
     }
 
     /// The time is over: the server is told to stop, and the connection is not used again.

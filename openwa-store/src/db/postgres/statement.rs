@@ -138,22 +138,29 @@ impl PgConn {
         self.take_all(rows, takers)
     }
 
-    /// The same, and keeps what they did: together with the transaction if it has begun, else each by itself.
+    /// The same, and keeps what they did: together with the transaction if it has begun, else each by itself. Those wait
+    /// for one another behind a pooler, which would give the server away after the first while it passes on the second.
     pub(super) fn rows_of_all_kept(&self, queries: Vec<Query<'_, '_>>) -> Result<()> {
         let (sent, takers) = self.all_outgoing(queries)?;
         let client = self.client()?;
-        let rows = all(sent.into_iter().map(|statement| statement.rows(client)));
-        let (rows, ended) = if self.stage.get() == Stage::Open {
-            self.wait(both(rows, client.batch_execute("COMMIT"))).ok_or_else(|| self.give_up())?
+        let rows = sent.into_iter().map(|statement| statement.rows(client));
+        let answers = if self.stage.get() == Stage::Open {
+            self.wait(both(all(rows), client.batch_execute("COMMIT")))
+        } else if self.is_direct() {
+            self.wait(all(rows)).map(|rows| (rows, Ok(())))
         } else {
-            (self.wait(rows).ok_or_else(|| self.give_up())?, Ok(()))
+            self.wait(one_by_one(rows)).map(|rows| (rows, Ok(())))
         };
+        let (rows, ended) = answers.ok_or_else(|| self.give_up())?;
         let taken = self.take_all(rows, takers);
-        let ended = ended.map_err(|e| self.note(failure::failure(e)));
+        let kept = taken.and(ended.map_err(|e| self.note(failure::failure(e))));
         if !self.is_lost() {
             self.stage.set(Stage::Idle);
+            if kept.is_err() {
+                self.settle();
+            }
         }
-        taken.and(ended)
+        kept
     }
 
     fn all_outgoing<'a, 'e>(
@@ -179,12 +186,19 @@ impl PgConn {
 
     fn hand_over(&self, rows: RowStream, each: &mut dyn FnMut(&dyn Row) -> Result<Flow>) -> Result<()> {
         let mut rows = pin!(rows);
+        let mut done = None;
         while let Some(row) = self.next(&mut rows)? {
-            if each(&row)?.is_break() {
+            done = done.or_else(|| match each(&row) {
+                Ok(Flow::Continue(())) => None,
+                Ok(Flow::Break(())) => Some(Ok(())),
+                Err(e) => Some(Err(e)),
+            });
+            // What is still on its way is read nevertheless where the next request has to wait for it.
+            if done.is_some() && !self.is_exposed() {
                 break;
             }
         }
-        Ok(())
+        done.unwrap_or(Ok(()))
     }
 
     fn next(&self, rows: &mut Pin<&mut RowStream>) -> Result<Option<PgRow>> {
@@ -256,6 +270,18 @@ async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     })
     .await;
     waiting.into_iter().filter_map(|(_, done)| done).collect()
+}
+
+/// All futures, each sent when the one before is done, up to one that fails.
+async fn one_by_one(futures: impl Iterator<Item = impl Future<Output = Rows>>) -> Vec<Rows> {
+    let mut done = Vec::new();
+    for future in futures {
+        done.push(future.await);
+        if done.last().is_some_and(Rows::is_err) {
+            break;
+        }
+    }
+    done
 }
 
 /// Both futures, the first sent before the second.
