@@ -1,7 +1,7 @@
 //! A man in the middle before a pooler, who makes it look like the server itself: he names a process when a connection
 //! is made, and lets the first answer to the question for it be the same.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::TcpStream;
 
 use crate::relay;
@@ -20,32 +20,28 @@ pub fn before(port: u16) -> u16 {
 }
 
 /// Passes messages on, up to the first process that is answered: each has a letter and its length.
-fn lie(mut server: &TcpStream, mut client: &TcpStream) -> io::Result<()> {
+fn lie(server: &TcpStream, mut client: &TcpStream) -> io::Result<()> {
     let mut asked = false;
     loop {
-        let mut head = [0; 5];
-        server.read_exact(&mut head)?;
-        let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]);
-        let mut body = vec![0; length as usize - 4];
-        server.read_exact(&mut body)?;
-        match head[0] {
+        let mut message = relay::message(server, vec![0; 5])?;
+        match message[0] {
             // The process and its secret.
-            b'K' => body[..4].copy_from_slice(&PROCESS.to_be_bytes()),
+            b'K' => message[5..9].copy_from_slice(&PROCESS.to_be_bytes()),
             // The names of the columns.
-            b'T' => asked = body.windows(QUESTION.len()).any(|part| part == QUESTION),
+            b'T' => asked = message.windows(QUESTION.len()).any(|part| part == QUESTION),
             // One column with its length.
             b'D' if asked => {
                 let text = PROCESS.to_string();
-                body.truncate(2);
-                body.extend_from_slice(&u32::try_from(text.len()).unwrap().to_be_bytes());
-                body.extend_from_slice(text.as_bytes());
-                head[1..].copy_from_slice(&u32::try_from(body.len() + 4).unwrap().to_be_bytes());
+                message.truncate(7);
+                message.extend_from_slice(&u32::try_from(text.len()).unwrap().to_be_bytes());
+                message.extend_from_slice(text.as_bytes());
+                let length = u32::try_from(message.len() - 1).unwrap();
+                message[1..5].copy_from_slice(&length.to_be_bytes());
             }
             _ => {}
         }
-        client.write_all(&head)?;
-        client.write_all(&body)?;
-        if asked && head[0] == b'D' {
+        client.write_all(&message)?;
+        if asked && message[0] == b'D' {
             return Ok(());
         }
     }

@@ -3,7 +3,7 @@
 //! what has come whole, and what it has passed on of a request by then is answered to somebody else.
 
 use std::collections::VecDeque;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -40,58 +40,52 @@ struct Game {
     ends: VecDeque<u64>,
 }
 
+impl Game {
+    fn asked(&mut self, letter: u8) {
+        match letter {
+            b'S' | b'Q' => self.ends.push_back(self.parts),
+            b'p' | b'X' => {}
+            _ => self.parts += 1,
+        }
+    }
+
+    /// Whether more had come by now than what is answered. `None`: nobody had asked; that is how a connection begins.
+    fn answered(&mut self) -> Option<bool> {
+        self.ends.pop_front().map(|end| self.parts > end)
+    }
+}
+
 /// Stands before a port of 127.0.0.1, without encryption, for as long as this process lives. Answers his own port.
 #[must_use]
 pub fn before(port: u16) -> (u16, Score) {
     let score = Score::default();
     let shared = score.clone();
-    let asked = |client: &TcpStream, server: &TcpStream, game: &Mutex<Game>| {
-        // The first message has no letter.
-        pass(client, server, &mut [0; 4], |_| {})?;
-        loop {
-            pass(client, server, &mut [0; 5], |message| {
-                let mut game = game.lock().unwrap();
-                match message[0] {
-                    b'S' | b'Q' => {
-                        let parts = game.parts;
-                        game.ends.push_back(parts);
-                    }
-                    b'p' | b'X' => {}
-                    _ => game.parts += 1,
-                }
-            })?;
-        }
+    let answer = move |server: &TcpStream, client: &TcpStream, game: &Mutex<Game>| {
+        answer(server, client, game, &shared)
     };
-    let answered = move |server: &TcpStream, client: &TcpStream, game: &Mutex<Game>| {
-        loop {
-            pass(server, client, &mut [0; 5], |message| {
-                let mut game = game.lock().unwrap();
-                // The first time it is not an answer.
-                if message[0] == b'Z'
-                    && let Some(end) = game.ends.pop_front()
-                {
-                    shared.requests.fetch_add(1, Ordering::Relaxed);
-                    let foul = message[5] == b'I' && game.parts > end;
-                    shared.fouls.fetch_add(foul.into(), Ordering::Relaxed);
-                }
-            })?;
-        }
-    };
-    (relay::before(port, asked, answered), score)
+    (relay::before(port, ask, answer), score)
 }
 
-/// Passes one message on, which begins with `head`: a letter, if it is that long, and the length of what follows.
-fn pass(
-    mut from: &TcpStream,
-    mut to: &TcpStream,
-    head: &mut [u8],
-    see: impl FnOnce(&[u8]),
-) -> io::Result<()> {
-    from.read_exact(head)?;
-    let length = u32::from_be_bytes(*head.last_chunk().unwrap()) as usize - 4;
-    let mut message = head.to_vec();
-    message.resize(head.len() + length, 0);
-    from.read_exact(&mut message[head.len()..])?;
-    see(&message);
-    to.write_all(&message)
+fn ask(client: &TcpStream, mut server: &TcpStream, game: &Mutex<Game>) -> io::Result<()> {
+    // The first message has no letter.
+    server.write_all(&relay::message(client, vec![0; 4])?)?;
+    loop {
+        let message = relay::message(client, vec![0; 5])?;
+        game.lock().unwrap().asked(message[0]);
+        server.write_all(&message)?;
+    }
+}
+
+fn answer(server: &TcpStream, mut client: &TcpStream, game: &Mutex<Game>, score: &Score) -> io::Result<()> {
+    loop {
+        let message = relay::message(server, vec![0; 5])?;
+        if message[0] == b'Z'
+            && let Some(early) = game.lock().unwrap().answered()
+        {
+            score.requests.fetch_add(1, Ordering::Relaxed);
+            let foul = message[5] == b'I' && early;
+            score.fouls.fetch_add(foul.into(), Ordering::Relaxed);
+        }
+        client.write_all(&message)?;
+    }
 }

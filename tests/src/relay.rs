@@ -1,6 +1,6 @@
 //! A line to a server with somebody in the middle.
 
-use std::io;
+use std::io::{self, Read};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::spawn;
@@ -46,4 +46,17 @@ pub fn before<T: Default + Send + Sync + 'static>(
 /// When one of the ends is gone.
 pub fn pass(mut from: &TcpStream, mut to: &TcpStream, (): &()) -> io::Result<()> {
     io::copy(&mut from, &mut to).map(drop)
+}
+
+/// Reads one message of the protocol, which begins with `head`: a letter, if it is that long, and the length of what follows.
+///
+/// # Errors
+/// When the other end is gone.
+pub fn message(mut from: &TcpStream, mut head: Vec<u8>) -> io::Result<Vec<u8>> {
+    from.read_exact(&mut head)?;
+    let length = u32::from_be_bytes(*head.last_chunk().unwrap()) as usize - 4;
+    let begin = head.len();
+    head.resize(begin + length, 0);
+    from.read_exact(&mut head[begin..])?;
+    Ok(head)
 }

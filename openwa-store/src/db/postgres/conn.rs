@@ -242,7 +242,7 @@ impl PgConn {
     }
 
     /// After a failure its request may not have ended yet. Waits for that, where the next one would come too early.
-    pub(super) fn settle(&self) {
+    fn settle(&self) {
         if self.is_exposed()
             && let Ok(client) = self.client()
             // So short that it comes whole.

@@ -144,7 +144,8 @@ impl PgConn {
         let (sent, takers) = self.all_outgoing(queries)?;
         let client = self.client()?;
         let rows = sent.into_iter().map(|statement| statement.rows(client));
-        let answers = if self.stage.get() == Stage::Open {
+        // Behind this it is outside a transaction in any case.
+        let answers = if self.stage.replace(Stage::Idle) == Stage::Open {
             self.wait(both(all(rows), client.batch_execute("COMMIT")))
         } else if self.is_direct() {
             self.wait(all(rows)).map(|rows| (rows, Ok(())))
@@ -153,14 +154,7 @@ impl PgConn {
         };
         let (rows, ended) = answers.ok_or_else(|| self.give_up())?;
         let taken = self.take_all(rows, takers);
-        let kept = taken.and(ended.map_err(|e| self.note(failure::failure(e))));
-        if !self.is_lost() {
-            self.stage.set(Stage::Idle);
-            if kept.is_err() {
-                self.settle();
-            }
-        }
-        kept
+        taken.and(ended.map_err(|e| self.note(failure::failure(e))))
     }
 
     fn all_outgoing<'a, 'e>(
