@@ -93,6 +93,8 @@ kinds! {
     Io = 63, "IO", false;
     /// This build or this engine cannot do that.
     Unsupported = 64, "UNSUPPORTED", false;
+    /// A file of the store is missing, empty or was replaced while others are there; the context names it.
+    FileGone = 65, "FILE_GONE", false;
     /// A defect of this library.
     Internal = 90, "INTERNAL", false;
 }
@@ -228,14 +230,48 @@ impl StdError for Error {
 
 impl From<std::io::Error> for Error {
     fn from(e: std::io::Error) -> Self {
-        use std::io::ErrorKind as E;
-        let kind = match e.kind() {
-            E::NotFound => Kind::NotFound,
-            E::PermissionDenied => Kind::PermissionDenied,
-            E::StorageFull | E::QuotaExceeded | E::FileTooLarge => Kind::DiskFull,
-            _ => Kind::Io,
-        };
-        Error::new(kind, e.to_string()).caused_by(e)
+        let (kind, advice) = of_system(&e);
+        let text = advice.map_or_else(|| e.to_string(), |advice| format!("{e}: {advice}"));
+        Error::new(kind, text).caused_by(e)
+    }
+}
+
+/// What an error of the operating system means to a caller, and what can be done about it.
+pub(crate) fn of_system(e: &std::io::Error) -> (Kind, Option<&'static str>) {
+    use std::io::ErrorKind as E;
+    // Linux, the BSDs and macOS agree on these numbers; Rust has no kind for them.
+    const EIO: i32 = 5;
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    match e.raw_os_error() {
+        Some(EIO) if cfg!(unix) => {
+            let text =
+                "the disk reports an error; look at the system's log, save what is there, replace the disk";
+            return (Kind::Io, Some(text));
+        }
+        Some(EMFILE | ENFILE) if cfg!(unix) => {
+            let text = "no more files can be opened; close some, or raise the limit (`ulimit -n`)";
+            return (Kind::Unavailable, Some(text));
+        }
+        _ => {}
+    }
+    match e.kind() {
+        E::NotFound => (Kind::NotFound, None),
+        E::PermissionDenied => (Kind::PermissionDenied, Some("check owner and mode of file and folder")),
+        E::ReadOnlyFilesystem => {
+            let text = "the file system is mounted read-only, maybe since it found an error; look at the system's log";
+            (Kind::PermissionDenied, Some(text))
+        }
+        E::StorageFull => (Kind::DiskFull, Some("no space, or no room for one more file: free some")),
+        E::QuotaExceeded => {
+            (Kind::DiskFull, Some("the user's quota is used up: free some space, or have it raised"))
+        }
+        E::FileTooLarge => {
+            let text = "the file would be larger than the process (`ulimit -f`) or the file system allows";
+            (Kind::DiskFull, Some(text))
+        }
+        E::OutOfMemory => (Kind::Unavailable, Some("the system is out of memory")),
+        _ => (Kind::Io, None),
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Start with [`Store`].
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod backup;
 mod check;

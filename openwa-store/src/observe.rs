@@ -81,6 +81,12 @@ pub const METRICS: &[Metric] = &[
         &["database"],
         "Times at which a database went out of reach, until it came back.",
     ),
+    metric(
+        CHECKPOINT_FAILURES,
+        "counter",
+        &["database"],
+        "Checkpoints of a SQLite database that failed; each is tried again.",
+    ),
     metric(LOG_WAITING, "gauge", &["log"], "Log rows that wait in memory, when some were written last."),
     metric(
         LOG_DROPPED,
@@ -100,6 +106,7 @@ const RETENTION: &str = "openwa_retention_rows_total";
 const RUNS: &str = "openwa_maintenance_runs_total";
 const RUN_TIME: &str = "openwa_maintenance_seconds";
 const UNAVAILABLE: &str = "openwa_unavailable_total";
+const CHECKPOINT_FAILURES: &str = "openwa_checkpoint_failures_total";
 const LOG_WAITING: &str = "openwa_log_rows_waiting";
 const LOG_DROPPED: &str = "openwa_log_rows_dropped_total";
 
@@ -153,6 +160,13 @@ pub const TRACES: &[Trace] = &[
         level: "info",
         fields: &["database"],
         doc: "It can be reached again.",
+    },
+    Trace {
+        name: "checkpoint failed",
+        kind: "event",
+        level: "warn",
+        fields: &["database", "kind"],
+        doc: "The write-ahead log could not be moved into the SQLite file; said once, until it works again.",
     },
     Trace {
         name: "log rows lost",
@@ -250,6 +264,14 @@ pub(crate) fn maintained(job: &'static str, outcome: &'static str, failed: Optio
     match failed {
         Some(kind) => tracing::warn!(target: "openwa", kind = kind.name(), "maintenance failed"),
         None => tracing::info!(target: "openwa", outcome, "maintenance ended"),
+    }
+}
+
+/// A checkpoint has failed, the first after one that did not if `first`.
+pub(crate) fn checkpoint_failed(database: Database, kind: Kind, first: bool) {
+    counter!(CHECKPOINT_FAILURES, "database" => database.name()).increment(1);
+    if first {
+        tracing::warn!(target: "openwa", database = database.name(), kind = kind.name(), "checkpoint failed");
     }
 }
 

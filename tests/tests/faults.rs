@@ -91,3 +91,55 @@ fn a_full_disk_loses_nothing_and_writing_resumes() {
     assert!(lines.iter().all(|id| kept.contains_key(id)), "an acknowledged row is not there");
     raw::assert_sound(dir.path());
 }
+
+#[test]
+#[cfg(unix)]
+fn nothing_is_acknowledged_into_a_file_that_is_gone() {
+    use openwa_store::{Kind, NewApiKey, NewMessage, NewSession};
+    for name in [
+        "main.sqlite",
+        "main.sqlite-wal",
+        "main.sqlite-shm",
+        "data.sqlite",
+        "data.sqlite-wal",
+        "data.sqlite-shm",
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let session = NewSession { name: "shop-1".into(), ..Default::default() };
+        let id = store.sessions().create(session).wait().unwrap().id;
+        let n = std::cell::Cell::new(0u32);
+        let write = || {
+            n.set(n.get() + 1);
+            if name.starts_with("main") {
+                let key = NewApiKey { name: format!("bot-{}", n.get()).into(), ..Default::default() };
+                store.api_keys().create(key).wait().map(|_| ())
+            } else {
+                let chat = "12025550143@s.whatsapp.net";
+                let message = NewMessage {
+                    wa_message_id: Some(format!("3EB0{:016X}", n.get()).into()),
+                    chat_id: chat.into(),
+                    from_number: chat.into(),
+                    r#type: "text".into(),
+                    ..Default::default()
+                };
+                store.messages().save(id, message).wait().map(|_| ())
+            }
+        };
+        write().unwrap();
+        let (file, aside) = (dir.path().join(name), dir.path().join("aside"));
+
+        std::fs::rename(&file, &aside).unwrap();
+        let error = write().expect_err(name);
+        assert_eq!(error.kind(), Kind::FileGone, "{name}: {error}");
+        assert!(error.to_string().contains("removed") && error.to_string().contains(name), "{error}");
+
+        std::fs::copy(&aside, &file).unwrap();
+        let error = write().expect_err(name);
+        assert_eq!(error.kind(), Kind::FileGone, "{name}: {error}");
+        assert!(error.to_string().contains("replaced"), "{error}");
+
+        std::fs::rename(&aside, &file).unwrap();
+        write().unwrap();
+    }
+}

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use metrics::{Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder};
 use openwa_store::observe::{METRICS, TRACES};
 use openwa_store::{
-    Config, DataDatabase, MaintenanceOptions, NewApiKey, NewApiKeyLog, NewDelivery, NewSession, NewWebhook,
-    PageRequest, Postgres, Store, Uuid,
+    Config, DataDatabase, Kind, MaintenanceOptions, NewApiKey, NewApiKeyLog, NewDelivery, NewSession,
+    NewWebhook, PageRequest, Postgres, Store, Uuid,
 };
 use openwa_tests::cluster::{Cluster, Options, Stop};
 use openwa_tests::conformance::incoming;
@@ -159,6 +159,27 @@ fn a_server_that_goes_and_comes() {
     store.close().unwrap();
 }
 
+/// The log of a database cannot be moved into a file that is not there.
+#[cfg(unix)]
+fn a_checkpoint_that_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let session = NewSession { name: "shop".into(), ..Default::default() };
+    let session = store.sessions().create(session).wait().unwrap().id;
+    let (file, aside) = (dir.path().join("data.sqlite"), dir.path().join("aside"));
+    std::fs::rename(&file, &aside).unwrap();
+    let long = "x".repeat(60_000);
+    let many = (0..200).map(|n| incoming(&format!("L{n}"), &long)).collect();
+    assert_eq!(store.messages().save_many(session, many).wait().unwrap_err().kind(), Kind::FileGone);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !HEARD.lock().unwrap().keys().any(|line| line.contains("checkpoint failed")) {
+        assert!(Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    std::fs::rename(&aside, &file).unwrap();
+    store.close().unwrap();
+}
+
 #[test]
 fn every_name_is_documented_and_nothing_private_is_told() {
     metrics::set_global_recorder(Ears).unwrap();
@@ -174,6 +195,7 @@ fn every_name_is_documented_and_nothing_private_is_told() {
     assert!(runs.iter().any(|run| run.error.is_some()));
     drop(store);
     a_server_that_goes_and_comes();
+    a_checkpoint_that_fails();
 
     let heard = HEARD.lock().unwrap();
     for line in heard.keys() {

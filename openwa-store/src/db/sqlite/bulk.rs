@@ -57,9 +57,7 @@ impl Bulk for SqliteBulk<'_> {
         if !self.conn.is_idle() {
             return Err(Error::new(Kind::Internal, "a transaction is open already"));
         }
-        // Works only outside a transaction.
-        self.conn.batch("PRAGMA foreign_keys=OFF")?;
-        self.conn.begin_write()
+        self.conn.begin_lax()
     }
 
     fn conn(&self) -> Result<&dyn Conn> {
@@ -117,7 +115,7 @@ impl Drop for SqliteBulk<'_> {
             // After an error; the error that brought us here is the one to report.
             let _ = self.conn.run("ROLLBACK");
         }
-        // Fails only with the connection itself.
-        let _ = self.conn.batch("PRAGMA foreign_keys=ON");
+        // If this fails, so does the next transaction.
+        let _ = self.conn.enforce();
     }
 }

@@ -4,7 +4,13 @@
 //! milliseconds. Here a thread of its own does it. It cannot finish while a writer keeps appending, so when the
 //! log has grown long it holds the writer back for the last pages, which are few by then; after that the log
 //! starts over from its beginning and its file is reused instead of growing.
+//!
+//! A checkpoint that fails, on a full or failing disk, loses nothing: the log keeps all its pages until they are in the
+//! file and synced, which takes more than SQLite does by itself (see [`vfs`](super::vfs)). It is tried again, and writes
+//! go on until the log is [far too long](FAR_TOO_LONG); then they are refused, because a log that nothing empties would
+//! fill the disk, and be read for minutes by the next opening.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -12,7 +18,8 @@ use std::time::{Duration, Instant};
 
 use super::{SqliteConn, SqliteFile};
 use crate::db::lock;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
+use crate::observe;
 
 /// Pages in the log from which a checkpoint is worth its sync, to begin with. A longer log saves page writes (a page
 /// that changed ten times is written once), but SQLite syncs the file only in the pass that catches up, so all its
@@ -37,6 +44,8 @@ const FAR_TOO_LONG: u32 = 40_000;
 /// end, and the first writer after it wait for seconds while gigabytes are cut off. About 50 MB, so that the file is
 /// not cut at all, see [`WAL_KEPT_BYTES`](super::WAL_KEPT_BYTES).
 const GOES_ON: u32 = 12_000;
+/// Rest between a checkpoint that failed and the next try.
+const RETRY: Duration = Duration::from_secs(1);
 /// Pages left that are worth holding the writer back for.
 const FEW: u32 = 1000;
 /// How often a checkpoint runs after a writer that goes on, before it stops or holds the writer back.
@@ -60,6 +69,8 @@ struct State {
     worth: AtomicU32,
     /// The length at which the next checkpoint is due.
     due: AtomicU32,
+    /// Why the last checkpoint failed, if it did.
+    failed: Mutex<Option<Error>>,
     wake: Mutex<Wake>,
     signal: Condvar,
 }
@@ -76,6 +87,7 @@ impl Checkpointer {
             pages: AtomicU32::new(0),
             worth: AtomicU32::new(WORTH_IT),
             due: AtomicU32::new(WORTH_IT),
+            failed: Mutex::default(),
             wake: Mutex::default(),
             signal: Condvar::new(),
         });
@@ -121,6 +133,25 @@ impl Checkpointer {
         self.state.pages.load(Ordering::Relaxed) > self.state.worth.load(Ordering::Relaxed) + BEHIND
     }
 
+    /// Why nothing may be written: the log is far too long, and cannot be moved into the file.
+    pub(super) fn refuses(&self) -> Option<Error> {
+        if self.state.pages.load(Ordering::Relaxed) < FAR_TOO_LONG {
+            return None;
+        }
+        let failed = lock(&self.state.failed);
+        let cause = failed.as_ref()?;
+        let text = format!(
+            "the write-ahead log cannot be moved into the database file ({cause}); it is tried again every second"
+        );
+        Some(Error::new(cause.kind(), text).caused_by(cause.copy()))
+    }
+
+    #[cfg(test)]
+    pub(super) fn pretend(&self, pages: u32, failed: Option<Error>) {
+        *lock(&self.state.failed) = failed;
+        self.state.pages.store(pages, Ordering::Relaxed);
+    }
+
     pub(super) fn stop(&self) {
         lock(&self.state.wake).stop = true;
         self.state.signal.notify_one();
@@ -151,6 +182,12 @@ impl State {
                     break;
                 }
             }
+            // After a failure the disk gets some time, however much is written meanwhile.
+            let rest = Instant::now() + if lock(&self.failed).is_some() { RETRY } else { Duration::ZERO };
+            while let Some(left) = rest.checked_duration_since(Instant::now()).filter(|_| !wake.stop) {
+                let (next, _) = self.signal.wait_timeout(wake, left).unwrap_or_else(PoisonError::into_inner);
+                wake = next;
+            }
             if wake.stop {
                 return;
             }
@@ -159,25 +196,33 @@ impl State {
             if asked && self.pages.load(Ordering::Relaxed) < self.worth.load(Ordering::Relaxed) {
                 continue;
             }
-            if conn.is_none() {
-                conn = file.open_checkpointer().ok();
-            }
-            if let Some(conn) = &conn {
-                self.checkpoint(conn, hold_back);
-            }
+            let done = match &conn {
+                Some(conn) => self.checkpoint(conn, hold_back),
+                None => file.open_checkpointer().and_then(|new| self.checkpoint(conn.insert(new), hold_back)),
+            };
+            self.note_outcome(file, done);
         }
     }
 
-    /// Errors are left for the next round: a checkpoint that fails loses nothing.
-    fn checkpoint(&self, conn: &SqliteConn, hold_back: &dyn Fn(&dyn Fn())) {
+    fn note_outcome(&self, file: &SqliteFile, done: Result<()>) {
+        let mut failed = lock(&self.failed);
+        // Another process at it, or a schema that changes, is no failure.
+        let error = done.err().filter(|e| e.kind() != Kind::Busy);
+        if let Some(error) = &error {
+            observe::checkpoint_failed(file.database, error.kind(), failed.is_none());
+        }
+        *failed = error;
+    }
+
+    fn checkpoint(&self, conn: &SqliteConn, hold_back: &dyn Fn(&dyn Fn())) -> Result<()> {
         let mut behind = 0;
         for _ in 0..ROUNDS {
-            let Ok((_, moved)) = conn.checkpoint() else { return };
+            let (_, moved) = conn.checkpoint()?;
             // SQLite answers for the log as it was when it began; the writer has gone on since.
             let pages = self.pages.load(Ordering::Relaxed);
             if moved >= pages && pages < GOES_ON {
                 self.pages.store(0, Ordering::Relaxed);
-                return;
+                return Ok(());
             }
             behind = pages.saturating_sub(moved);
             if behind < FEW {
@@ -186,15 +231,19 @@ impl State {
         }
         let pages = self.pages.load(Ordering::Relaxed);
         if behind < FEW || pages >= FAR_TOO_LONG {
+            let out = Cell::new(Ok(()));
             hold_back(&|| {
                 let start = Instant::now();
-                if conn.checkpoint().is_ok() {
+                out.set(conn.checkpoint().map(|_| {
                     self.pages.store(0, Ordering::Relaxed);
                     self.learn(start.elapsed());
-                }
+                }));
             });
+            return out.into_inner();
         }
+        Ok(())
     }
+
     /// Adapts the length of the log to how long the writer was held back.
     fn learn(&self, held: Duration) {
         let worth = self.worth.load(Ordering::Relaxed);

@@ -6,6 +6,8 @@ mod checkpoint;
 mod copy;
 mod database;
 mod long;
+mod vfs;
+mod watch;
 mod writer;
 
 #[cfg(feature = "backup")]
@@ -24,7 +26,7 @@ use rusqlite::{Connection, OpenFlags, ffi};
 
 use super::{Conn, Dialect, Flow, Ring, Seals};
 use crate::entity;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, of_system};
 use crate::time::TimeText;
 use crate::value::{Row, Value};
 
@@ -125,7 +127,7 @@ impl SqliteFile {
         let conn = self.open(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_EXRESCODE)?;
         conn.conn.busy_handler(None).map_err(|e| failure(&e))?;
         // Only the last connection can leave write-ahead logging.
-        conn.batch("PRAGMA journal_mode=DELETE")
+        conn.journal_mode("delete")
     }
 
     /// Opens the connection that writes, creating the file if it is missing (with mode 0600 on Unix).
@@ -138,25 +140,28 @@ impl SqliteFile {
             create_private(path)?;
         }
         let conn = self.open(flags)?;
-        let synchronous = match self.durability {
-            Durability::Full => "FULL",
-            Durability::Normal => "NORMAL",
+        let (synchronous, means) = match self.durability {
+            Durability::Full => ("FULL", "2"),
+            Durability::Normal => ("NORMAL", "1"),
         };
         // `auto_vacuum` takes effect only while the file is empty, so it comes before the change to write-ahead
         // logging, which writes the first page. Later it would be a write that changes nothing.
         if (&conn as &dyn Conn).integer("SELECT page_count FROM pragma_page_count", &[])? == 0 {
-            conn.batch("PRAGMA auto_vacuum=INCREMENTAL")?;
+            conn.pragma("auto_vacuum", "INCREMENTAL", "2")?;
         }
-        conn.use_wal()?;
+        if !self.in_memory() {
+            conn.use_wal()?;
+        }
         // A statement that deletes many rows journals every page it touches; in memory that costs a copy, in a
         // temporary file it cost a seventh of a retention run.
         conn.batch(&format!(
-            "PRAGMA synchronous={synchronous}; PRAGMA foreign_keys=ON; PRAGMA cache_size=-{WRITER_CACHE_KIB}; \
-             PRAGMA journal_size_limit={WAL_KEPT_BYTES}; PRAGMA temp_store=MEMORY"
+            "PRAGMA cache_size=-{WRITER_CACHE_KIB}; PRAGMA journal_size_limit={WAL_KEPT_BYTES}; PRAGMA temp_store=MEMORY"
         ))?;
+        conn.pragma("synchronous", synchronous, means)?;
+        conn.pragma("foreign_keys", "ON", "1")?;
         if self.seals.ring().given().is_some() {
             // What is written over or deleted leaves no trace in the pages that are written anyway.
-            conn.batch("PRAGMA secure_delete=FAST")?;
+            conn.pragma("secure_delete", "FAST", "2")?;
         }
         conn.conn.wal_hook(Some(remember_wal_pages));
         Ok(conn)
@@ -189,13 +194,20 @@ impl SqliteFile {
         let conn = Connection::open_with_flags(uri.as_str(), flags)
             .map_err(|e| failure(&e).with("path", self.shown()))?;
         conn.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
-        Ok(SqliteConn { conn, file: self.clone(), held: RefCell::default() })
+        Ok(SqliteConn {
+            conn,
+            file: self.clone(),
+            held: RefCell::default(),
+            failed: RefCell::default(),
+            lax: Cell::default(),
+        })
     }
 
     /// Opens the connection that moves pages from the log into the file, beside the writer.
     pub(crate) fn open_checkpointer(&self) -> Result<SqliteConn> {
         let conn = self.open_reader()?;
-        conn.batch("PRAGMA query_only=OFF; PRAGMA synchronous=FULL; PRAGMA cache_size=-64")?;
+        conn.batch("PRAGMA query_only=OFF; PRAGMA cache_size=-64")?;
+        conn.pragma("synchronous", "FULL", "2")?;
         Ok(conn)
     }
 
@@ -231,13 +243,14 @@ impl SqliteFile {
     /// Opens the connection that writes the file anew. The copy is as large as the database, so it goes to a file.
     pub(crate) fn open_rebuilder(&self) -> Result<SqliteConn> {
         let conn = self.open_reader()?;
-        conn.batch("PRAGMA query_only=OFF; PRAGMA synchronous=FULL; PRAGMA temp_store=FILE")?;
+        conn.batch("PRAGMA query_only=OFF; PRAGMA temp_store=FILE")?;
+        conn.pragma("synchronous", "FULL", "2")?;
         Ok(conn)
     }
 
     fn open(&self, flags: OpenFlags) -> Result<SqliteConn> {
         let opened = match &self.path {
-            Some(path) => Connection::open_with_flags(path, flags),
+            Some(path) => Connection::open_with_flags_and_vfs(path, flags, vfs::name()?),
             None => Connection::open_in_memory_with_flags(flags),
         };
         let conn = opened.map_err(|e| failure(&e).with("path", self.shown()))?;
@@ -246,7 +259,13 @@ impl SqliteFile {
         // a value is bound that some partial index might be compared with: at every page of a chat, for half its time.
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(|e| failure(&e))?;
         conn.busy_handler(Some(wait_for_lock)).map_err(|e| failure(&e))?;
-        Ok(SqliteConn { conn, file: self.clone(), held: RefCell::default() })
+        Ok(SqliteConn {
+            conn,
+            file: self.clone(),
+            held: RefCell::default(),
+            failed: RefCell::default(),
+            lax: Cell::default(),
+        })
     }
 }
 
@@ -290,6 +309,10 @@ pub(crate) struct SqliteConn {
     conn: Connection,
     file: SqliteFile,
     held: RefCell<Option<Arc<Ring>>>,
+    /// The last failure: one that ends a transaction is everybody's who shares it.
+    failed: RefCell<Option<Error>>,
+    /// Foreign keys are not enforced.
+    lax: Cell<bool>,
 }
 
 impl SqliteConn {
@@ -298,17 +321,74 @@ impl SqliteConn {
     fn use_wal(&self) -> Result<()> {
         let mut tries = 0;
         loop {
-            match self.batch("PRAGMA journal_mode=WAL") {
+            match self.journal_mode("wal") {
                 Err(e) if e.kind() == Kind::Busy && wait_for_lock(tries) => tries += 1,
                 done => return done,
             }
         }
     }
 
+    /// Changes the journal mode. Where that fails SQLite does not always answer with an error, but with the mode as it is.
+    fn journal_mode(&self, wanted: &str) -> Result<()> {
+        let answer = self.text(&format!("PRAGMA journal_mode={wanted}"))?;
+        if answer == wanted { Ok(()) } else { Err(self.refused("journal_mode", wanted, &answer)) }
+    }
+
+    /// Sets a pragma that a promise rests on, and reads it back: SQLite ignores what it cannot do at the moment, or does not
+    /// know, without an error. `means` is the value as it is read.
+    fn pragma(&self, name: &'static str, value: &str, means: &str) -> Result<()> {
+        self.batch(&format!("PRAGMA {name}={value}"))?;
+        let answer = self.text(&format!("PRAGMA {name}"))?;
+        if answer == means { Ok(()) } else { Err(self.refused(name, value, &answer)) }
+    }
+
+    fn refused(&self, pragma: &'static str, wanted: &str, answer: &str) -> Error {
+        // The call to the system that failed tells why, where there was one.
+        let errno = vfs::take_errno().map(std::io::Error::from_raw_os_error);
+        let (kind, advice) = errno.as_ref().map_or((Kind::Io, None), of_system);
+        let text = "SQLite does not take a setting that this library's promises rest on";
+        let text = advice.map_or_else(|| text.to_owned(), |advice| format!("{text}: {advice}"));
+        Error::new(kind, text)
+            .with("database", self.file.database.name())
+            .with("pragma", format!("{pragma}={wanted}"))
+            .with("answer", answer)
+    }
+
+    /// The one value of a query, as text.
+    fn text(&self, sql: &str) -> Result<String> {
+        let found = (self as &dyn Conn).first(sql, &[], |row| {
+            Ok(match row.get(0) {
+                Value::Text(text) => text.to_owned(),
+                Value::Int(n) => n.to_string(),
+                _ => String::new(),
+            })
+        })?;
+        Ok(found.unwrap_or_default())
+    }
+
     /// Starts a transaction that may write, waiting for other processes.
     pub(crate) fn begin_write(&self) -> Result<()> {
+        self.enforce()?;
         self.held.take();
         self.run("BEGIN IMMEDIATE")
+    }
+
+    /// Starts a transaction in which foreign keys are not enforced; they are again from [`Self::enforce`] on.
+    fn begin_lax(&self) -> Result<()> {
+        // Works only outside a transaction.
+        self.pragma("foreign_keys", "OFF", "0")?;
+        self.lax.set(true);
+        self.held.take();
+        self.run("BEGIN IMMEDIATE")
+    }
+
+    /// Sees to it that foreign keys are enforced. That fails in a transaction that did not end.
+    fn enforce(&self) -> Result<()> {
+        if self.lax.get() {
+            self.pragma("foreign_keys", "ON", "1")?;
+            self.lax.set(false);
+        }
+        Ok(())
     }
 
     /// Starts a transaction that sees one moment.
@@ -366,7 +446,15 @@ impl SqliteConn {
     }
 
     fn failure(&self, e: &rusqlite::Error) -> Error {
-        failure(e).with("database", self.file.database.name())
+        let error = failure(e).with("database", self.file.database.name());
+        self.failed.replace(Some(error.copy()));
+        error
+    }
+
+    /// Why SQLite ended the transaction by itself.
+    pub(crate) fn why_ended(&self) -> Error {
+        let last = self.failed.take();
+        last.unwrap_or_else(|| Error::new(Kind::Internal, "SQLite ended the transaction without an error"))
     }
 
     fn prepare(&self, sql: &str, params: &[Value<'_>]) -> Result<rusqlite::CachedStatement<'_>> {
@@ -488,13 +576,15 @@ impl ToSql for Bound<'_> {
     }
 }
 
-/// What an error of SQLite means to a caller, decided by its extended result code.
+/// What an error of SQLite means to a caller, decided by its extended result code and, where a call to the operating system
+/// failed, by the errno of that.
 fn failure(e: &rusqlite::Error) -> Error {
     let rusqlite::Error::SqliteFailure(code, text) = e else {
         return Error::new(Kind::Internal, format!("SQLite: {e}"));
     };
     let told = || text.clone().unwrap_or_else(|| e.to_string());
-    let kind = match code.extended_code {
+    let errno = vfs::take_errno().map(std::io::Error::from_raw_os_error);
+    let (kind, advice) = match code.extended_code {
         ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY => {
             // The text names table and column: "UNIQUE constraint failed: sessions.name".
             let column = told().rsplit(": ").next().unwrap_or_default().to_owned();
@@ -505,35 +595,50 @@ fn failure(e: &rusqlite::Error) -> Error {
             return Error::new(Kind::NotFound, "the row that this one belongs to does not exist");
         }
         // A file to be deleted was gone, or a lock could not be had: another process closed or opened just now.
-        ffi::SQLITE_IOERR_DELETE_NOENT | ffi::SQLITE_IOERR_RDLOCK => Kind::Busy,
-        // A write beyond the process's file size limit, a full disk that only fsync notices, or one that has no room for
-        // the file that connections share their memory by.
-        ffi::SQLITE_IOERR_WRITE
-        | ffi::SQLITE_IOERR_FSYNC
-        | ffi::SQLITE_IOERR_TRUNCATE
-        | ffi::SQLITE_IOERR_SHMSIZE => Kind::DiskFull,
+        ffi::SQLITE_IOERR_DELETE_NOENT | ffi::SQLITE_IOERR_RDLOCK => (Kind::Busy, None),
         other => match other & 0xff {
-            ffi::SQLITE_FULL => Kind::DiskFull,
-            ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => Kind::Busy,
-            ffi::SQLITE_CORRUPT => Kind::Corrupt,
-            ffi::SQLITE_NOTADB => Kind::ForeignDatabase,
-            ffi::SQLITE_READONLY | ffi::SQLITE_PERM | ffi::SQLITE_AUTH => Kind::PermissionDenied,
-            ffi::SQLITE_CANTOPEN | ffi::SQLITE_IOERR => Kind::Io,
-            ffi::SQLITE_INTERRUPT => Kind::Cancelled,
-            ffi::SQLITE_CONSTRAINT => Kind::InvalidArgument,
-            ffi::SQLITE_TOOBIG => Kind::InvalidArgument,
-            ffi::SQLITE_NOMEM => Kind::Unavailable,
-            _ => Kind::Internal,
+            ffi::SQLITE_FULL => (Kind::DiskFull, None),
+            ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => (Kind::Busy, None),
+            ffi::SQLITE_CORRUPT => (Kind::Corrupt, None),
+            ffi::SQLITE_NOTADB => (Kind::ForeignDatabase, None),
+            ffi::SQLITE_CANTOPEN | ffi::SQLITE_IOERR | ffi::SQLITE_READONLY | ffi::SQLITE_PERM => {
+                let may_not = matches!(other & 0xff, ffi::SQLITE_READONLY | ffi::SQLITE_PERM);
+                match errno.as_ref().map(of_system) {
+                    Some(meant) if meant.0 == Kind::PermissionDenied => meant,
+                    _ if may_not => (Kind::PermissionDenied, None),
+                    // A database that nobody has named is missing, not a row.
+                    Some((Kind::NotFound, _)) => (Kind::FileGone, None),
+                    Some(meant) => meant,
+                    None => (Kind::Io, None),
+                }
+            }
+            ffi::SQLITE_AUTH => (Kind::PermissionDenied, None),
+            ffi::SQLITE_INTERRUPT => (Kind::Cancelled, None),
+            ffi::SQLITE_CONSTRAINT | ffi::SQLITE_TOOBIG => (Kind::InvalidArgument, None),
+            ffi::SQLITE_NOMEM => (Kind::Unavailable, None),
+            _ => (Kind::Internal, None),
         },
     };
-    let advice = match kind {
-        Kind::DiskFull => "no space to write: free some, then try again; nothing acknowledged is lost",
+    let text = match kind {
+        Kind::DiskFull => "the database cannot grow; nothing acknowledged is lost",
         Kind::Busy => "another process holds the database for too long",
         Kind::Corrupt => "the database file is damaged; run `openwa db check`, restore a backup",
         Kind::ForeignDatabase => "this file is not a SQLite database",
         Kind::PermissionDenied => "the database may not be written; check owner and mode of file and folder",
-        Kind::Io => "the database file cannot be opened or read; check path and folder",
+        Kind::FileGone => "the database file, or its folder, is not there",
+        Kind::Unavailable => "the system has no means left to use the database",
+        Kind::Io if code.code == rusqlite::ErrorCode::CannotOpen => "the database file cannot be opened",
+        Kind::Io => "the database file cannot be read or written",
         _ => return Error::new(kind, format!("SQLite: {}", told())),
     };
-    Error::new(kind, advice).with("sqlite", format!("{} ({})", told(), code.extended_code))
+    let full = match (kind, advice) {
+        (Kind::DiskFull, None) => format!("{text}: no space is left, free some, then try again"),
+        (_, Some(advice)) => format!("{text}: {advice}"),
+        (_, None) => text.to_owned(),
+    };
+    let error = Error::new(kind, full).with("sqlite", format!("{} ({})", told(), code.extended_code));
+    match errno {
+        Some(errno) if kind != Kind::Busy => error.with("system", &errno).caused_by(errno),
+        _ => error,
+    }
 }

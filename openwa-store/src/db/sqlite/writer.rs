@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::checkpoint::Checkpointer;
+use super::watch::Watch;
 use super::{SqliteConn, SqliteFile};
 use crate::db::lock;
 use crate::db::queue::{Job, Limits, Queue, closed};
@@ -29,6 +30,7 @@ struct Shared {
     /// Callers of [`Writer::with_conn`] that want the connection between two groups.
     guests: AtomicUsize,
     checkpointer: Option<Checkpointer>,
+    watch: Watch,
 }
 
 /// The writing side of a database.
@@ -41,7 +43,8 @@ impl Writer {
     pub(crate) fn start(file: &SqliteFile, conn: SqliteConn, limits: Limits) -> Result<Self> {
         let checkpointer = (!file.in_memory()).then(Checkpointer::new);
         let (queue, conn) = (Queue::new(file.database, limits, GATHER, 1), Mutex::new(Some(conn)));
-        let shared = Arc::new(Shared { queue, conn, guests: AtomicUsize::new(0), checkpointer });
+        let (guests, watch) = (AtomicUsize::new(0), Watch::over(file));
+        let shared = Arc::new(Shared { queue, conn, guests, checkpointer, watch });
         if let Some(checkpointer) = &shared.checkpointer {
             let paused = Arc::clone(&shared);
             checkpointer.start(file, move |work| {
@@ -89,12 +92,12 @@ impl Writer {
         let guard = self.shared.enter();
         let out = match guard.as_ref() {
             Some(conn) => {
-                let out = f(conn);
+                let out = self.shared.writable().and_then(|()| f(conn));
                 if !conn.is_idle() {
                     let _ = conn.run("ROLLBACK");
                 }
-                self.shared.note_log(conn);
-                out
+                let written = self.shared.note_log(conn);
+                if written { out.and_then(|out| self.shared.watch.check().map(|()| out)) } else { out }
             }
             None => Err(closed()),
         };
@@ -139,7 +142,10 @@ impl Shared {
     /// Takes one group from the queue to its answers. False: there was none.
     fn lead(&self, conn: &SqliteConn) -> bool {
         self.queue.lead(|mut group| {
-            let failed = self.queue.committing(group.len(), || commit_group(conn, &mut group).err());
+            let failed = self.queue.committing(group.len(), || {
+                let done = self.writable().and_then(|()| commit_group(conn, &mut group));
+                done.and_then(|()| self.watch.check()).err()
+            });
             self.note_log(conn);
             for job in &mut group {
                 job.finish(failed.as_ref());
@@ -160,10 +166,18 @@ impl Shared {
         self.queue.wake_background_if_needed();
     }
 
-    fn note_log(&self, conn: &SqliteConn) {
-        if let (Some(checkpointer), Some(pages)) = (&self.checkpointer, conn.take_wal_pages()) {
+    /// Whether the disk takes what is written.
+    fn writable(&self) -> Result<()> {
+        self.checkpointer.as_ref().and_then(Checkpointer::refuses).map_or(Ok(()), Err)
+    }
+
+    /// Tells the checkpointer how long the log is. False: nothing was written.
+    fn note_log(&self, conn: &SqliteConn) -> bool {
+        let pages = conn.take_wal_pages();
+        if let (Some(checkpointer), Some(pages)) = (&self.checkpointer, pages) {
             checkpointer.note(pages);
         }
+        pages.is_some()
     }
 }
 
@@ -217,11 +231,37 @@ fn run_apart(conn: &SqliteConn, group: &mut [Box<dyn Job>]) -> Result<()> {
 
 /// Some errors (a full disk, for one) end the whole transaction; then nobody's work is in it any more.
 fn still_open(conn: &SqliteConn) -> Result<()> {
-    if conn.is_idle() {
-        return Err(Error::new(
-            Kind::DiskFull,
-            "the database could not be written, so nothing of this commit was; nothing acknowledged is lost",
-        ));
+    if conn.is_idle() { Err(conn.why_ended()) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::{Durability, Seals};
+    use crate::entity::Database;
+
+    #[test]
+    fn what_cannot_be_moved_into_the_file_is_not_written_without_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = Some(dir.path().join("data.sqlite"));
+        let file = SqliteFile {
+            database: Database::Data,
+            path,
+            durability: Durability::Full,
+            trace: None,
+            seals: Seals::new(None),
+        };
+        let limits = Limits { queue: 1, group: 1 };
+        let writer = Writer::start(&file, file.open_writer().unwrap(), limits).unwrap();
+        let checkpointer = writer.shared.checkpointer.as_ref().unwrap();
+        checkpointer.pretend(u32::MAX, None);
+        writer.with_conn(|_| Ok(())).unwrap();
+        checkpointer.pretend(u32::MAX, Some(Error::new(Kind::Io, "the disk reports an error")));
+        let error = writer.with_conn(|_| Ok(())).unwrap_err();
+        assert_eq!(error.kind(), Kind::Io);
+        assert!(error.to_string().contains("tried again every second"), "{error}");
+        checkpointer.pretend(0, None);
+        writer.with_conn(|conn| conn.run("CREATE TABLE t (id INTEGER)")).unwrap();
+        writer.close().unwrap();
     }
-    Ok(())
 }
