@@ -157,6 +157,7 @@ fn exit_of(kind: Kind) -> Exit {
         | Kind::ForeignDatabase
         | Kind::Unreadable
         | Kind::Corrupt
+        | Kind::FileGone
         | Kind::InvalidData => Exit::Unusable,
         Kind::PermissionDenied | Kind::Io => Exit::Files,
         kind if kind.retryable() => Exit::TryAgain,
@@ -174,6 +175,7 @@ fn hint_for(kind: Kind) -> &'static str {
             "set OPENWA_STORE_KEY or OPENWA_STORE_KEY_FILE; if the key is lost for good, see `openwa secrets forget`"
         }
         Kind::Corrupt => "restore a backup; `openwa db check` tells what is damaged",
+        Kind::FileGone => "put the file back, or restore a backup",
         Kind::Busy => "another process holds the database; try again",
         Kind::DiskFull => "make room on the disk, then try again: nothing that was acknowledged is lost",
         Kind::PermissionDenied => "give yourself the right to it, or another folder with --dir",

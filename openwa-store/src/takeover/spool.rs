@@ -9,9 +9,10 @@ use std::io::{self, Read};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
+use crate::db::{meaning, vfs_name};
 use crate::entity::{Message, OpenwaExtra, TABLES, Table};
 use crate::error::{Error, Kind, Result};
 use crate::time::Timestamp;
@@ -73,17 +74,17 @@ pub(super) struct Spool {
 }
 
 fn failed(e: rusqlite::Error) -> Error {
-    let kind = match e.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DiskFull) => Kind::DiskFull,
-        _ => Kind::Io,
-    };
-    Error::new(kind, format!("the temporary database of the takeover failed: {e}")).caused_by(e)
+    let meant = e.sqlite_error().map(meaning);
+    let (kind, advice) = meant.map_or((Kind::Io, None), |m| (m.kind, m.advice));
+    let advice = advice.map_or_else(String::new, |advice| format!(": {advice}"));
+    Error::new(kind, format!("the temporary database of the takeover failed: {e}{advice}")).caused_by(e)
 }
 
 impl Spool {
     pub(super) fn new(keep: bool) -> Result<Self> {
+        let vfs = vfs_name()?;
         let make = || {
-            let conn = Connection::open("")?;
+            let conn = Connection::open_with_flags_and_vfs("", OpenFlags::default(), vfs)?;
             conn.execute_batch(
                 "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=-16000;
                  CREATE TABLE stored (key TEXT PRIMARY KEY, id TEXT, session TEXT, rest TEXT, value BLOB);

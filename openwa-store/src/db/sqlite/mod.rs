@@ -5,6 +5,7 @@ mod checkpoint;
 #[cfg(feature = "backup")]
 mod copy;
 mod database;
+mod failure;
 mod long;
 mod vfs;
 mod watch;
@@ -13,6 +14,8 @@ mod writer;
 #[cfg(feature = "backup")]
 pub(crate) use copy::Frozen;
 pub(crate) use database::Sqlite;
+pub(crate) use failure::meaning;
+pub(crate) use vfs::name as vfs_name;
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
@@ -22,8 +25,9 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags, ffi};
+use rusqlite::{Connection, OpenFlags};
 
+use self::failure::failure;
 use super::{Conn, Dialect, Flow, Ring, Seals};
 use crate::entity;
 use crate::error::{Error, Kind, Result, of_system};
@@ -573,72 +577,5 @@ impl ToSql for Bound<'_> {
             Bound::Time(t) => ValueRef::Text(t.as_str().as_bytes()),
             Bound::Uuid(u) => ValueRef::Text(u),
         }))
-    }
-}
-
-/// What an error of SQLite means to a caller, decided by its extended result code and, where a call to the operating system
-/// failed, by the errno of that.
-fn failure(e: &rusqlite::Error) -> Error {
-    let rusqlite::Error::SqliteFailure(code, text) = e else {
-        return Error::new(Kind::Internal, format!("SQLite: {e}"));
-    };
-    let told = || text.clone().unwrap_or_else(|| e.to_string());
-    let errno = vfs::take_errno().map(std::io::Error::from_raw_os_error);
-    let (kind, advice) = match code.extended_code {
-        ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY => {
-            // The text names table and column: "UNIQUE constraint failed: sessions.name".
-            let column = told().rsplit(": ").next().unwrap_or_default().to_owned();
-            return Error::new(Kind::AlreadyExists, format!("a row with this {column} exists already"))
-                .with("column", column);
-        }
-        ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
-            return Error::new(Kind::NotFound, "the row that this one belongs to does not exist");
-        }
-        // A file to be deleted was gone, or a lock could not be had: another process closed or opened just now.
-        ffi::SQLITE_IOERR_DELETE_NOENT | ffi::SQLITE_IOERR_RDLOCK => (Kind::Busy, None),
-        other => match other & 0xff {
-            ffi::SQLITE_FULL => (Kind::DiskFull, None),
-            ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => (Kind::Busy, None),
-            ffi::SQLITE_CORRUPT => (Kind::Corrupt, None),
-            ffi::SQLITE_NOTADB => (Kind::ForeignDatabase, None),
-            ffi::SQLITE_CANTOPEN | ffi::SQLITE_IOERR | ffi::SQLITE_READONLY | ffi::SQLITE_PERM => {
-                let may_not = matches!(other & 0xff, ffi::SQLITE_READONLY | ffi::SQLITE_PERM);
-                match errno.as_ref().map(of_system) {
-                    Some(meant) if meant.0 == Kind::PermissionDenied => meant,
-                    _ if may_not => (Kind::PermissionDenied, None),
-                    // A database that nobody has named is missing, not a row.
-                    Some((Kind::NotFound, _)) => (Kind::FileGone, None),
-                    Some(meant) => meant,
-                    None => (Kind::Io, None),
-                }
-            }
-            ffi::SQLITE_AUTH => (Kind::PermissionDenied, None),
-            ffi::SQLITE_INTERRUPT => (Kind::Cancelled, None),
-            ffi::SQLITE_CONSTRAINT | ffi::SQLITE_TOOBIG => (Kind::InvalidArgument, None),
-            ffi::SQLITE_NOMEM => (Kind::Unavailable, None),
-            _ => (Kind::Internal, None),
-        },
-    };
-    let text = match kind {
-        Kind::DiskFull => "the database cannot grow; nothing acknowledged is lost",
-        Kind::Busy => "another process holds the database for too long",
-        Kind::Corrupt => "the database file is damaged; run `openwa db check`, restore a backup",
-        Kind::ForeignDatabase => "this file is not a SQLite database",
-        Kind::PermissionDenied => "the database may not be written; check owner and mode of file and folder",
-        Kind::FileGone => "the database file, or its folder, is not there",
-        Kind::Unavailable => "the system has no means left to use the database",
-        Kind::Io if code.code == rusqlite::ErrorCode::CannotOpen => "the database file cannot be opened",
-        Kind::Io => "the database file cannot be read or written",
-        _ => return Error::new(kind, format!("SQLite: {}", told())),
-    };
-    let full = match (kind, advice) {
-        (Kind::DiskFull, None) => format!("{text}: no space is left, free some, then try again"),
-        (_, Some(advice)) => format!("{text}: {advice}"),
-        (_, None) => text.to_owned(),
-    };
-    let error = Error::new(kind, full).with("sqlite", format!("{} ({})", told(), code.extended_code));
-    match errno {
-        Some(errno) if kind != Kind::Busy => error.with("system", &errno).caused_by(errno),
-        _ => error,
     }
 }

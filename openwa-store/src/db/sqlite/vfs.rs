@@ -42,7 +42,7 @@ pub(super) fn take_errno() -> Option<i32> {
 }
 
 /// The name of the VFS, which is registered on the first call.
-pub(super) fn name() -> Result<&'static CStr> {
+pub(crate) fn name() -> Result<&'static CStr> {
     static REGISTERED: OnceLock<bool> = OnceLock::new();
     if *REGISTERED.get_or_init(register) {
         return Ok(NAME);

@@ -17,6 +17,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{At, Take};
+use crate::db::{meaning, vfs_name};
 use crate::error::{Error, Kind, Result};
 use crate::takeover::map::{self, MAPPINGS};
 use crate::takeover::row::{Cell, SourceRow};
@@ -26,16 +27,16 @@ use crate::text::Text;
 const COPIES: u32 = 3;
 
 fn failed(e: rusqlite::Error) -> Error {
-    let kind = match e.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => Kind::Busy,
-        Some(rusqlite::ErrorCode::PermissionDenied | rusqlite::ErrorCode::CannotOpen) => {
-            Kind::PermissionDenied
-        }
-        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => Kind::Corrupt,
-        Some(rusqlite::ErrorCode::DiskFull) => Kind::DiskFull,
-        _ => Kind::Io,
+    let meant = e.sqlite_error().map(meaning);
+    let (kind, advice) = match meant.map(|m| (m.kind, m.advice)) {
+        // A file that is no database was one to its owner.
+        Some((Kind::ForeignDatabase, advice)) => (Kind::Corrupt, advice),
+        Some((Kind::FileGone, advice)) => (Kind::NotFound, advice),
+        Some(meant) => meant,
+        None => (Kind::Io, None),
     };
-    Error::new(kind, format!("the source cannot be read: {e}")).caused_by(e)
+    let advice = advice.map_or_else(String::new, |advice| format!(": {advice}"));
+    Error::new(kind, format!("the source cannot be read: {e}{advice}")).caused_by(e)
 }
 
 /// Makes sure that it is one of OpenWA's.
@@ -144,18 +145,21 @@ impl Opened {
             header[18] == 2 || header[19] == 2
         };
         let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let open = |path: &Path, flags| {
+            Connection::open_with_flags_and_vfs(path, flags, vfs_name()?).map_err(failed)
+        };
         let opened = if !journals(path).is_empty() {
             let copy = Copied::of(path)?;
-            let opened = Opened { conn: Connection::open(copy.file()).map_err(failed)?, fixed: None };
+            let opened = Opened { conn: open(&copy.file(), OpenFlags::default())?, fixed: None };
             // Once SQLite has all its files open, they need no name: so they are gone even if this is killed.
             opened.begin()?;
             return Ok(opened);
         } else if wal_mode {
             let fixed = Some((path.to_owned(), stamp(path)?));
-            let conn = Connection::open_with_flags(uri(path)?, read_only).map_err(failed)?;
+            let conn = open(Path::new(&uri(path)?), read_only)?;
             Opened { conn, fixed }
         } else {
-            let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(failed)?;
+            let conn = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
             Opened { conn, fixed: None }
         };
         opened.begin()?;
