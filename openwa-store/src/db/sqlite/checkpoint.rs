@@ -7,8 +7,8 @@
 //!
 //! A checkpoint that fails, on a full or failing disk, loses nothing: the log keeps all its pages until they are in the
 //! file and synced, which takes more than SQLite does by itself (see [`vfs`](super::vfs)). It is tried again, and writes
-//! go on until the log is [far too long](FAR_TOO_LONG); then they are refused, because a log that nothing empties would
-//! fill the disk, and be read for minutes by the next opening.
+//! go on until the log has [enough](ENOUGH); then they are refused, because a log that nothing empties takes what is left
+//! of the disk, and is read by the next opening.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -44,8 +44,10 @@ const FAR_TOO_LONG: u32 = 40_000;
 /// end, and the first writer after it wait for seconds while gigabytes are cut off. About 50 MB, so that the file is
 /// not cut at all, see [`WAL_KEPT_BYTES`](super::WAL_KEPT_BYTES).
 const GOES_ON: u32 = 12_000;
-/// Rest between a checkpoint that failed and the next try.
-const RETRY: Duration = Duration::from_secs(1);
+/// Rest between a checkpoint that failed and the next try, which copies the whole log.
+const RETRY: Duration = Duration::from_millis(250);
+/// Pages in the log from which nothing is written while checkpoints fail, about 25 MB.
+const ENOUGH: u32 = 6000;
 /// Pages left that are worth holding the writer back for.
 const FEW: u32 = 1000;
 /// How often a checkpoint runs after a writer that goes on, before it stops or holds the writer back.
@@ -135,13 +137,13 @@ impl Checkpointer {
 
     /// Why nothing may be written: the log is far too long, and cannot be moved into the file.
     pub(super) fn refuses(&self) -> Option<Error> {
-        if self.state.pages.load(Ordering::Relaxed) < FAR_TOO_LONG {
+        if self.state.pages.load(Ordering::Relaxed) < ENOUGH {
             return None;
         }
         let failed = lock(&self.state.failed);
         let cause = failed.as_ref()?;
         let text = format!(
-            "the write-ahead log cannot be moved into the database file ({cause}); it is tried again every second"
+            "the write-ahead log cannot be moved into the database file ({cause}); it is tried again four times a second"
         );
         Some(Error::new(cause.kind(), text).caused_by(cause.copy()))
     }

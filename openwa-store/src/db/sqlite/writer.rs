@@ -259,7 +259,7 @@ mod tests {
         checkpointer.pretend(u32::MAX, Some(Error::new(Kind::Io, "the disk reports an error")));
         let error = writer.with_conn(|_| Ok(())).unwrap_err();
         assert_eq!(error.kind(), Kind::Io);
-        assert!(error.to_string().contains("tried again every second"), "{error}");
+        assert!(error.to_string().contains("tried again"), "{error}");
         checkpointer.pretend(0, None);
         writer.with_conn(|conn| conn.run("CREATE TABLE t (id INTEGER)")).unwrap();
         writer.close().unwrap();
