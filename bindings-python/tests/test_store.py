@@ -276,6 +276,7 @@ def test_fixtures_replay_through_the_command(tmp_path: Path) -> None:
         command = [sys.executable, "-X", "dev", "-W", "error", "-m", "openwa_store", "--dir", str(tmp_path), *args]
         return subprocess.run(command, capture_output=True, text=True, timeout=120)
 
+    assert run("init").returncode == 0
     done = run("replay", str(SHARED / "fixtures" / "neonize-small.jsonl"))
     assert (done.returncode, done.stderr) == (0, ""), done
     with openwa_store.open_store(tmp_path) as store:

@@ -92,6 +92,7 @@ fn every_command_works_on_postgresql() {
         let document = openwa.path("export.json");
         openwa.says(&["export", &document], "Written");
         let copy = openwa.path("copy");
+        openwa.ok(&["--dir", &copy, "--data", "data.sqlite", "init"]);
         openwa.ok(&["--dir", &copy, "--data", "data.sqlite", "import", &document]);
         openwa.says(&["--dir", &copy, "--data", "data.sqlite", "messages", session], "@");
         let moved = openwa.path("moved.sqlite");
@@ -112,6 +113,7 @@ fn every_command_works_on_postgresql() {
 fn the_status_of_many_messages_is_a_good_estimate() {
     for way in [Way::Partitioned, Way::Plain] {
         let openwa = Openwa::new(way);
+        openwa.ok(&["init"]);
         openwa.ok(&["replay", &fixture("wwebjs-small.jsonl")]);
         // One message a minute, up to now: 1,440 a day.
         openwa.place.sql().run(

@@ -1,4 +1,4 @@
-use crate::Text;
+use crate::{Store, Text};
 use clap::Args;
 use serde_json::json;
 
@@ -16,7 +16,7 @@ pub struct Init {}
 
 impl Init {
     pub fn run(&self, options: &Options, out: &mut Output) -> Result<Exit> {
-        let store = options.open_or_make()?;
+        let store = Store::open_with(options.store_config()?)?;
         let (main, data) = (store.database(Database::Main).shown(), store.database(Database::Data).shown());
         store.close()?;
         if out.is_json() {

@@ -52,7 +52,7 @@ impl Migrate {
             ));
         }
         let from = Options::open_existing(from)?;
-        let to = Store::open_with(to)?;
+        let to = Store::open_moving(to)?;
         let how = MigrateOptions { main: self.main, replace: self.replace };
         let report = metered("migrate", |tell| from.migrate_to(&to, &how, Some(tell)))?;
         to.close()?;

@@ -100,20 +100,21 @@ impl Options {
     }
 
     pub fn open_existing(config: Config) -> Result<Store> {
-        for path in [config.main_path(), config.data_path()].into_iter().flatten() {
-            if !path.exists() {
-                return Err(Failure::not_found(
-                    format!("there is no store: {} is missing", path.display()),
-                    "give its folder with --dir, or make a new store with `openwa init`",
-                ));
+        let files: Vec<PathBuf> = [config.main_path(), config.data_path()].into_iter().flatten().collect();
+        let mut missing = Vec::new();
+        for path in &files {
+            if !is_there(path)? {
+                missing.push(path.display().to_string());
             }
         }
+        // If some are missing beside others, opening says which.
+        if missing.len() == files.len() {
+            return Err(Failure::not_found(
+                format!("there is no store: {} is missing", missing.join(" and ")),
+                "give its folder with --dir, or make a new store with `openwa init`",
+            ));
+        }
         Ok(Store::open_with(config)?)
-    }
-
-    /// Opens the store, and makes it if it is missing.
-    pub fn open_or_make(&self) -> Result<Store> {
-        Ok(Store::open_with(self.store_config()?)?)
     }
 }
 
@@ -130,6 +131,11 @@ pub fn session(store: &Store, wanted: &str) -> Result<Session> {
             "`openwa sessions list` shows the sessions of the store",
         )),
     }
+}
+
+/// Whether a file is there. That it may not be looked at is an error.
+pub fn is_there(path: &Path) -> Result<bool> {
+    path.try_exists().map_err(|e| unreadable(path, e))
 }
 
 /// Opens a file that the user named; its name is in the error.

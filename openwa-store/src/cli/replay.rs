@@ -47,7 +47,7 @@ const COLUMNS: &[Column] = &[
 
 impl Replay {
     pub fn run(&self, options: &Options, out: &mut Output) -> Result<Exit> {
-        let store = options.open_or_make()?;
+        let store = options.open()?;
         let mut bad_lines = 0;
         for log in &self.logs {
             let report = replay_log(&store, log)?;

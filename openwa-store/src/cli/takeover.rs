@@ -11,7 +11,7 @@ use serde_json::json;
 use super::exit::{Exit, Result};
 use super::json::{Object, array};
 use super::meter::Meter;
-use super::options::Options;
+use super::options::{Options, is_there};
 use super::output::Output;
 use super::table::{Column, Table};
 
@@ -51,8 +51,9 @@ impl Takeover {
             session: self.session.as_deref().map(Text::from),
         };
         // A plan makes no store.
-        let there = options.store_config()?.data_path().is_none_or(|path| path.exists());
-        let store = if self.plan && !there { Store::in_memory()? } else { options.open_or_make()? };
+        let path = options.store_config()?.data_path();
+        let there = path.map_or(Ok(true), |path| is_there(&path))?;
+        let store = if self.plan && !there { Store::in_memory()? } else { options.open()? };
         let report = metered(|tell| store.takeover(&self.sources, &how, Some(tell)))?;
         store.close()?;
         if out.is_json() {

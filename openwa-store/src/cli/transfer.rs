@@ -107,10 +107,9 @@ impl Export {
 impl Import {
     pub fn run(&self, options: &Options, out: &mut Output) -> Result<Exit> {
         if !self.file.exists() {
-            // Said before a store is made for it.
             return Err(Failure::not_found(format!("there is no file {}", self.file.display()), ""));
         }
-        let store = options.open_or_make()?;
+        let store = options.open()?;
         let how = ImportOptions {
             mode: if self.merge { Mode::Merge } else { Mode::Replace },
             missing: if self.clear_missing { Missing::Clear } else { Missing::Keep },

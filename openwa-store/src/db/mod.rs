@@ -23,10 +23,10 @@ pub(crate) use postgres::{Connector, FIRST_MONTH, Line, Postgres, Prepare, Setup
 pub(crate) use postgres::{Output, Programs, reason, run, version};
 pub(crate) use queue::Limits;
 pub(crate) use seals::{Ring, SealState, Seals};
-pub use sqlite::{Durability, Trace};
 #[cfg(feature = "backup")]
-pub(crate) use sqlite::{Frozen, turn_in_folder};
-pub(crate) use sqlite::{Sqlite, SqliteConn, SqliteFile, meaning, vfs_name};
+pub(crate) use sqlite::Frozen;
+pub use sqlite::{Durability, Trace};
+pub(crate) use sqlite::{Sqlite, SqliteConn, SqliteFile, meaning, turn_in_folder, vfs_name};
 pub(crate) use ticket::Sharable;
 pub use ticket::{Pending, Ticket, Writing};
 

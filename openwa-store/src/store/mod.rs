@@ -16,6 +16,7 @@ mod messages;
 pub mod migrations;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod presence;
 mod secrets;
 mod sessions;
 mod storage;
@@ -162,19 +163,38 @@ impl Store {
         Self::open_with(Config::in_memory())
     }
 
-    /// Opens a store and brings its databases to this library's version.
+    /// Opens a store and brings its databases to this library's version. In a folder that has none of its files it makes
+    /// a new one.
     ///
     /// # Errors
-    /// `ForeignDatabase`, `SchemaTooNew`, `SchemaChanged`, `PermissionDenied`, `Corrupt`, `Io`, `DiskFull`, each
-    /// with the path in its context; `WrongStoreKey`.
+    /// `FileGone` when a file of the store is missing or empty beside others of it, `ForeignDatabase`, `SchemaTooNew`,
+    /// `SchemaChanged`, `PermissionDenied`, `Corrupt`, `Io`, `DiskFull`, each with the path in its context;
+    /// `WrongStoreKey`.
     pub fn open_with(config: Config) -> Result<Self> {
+        Self::open_parts(config, false)
+    }
+
+    /// Opens the store that another one is moved to: its Data database is new, its Main one may be there.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
+    pub(crate) fn open_moving(config: Config) -> Result<Self> {
+        Self::open_parts(config, true)
+    }
+
+    fn open_parts(config: Config, moving: bool) -> Result<Self> {
+        presence::refuse_missing_parts(&config, moving).map_err(|e| e.during("open"))?;
         let (ids, lately) = (Ids::new()?, Lately::default());
         let env = Arc::new(Env { ids, config, lately, taken_over: AtomicU8::new(UNKNOWN) });
-        let main = open_sqlite(&env, entity::Database::Main)?;
-        let data = match &env.config.data {
-            DataDatabase::Sqlite | DataDatabase::SqliteFile(_) => open_sqlite(&env, entity::Database::Data)?,
+        let main = || open_sqlite(&env, entity::Database::Main);
+        let (data, main) = match &env.config.data {
+            DataDatabase::Sqlite | DataDatabase::SqliteFile(_) => {
+                // In this order, see `presence`.
+                (open_sqlite(&env, entity::Database::Data)?, main()?)
+            }
             #[cfg(feature = "postgres")]
-            DataDatabase::Postgres(options) => postgres::open(&env, options)?,
+            DataDatabase::Postgres(options) => {
+                let main = main()?;
+                (postgres::open(&env, options)?, main)
+            }
         };
         let authorizer = Authorizer::new(Arc::clone(&main), Arc::clone(&env));
         let keeper = Some(Arc::new(Keeper::new()));

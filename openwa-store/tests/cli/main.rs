@@ -74,7 +74,7 @@ fn the_environment_wins_over_the_settings_file() {
     openwa.ok(&["--config", &settings, "init"]);
     assert!(Path::new(&openwa.path("store/from-file.sqlite")).exists());
     let both = openwa
-        .command(&["--config", &settings, "init", "--json"])
+        .command(&["--dir", &openwa.path("other"), "--config", &settings, "init", "--json"])
         .env("DATABASE_NAME", "env.sqlite")
         .output();
     let both: Value = serde_json::from_slice(&both.unwrap().stdout).unwrap();
@@ -93,7 +93,7 @@ fn a_log_is_replayed_from_standard_input_gzip_and_zstandard() {
     let gzip = gzip.finish().unwrap();
     let zstd = zstd::encode_all(&log[..], 1).unwrap();
     for packed in [&log, &gzip, &zstd] {
-        let openwa = Openwa::new();
+        let openwa = Openwa::ready();
         let out = openwa.run_with_input(&["replay", "-", "--json"], packed);
         assert_eq!(code(&out), 0, "{}", stderr(&out));
         let report: Value = serde_json::from_slice(&out.stdout).unwrap();
@@ -110,7 +110,7 @@ fn a_log_is_replayed_from_standard_input_gzip_and_zstandard() {
 
 #[test]
 fn lines_that_cannot_be_read_are_told_counted_and_left_out() {
-    let openwa = Openwa::new();
+    let openwa = Openwa::ready();
     let log = [&message_line("A", "one"), "{\"t\":1}\nnonsense\n\n", &message_line("B", "two")].concat();
     let log = openwa.file("log.jsonl", log.as_bytes());
     let out = openwa.run(&["replay", &log]);
@@ -124,7 +124,7 @@ fn lines_that_cannot_be_read_are_told_counted_and_left_out() {
 
 #[test]
 fn a_log_that_ends_in_the_middle_of_its_packing_is_an_error() {
-    let openwa = Openwa::new();
+    let openwa = Openwa::ready();
     let whole = std::fs::read(fixture("baileys-medium.jsonl.gz")).unwrap();
     let half = openwa.file("half.gz", &whole[..whole.len() / 50]);
     let out = openwa.run(&["replay", &half]);
@@ -134,7 +134,7 @@ fn a_log_that_ends_in_the_middle_of_its_packing_is_an_error() {
 
 #[test]
 fn a_lone_surrogate_comes_back_as_it_was() {
-    let openwa = Openwa::new();
+    let openwa = Openwa::ready();
     let log = openwa.file("log.jsonl", message_line("A", r"half \ud83d, nul \u0000, sign ␛D83D").as_bytes());
     openwa.ok(&["replay", &log]);
     let page = openwa.ok(&["messages", "s", "--json"]);
@@ -222,7 +222,7 @@ fn every_view_has_a_table_and_a_document() {
 
 #[test]
 fn a_reader_that_has_seen_enough_is_no_error() {
-    let openwa = Openwa::new();
+    let openwa = Openwa::ready();
     openwa.ok(&["replay", &fixture("baileys-medium.jsonl.gz")]);
     let mut child = openwa
         .command(&["messages", "alpha", "--all"])
@@ -403,6 +403,7 @@ fn an_export_makes_the_same_store_again() {
     assert_eq!(exported["tables"]["messages"], 45 + 22);
     assert_eq!(exported["tables"]["api_keys"], 1);
 
+    openwa.ok(&["--dir", other, "init"]);
     let dry = openwa.json(&["--dir", other, "import", file, "--dry-run"]);
     assert_eq!(dry["dry_run"], true);
     let differ = openwa.run(&["db", "compare", other]);
@@ -504,4 +505,87 @@ fn a_vacuum_says_what_it_gave_back() {
     data.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(100000)); DROP TABLE t").unwrap();
     let said = openwa.ok(&["db", "vacuum", "--full"]);
     assert!(said.starts_with("DATABASE") && said.ends_with(" given back\n"), "{said}");
+}
+
+/// A part of a store is missing: nothing is made in its place, and what is there stays as it is.
+#[test]
+fn a_store_with_a_missing_part_is_not_made_anew() {
+    let openwa = Openwa::filled();
+    let store = std::path::PathBuf::from(openwa.path("store"));
+    // A process that is killed leaves a log; here it is made by a connection that keeps its pages there.
+    let keep = |name: &str| {
+        let conn = rusqlite::Connection::open(store.join(name)).unwrap();
+        conn.set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+        conn.execute_batch("CREATE TABLE later (x); INSERT INTO later VALUES (1)").unwrap();
+    };
+    let all = || -> Vec<(String, Vec<u8>)> {
+        let mut files: Vec<_> = std::fs::read_dir(&store)
+            .unwrap()
+            .map(|e| e.unwrap())
+            .filter(|e| !e.file_name().to_string_lossy().ends_with("-shm"))
+            .map(|e| (e.file_name().to_string_lossy().into_owned(), std::fs::read(e.path()).unwrap()))
+            .collect();
+        files.sort();
+        files
+    };
+    keep("data.sqlite");
+    keep("main.sqlite");
+    for (name, log) in
+        [("data.sqlite", true), ("data.sqlite", false), ("main.sqlite", true), ("main.sqlite", false)]
+    {
+        for empty in [true, false] {
+            let (file, wal) = (store.join(name), store.join(format!("{name}-wal")));
+            let (whole, logged) = (std::fs::read(&file).unwrap(), std::fs::read(&wal).unwrap());
+            if empty {
+                std::fs::write(&file, b"").unwrap();
+            } else {
+                std::fs::remove_file(&file).unwrap();
+            }
+            if !log {
+                std::fs::remove_file(&wal).unwrap();
+            }
+            let before = all();
+            for command in [&["init"][..], &["status"], &["replay", &fixture("baileys-small.jsonl")]] {
+                let (code, text) = openwa.fails(command);
+                assert_eq!(code, 5, "{command:?}: {text}");
+                let what = if empty { "is empty, but " } else { "is missing, but " };
+                assert!(text.contains(&format!("{name} {what}")) && text.contains(" bytes)"), "{text}");
+                assert!(text.contains("restore a backup"), "{text}");
+                assert!(all() == before, "{command:?} touched a file");
+            }
+            std::fs::write(&file, whole).unwrap();
+            std::fs::write(&wal, logged).unwrap();
+        }
+    }
+    assert!(openwa.ok(&["sessions", "list"]).contains("shop-1"));
+}
+
+/// A process may be killed while it makes a store.
+#[test]
+fn a_store_that_was_half_made_is_made() {
+    let openwa = Openwa::ready();
+    std::fs::remove_file(openwa.path("store/main.sqlite")).unwrap();
+    openwa.ok(&["init"]);
+    std::fs::remove_file(openwa.path("store/main.sqlite")).unwrap();
+    std::fs::write(openwa.path("store/data.sqlite"), b"").unwrap();
+    openwa.ok(&["init"]);
+    openwa.ok(&["status"]);
+}
+
+#[test]
+fn only_init_makes_a_store() {
+    let openwa = Openwa::new();
+    let document = openwa.file("document.json", b"{}");
+    let log = fixture("baileys-small.jsonl");
+    for command in [
+        &["replay", log.as_str()][..],
+        &["import", &document],
+        &["takeover", &document],
+        &["export", "x.json"],
+    ] {
+        let (code, text) = openwa.fails(command);
+        assert_eq!(code, 3, "{command:?}: {text}");
+        assert!(text.contains("openwa init"), "{text}");
+    }
+    assert!(!Path::new(&openwa.path("store")).exists());
 }

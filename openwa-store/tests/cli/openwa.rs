@@ -21,9 +21,16 @@ impl Openwa {
         Openwa { folder: tempfile::tempdir().unwrap(), env: Vec::new() }
     }
 
+    /// With an empty store.
+    pub fn ready() -> Self {
+        let openwa = Openwa::new();
+        openwa.ok(&["init"]);
+        openwa
+    }
+
     /// With the small Baileys log replayed.
     pub fn filled() -> Self {
-        let openwa = Openwa::new();
+        let openwa = Openwa::ready();
         openwa.ok(&["replay", &fixture("baileys-small.jsonl")]);
         openwa
     }

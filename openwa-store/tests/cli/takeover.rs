@@ -13,6 +13,7 @@ fn a_gateway_moves_in_and_can_go_back() {
     assert!(plan.contains("Every row can be taken over"), "{plan}");
     assert!(!std::path::Path::new(&openwa.path("store")).exists(), "a plan makes nothing");
 
+    openwa.ok(&["init"]);
     let told = openwa.ok(&["takeover", &keys, &export]);
     for part in ["SQLite database of OpenWA", "export of OpenWA", "3,000", "openwa_extra", "Taken over."] {
         assert!(told.contains(part), "{part}: {told}");
@@ -28,13 +29,14 @@ fn a_gateway_moves_in_and_can_go_back() {
     let told = openwa.json(&["export", "--format", "openwa", &back]);
     assert_eq!(told["tables"]["messages"], 3000);
     let other = openwa.path("other");
+    openwa.ok(&["--dir", &other, "init"]);
     openwa.ok(&["--dir", &other, "takeover", &keys, &back]);
     openwa.ok(&["db", "compare", &other]);
 }
 
 #[test]
 fn exit_codes_and_errors() {
-    let openwa = Openwa::new();
+    let openwa = Openwa::ready();
     assert_eq!(openwa.fails(&["takeover"]).0, 2);
     assert_eq!(openwa.fails(&["takeover", "/no/such/file"]).0, 3);
     assert_eq!(openwa.fails(&["takeover", "postgres://h"]).0, 2);
@@ -57,7 +59,7 @@ fn exit_codes_and_errors() {
 
 #[test]
 fn a_pairing_moves_in() {
-    let openwa = Openwa::new();
+    let openwa = Openwa::ready();
     let told = openwa.ok(&["takeover", &fixture("baileys-auth/folder"), "--session", "shop-1"]);
     assert!(
         told.contains("auth folder of Baileys") && told.contains("a new session called \"shop-1\""),

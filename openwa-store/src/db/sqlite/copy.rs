@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Sqlite, SqliteConn, create_private, failure};
+use super::failure::failure;
+use super::{Sqlite, SqliteConn, create_private, vfs};
 use crate::db::Conn;
 use crate::error::{Error, Kind, Result};
 
@@ -52,11 +53,12 @@ impl Frozen {
     pub(crate) fn copy_to(&self, path: &Path, each: &mut dyn FnMut(u64, u64) -> Result<()>) -> Result<()> {
         create_private(path)?;
         let told = |e: &rusqlite::Error| failure(e).with("path", path.display());
-        let mut to = Connection::open_with_flags(
+        let mut to = Connection::open_with_flags_and_vfs(
             path,
             OpenFlags::SQLITE_OPEN_READ_WRITE
                 | OpenFlags::SQLITE_OPEN_NO_MUTEX
                 | OpenFlags::SQLITE_OPEN_EXRESCODE,
+            vfs::name()?,
         )
         .map_err(|e| told(&e))?;
         // Nobody else sees the file before it is complete, and half a file is worth nothing.

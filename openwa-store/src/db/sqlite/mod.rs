@@ -195,7 +195,7 @@ impl SqliteFile {
             | OpenFlags::SQLITE_OPEN_URI
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_EXRESCODE;
-        let conn = Connection::open_with_flags(uri.as_str(), flags)
+        let conn = Connection::open_with_flags_and_vfs(uri.as_str(), flags, vfs::name()?)
             .map_err(|e| failure(&e).with("path", self.shown()))?;
         conn.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
         Ok(SqliteConn {
@@ -205,6 +205,14 @@ impl SqliteFile {
             failed: RefCell::default(),
             lax: Cell::default(),
         })
+    }
+
+    /// Opens a connection that looks at the file and leaves its log as it is, also as the last one.
+    pub(crate) fn open_guest(&self) -> Result<SqliteConn> {
+        let conn = self.open_reader()?;
+        let closing = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        conn.conn.set_db_config(closing, true).map_err(|e| failure(&e))?;
+        Ok(conn)
     }
 
     /// Opens the connection that moves pages from the log into the file, beside the writer.
