@@ -34,6 +34,7 @@ value() { sed -n "s/.*\"$1\":\"\\([^\"]*\\)\".*/\\1/p"; }
 chapter "1. Events of three engines are replayed: every line applied, deduplicated and durable"
 logs=(tests/fixtures/baileys-medium.jsonl.gz tests/fixtures/baileys-small.jsonl
   tests/fixtures/wwebjs-small.jsonl tests/fixtures/neonize-small.jsonl)
+run init
 run replay "${logs[@]}"
 
 chapter "2. The same log again: nothing is inserted, nothing changes"
@@ -69,14 +70,17 @@ run retention preview --now 2026-01-19
 
 chapter "7. Export, import into a fresh store, and compare the two row by row"
 run export "$demo/export.json.zst" --main
+run --dir "$demo/copy" init
 run --dir "$demo/copy" import "$demo/export.json.zst"
 run db compare "$demo/copy"
 
 chapter "8. An OpenWA installation moves in, and out and in again: the same rows"
 gateway=(tests/fixtures/openwa/main.sqlite tests/fixtures/openwa/export-sqlite.json.gz)
 run --dir "$demo/moved" takeover "${gateway[@]}" --plan
+run --dir "$demo/moved" init
 run --dir "$demo/moved" takeover "${gateway[@]}"
 run --dir "$demo/moved" export --format openwa "$demo/back.json"
+run --dir "$demo/again" init
 run --dir "$demo/again" takeover tests/fixtures/openwa/main.sqlite "$demo/back.json" --json >"$demo/again.json"
 run --dir "$demo/moved" db compare "$demo/again"
 
