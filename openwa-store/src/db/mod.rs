@@ -7,6 +7,7 @@
 
 mod bulk;
 mod dialect;
+mod holder;
 mod lanes;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -17,6 +18,7 @@ mod ticket;
 
 pub(crate) use bulk::Bulk;
 pub(crate) use dialect::{Dialect, Taken, insert_messages, lists};
+pub(crate) use holder::{Holder, LOCK_WAIT, Wait, lock_file};
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{Connector, FIRST_MONTH, Line, Postgres, Prepare, Setup, quoted};
 #[cfg(all(feature = "backup", feature = "postgres"))]

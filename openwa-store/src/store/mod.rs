@@ -49,6 +49,7 @@ use crate::config::{Config, DataDatabase};
 use crate::db::{Conn, Database, Limits, Pending, Seals, Sharable, Sqlite, SqliteFile};
 use crate::entity;
 use crate::error::{Error, Result};
+use crate::folder;
 use crate::maintenance::scheduler::Keeper;
 use crate::maintenance::secrets as sealing;
 use crate::repo::Ids;
@@ -358,6 +359,7 @@ pub(crate) fn sqlite_file(config: &Config, which: entity::Database) -> SqliteFil
         },
         durability: config.durability,
         trace: config.trace.clone(),
+        lock_wait: config.lock_wait,
         seals: Seals::new(match which {
             entity::Database::Main => None,
             entity::Database::Data => config.store_key.as_ref(),
@@ -370,16 +372,15 @@ fn open_sqlite(env: &Arc<Env>, which: entity::Database) -> Result<Arc<Database>>
     let file = sqlite_file(config, which);
     let shown = file.shown();
     let at = |e: Error| e.with("path", &shown).during("open");
-    if let Some(folder) = file.path.as_deref().and_then(|p| p.parent()).filter(|p| !p.as_os_str().is_empty())
-    {
-        std::fs::create_dir_all(folder).map_err(|e| at(e.into()))?;
+    if let Some(path) = &file.path {
+        folder::make(folder::of(path)).map_err(|e| at(e.into()))?;
     }
     let (writer, reader) = file
         .among_other_openers(|| {
             // It stays open: if it were the only one and closed, SQLite would remove the log only to make it again.
             let reader = schema::refuse_foreign(&file)?;
             let writer = file.open_writer()?;
-            schema::migrate(&writer, which, Layout::Plain, None, env.now())?;
+            schema::migrate(&writer, which, Layout::Plain, None, config.lock_wait, env.now())?;
             if which == entity::Database::Data {
                 sealing::at_open(&writer, env.now())?;
             }
