@@ -48,7 +48,7 @@ use logbook::Logbook;
 use crate::config::{Config, DataDatabase};
 use crate::db::{Conn, Database, Limits, Pending, Seals, Sharable, Sqlite, SqliteFile};
 use crate::entity;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::folder;
 use crate::maintenance::scheduler::Keeper;
 use crate::maintenance::secrets as sealing;
@@ -57,6 +57,7 @@ use crate::repo::at_once::Lately;
 use crate::repo::messages::Context;
 use crate::schema::{self, Layout};
 use crate::time::Timestamp;
+use crate::transfer::finish_import;
 
 /// An open store. Cheap to clone; every clone is the same store. It may be used from any number of threads.
 ///
@@ -181,6 +182,11 @@ impl Store {
         let keeper = Some(Arc::new(Keeper::new()));
         let logbook = Logbook::new(&main, &data);
         let store = Store { keeper, inner: Arc::new(Inner { main, data, env, authorizer, logbook }) };
+        match finish_import(&store) {
+            // A server that is not there yet.
+            Err(e) if e.kind() != Kind::Unavailable => return Err(e.during("open")),
+            _ => {}
+        }
         store.finish_sealing().map_err(|e| e.during("open"))?;
         Ok(store)
     }
@@ -200,7 +206,7 @@ impl Store {
         self.inner.data.close()?;
         logged?;
         match used {
-            Err(e) if e.kind() != crate::Kind::Closed => Err(e),
+            Err(e) if e.kind() != Kind::Closed => Err(e),
             _ => Ok(()),
         }
     }
