@@ -152,7 +152,7 @@ fn nothing_is_acknowledged_into_a_file_that_is_gone() {
 
 /// Runs `work` on a store of its own and ends it, as if the process died, before the statement that begins with `sql` in one of
 /// the databases.
-fn ends_before(config: &Config, which: Database, sql: &'static str, work: impl FnOnce(&Store)) {
+fn ends_before<T>(config: &Config, which: Database, sql: &'static str, work: impl FnOnce(&Store) -> T) {
     let armed = Arc::new(AtomicBool::new(false));
     let trace: openwa_store::Trace = {
         let armed = Arc::clone(&armed);
@@ -206,9 +206,7 @@ fn an_import_that_ends_between_its_two_commits_is_finished_at_opening() {
     let mut all = [imported, vec!["own".to_owned()]].concat();
     all.sort();
     with_own_rows(|dir, config| {
-        ends_before(config, Database::Data, NOTE, |store| {
-            drop(store.import(exported.as_bytes(), &REPLACE, None))
-        });
+        ends_before(config, Database::Data, NOTE, |store| store.import(exported.as_bytes(), &REPLACE, None));
         assert!(left_behind(dir));
         let store = Store::open_with(config.clone()).unwrap();
         assert!(!left_behind(dir));
@@ -217,18 +215,14 @@ fn an_import_that_ends_between_its_two_commits_is_finished_at_opening() {
         drop(store);
 
         let merge = ImportOptions { mode: Mode::Merge, ..REPLACE };
-        ends_before(config, Database::Main, NOTE, |store| {
-            drop(store.import(exported.as_bytes(), &merge, None))
-        });
+        ends_before(config, Database::Main, NOTE, |store| store.import(exported.as_bytes(), &merge, None));
         let store = Store::open_with(config.clone()).unwrap();
         assert!(!left_behind(dir));
         assert_eq!(keys(&store), all);
         assert!(["own", "shop-1"].into_iter().all(|name| store.sessions().find(name).unwrap().is_some()));
         drop(store);
 
-        ends_before(config, Database::Main, NOTE, |store| {
-            drop(store.import(exported.as_bytes(), &REPLACE, None))
-        });
+        ends_before(config, Database::Main, NOTE, |store| store.import(exported.as_bytes(), &REPLACE, None));
         let store = Store::open_with(config.clone()).unwrap();
         assert!(!left_behind(dir));
         assert_eq!(tables(&document(&store, &EVERYTHING)), tables(&exported));
@@ -260,7 +254,7 @@ fn a_takeover_that_ends_between_its_two_commits_is_finished_at_opening() {
     let mut expected = [vec!["own".to_owned()], keys(&expected)].concat();
     expected.sort();
     with_own_rows(|dir, config| {
-        ends_before(config, Database::Main, NOTE, |store| drop(openwa::take(store, &[&main, &data])));
+        ends_before(config, Database::Main, NOTE, |store| openwa::take(store, &[&main, &data]));
         let store = Store::open_with(config.clone()).unwrap();
         assert!(!left_behind(dir));
         assert_eq!(keys(&store), expected);

@@ -168,7 +168,8 @@ impl Store {
     ///
     /// # Errors
     /// `ForeignDatabase`, `SchemaTooNew`, `SchemaChanged`, `PermissionDenied`, `Corrupt`, `Io`, `DiskFull`, each
-    /// with the path in its context; `WrongStoreKey`.
+    /// with the path in its context; `WrongStoreKey`; `Busy` naming the process that keeps a lock for a minute, for instance
+    /// because it was stopped; those of an interrupted import that is finished.
     pub fn open_with(config: Config) -> Result<Self> {
         let (ids, lately) = (Ids::new()?, Lately::default());
         let env = Arc::new(Env { ids, config, lately, taken_over: AtomicU8::new(UNKNOWN) });
