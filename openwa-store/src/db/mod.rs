@@ -27,7 +27,7 @@ pub(crate) use queue::Limits;
 pub(crate) use seals::{Ring, SealState, Seals};
 pub use sqlite::{Durability, Trace};
 #[cfg(feature = "backup")]
-pub(crate) use sqlite::{Frozen, turn_in_folder};
+pub(crate) use sqlite::{FolderTurn, Frozen, turn_in_folder};
 pub(crate) use sqlite::{Sqlite, SqliteConn, SqliteFile, meaning, vfs_name};
 pub(crate) use ticket::Sharable;
 pub use ticket::{Pending, Ticket, Writing};

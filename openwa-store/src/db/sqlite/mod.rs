@@ -7,6 +7,7 @@ mod copy;
 mod database;
 mod failure;
 mod long;
+mod turns;
 mod vfs;
 mod watch;
 mod writer;
@@ -15,10 +16,12 @@ mod writer;
 pub(crate) use copy::Frozen;
 pub(crate) use database::Sqlite;
 pub(crate) use failure::meaning;
+#[cfg(feature = "backup")]
+pub(crate) use turns::FolderTurn;
+pub(crate) use turns::turn_in_folder;
 pub(crate) use vfs::name as vfs_name;
 
 use std::cell::{Cell, RefCell};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,7 +31,8 @@ use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags};
 
 use self::failure::failure;
-use super::{Conn, Dialect, Flow, Holder, LOCK_WAIT, Ring, Seals, Wait, lock_file};
+use self::turns::wait_for_lock;
+use super::{Conn, Dialect, Flow, Holder, Ring, Seals, Wait};
 use crate::entity;
 use crate::error::{Error, Kind, Result, of_system};
 use crate::time::TimeText;
@@ -71,27 +75,6 @@ const WAL_KEPT_BYTES: u32 = 64 << 20;
 /// How long the log is tried to be emptied: readers that are in the way are done by then.
 const CLEAN_WAIT: Duration = Duration::from_secs(5);
 
-thread_local! {
-    /// When this thread's present wait for a lock is over.
-    static WAITS_UNTIL: Cell<Option<Instant>> = const { Cell::new(None) };
-    /// When the opening that this thread is at has to be over with waiting.
-    static OPENS_UNTIL: Cell<Option<Instant>> = const { Cell::new(None) };
-}
-
-/// Waits for another process's lock. SQLite's own handler sleeps up to 100 ms between tries and loses against a
-/// busy writer, whose gaps are shorter than a millisecond; this one asks every half millisecond. `tries` begins anew with
-/// each wait.
-fn wait_for_lock(tries: i32) -> bool {
-    let now = Instant::now();
-    let until = WAITS_UNTIL.get().filter(|_| tries > 0).unwrap_or(now + LOCK_WAIT);
-    WAITS_UNTIL.set(Some(until));
-    if OPENS_UNTIL.get().map_or(until, |opens| opens.min(until)) <= now {
-        return false;
-    }
-    std::thread::sleep(Duration::from_micros(if tries < 20 { 50 } else { 500 }));
-    true
-}
-
 impl SqliteFile {
     pub(crate) fn in_memory(&self) -> bool {
         self.path.is_none()
@@ -110,19 +93,18 @@ impl SqliteFile {
         let _turn = self.path.as_deref().map(|path| turn_in_folder(path, until)).transpose()?;
         self.refuse_half_restored()?;
         let mut wait = Wait::until(until);
-        OPENS_UNTIL.set(Some(until));
-        let opened = loop {
-            match open() {
-                Err(e) if e.kind() == Kind::Busy => {
-                    if !wait.again() {
-                        break Err(self.name_holder(e));
+        turns::opening(until, || {
+            loop {
+                match open() {
+                    Err(e) if e.kind() == Kind::Busy => {
+                        if !wait.again() {
+                            return Err(self.name_holder(e));
+                        }
                     }
+                    done => return done,
                 }
-                done => break done,
             }
-        };
-        OPENS_UNTIL.set(None);
-        opened
+        })
     }
 
     /// Says of a database that is held by another process which one that is.
@@ -299,23 +281,6 @@ impl SqliteFile {
             failed: RefCell::default(),
             lax: Cell::default(),
         })
-    }
-}
-
-/// A lock on the folder of a database, which leaves no file behind and which a crash releases. `None`: this system or
-/// file system has none; then the repetition has to do. `Busy`: another process held it until `deadline`.
-pub(crate) fn turn_in_folder(path: &Path, deadline: Instant) -> Result<Option<File>> {
-    let folder = crate::folder::of(path);
-    let Ok(file) = File::open(folder) else { return Ok(None) };
-    match lock_file(&file, deadline) {
-        Ok(true) => Ok(Some(file)),
-        Ok(false) => {
-            let text = "another process is opening or restoring a store in this folder and does not come to its \
-                        end";
-            let e = Error::new(Kind::Busy, text).with("folder", folder.display());
-            Err(Holder::name(Holder::of(&file).as_ref(), e))
-        }
-        Err(_) => Ok(None),
     }
 }
 
