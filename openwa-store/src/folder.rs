@@ -3,7 +3,8 @@
 use std::io;
 use std::path::Path;
 
-/// Makes a folder, and those above it that are missing. The name of each new one is on the disk when this returns.
+/// Makes a folder, and those above it that are missing. The name of each new one is on the disk when this
+/// returns.
 pub(crate) fn make(folder: &Path) -> io::Result<()> {
     make_with(folder, &std::fs::DirBuilder::new())
 }

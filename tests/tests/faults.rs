@@ -150,8 +150,8 @@ fn nothing_is_acknowledged_into_a_file_that_is_gone() {
     }
 }
 
-/// Runs `work` on a store of its own and ends it, as if the process died, before the statement that begins with `sql` in one of
-/// the databases.
+/// Runs `work` on a store of its own and ends it, as if the process died, before the statement that begins
+/// with `sql` in one of the databases.
 fn ends_before<T>(config: &Config, which: Database, sql: &'static str, work: impl FnOnce(&Store) -> T) {
     let armed = Arc::new(AtomicBool::new(false));
     let trace: openwa_store::Trace = {

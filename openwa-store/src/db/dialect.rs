@@ -137,8 +137,8 @@ impl Dialect {
         }
     }
 
-    /// Keeps every other process from migrating until the transaction ends. SQLite's write lock does already. `Busy`: another
-    /// one migrates for longer than `patience`.
+    /// Keeps every other process from migrating until the transaction ends. SQLite's write lock does already.
+    /// `Busy`: another one migrates for longer than `patience`.
     pub(crate) fn take_turn(self, conn: &dyn Conn, patience: Duration) -> Result<()> {
         if self.is_sqlite() {
             return Ok(());
@@ -147,7 +147,8 @@ impl Dialect {
         let mut wait = Wait::at_most(patience);
         while conn.first(sql, &[], |row| Ok(row.get(0) == Value::Bool(true)))? != Some(true) {
             if !wait.again() {
-                let sql = "SELECT a.pid::bigint, concat(nullif(a.application_name, '') || ', ', coalesce(a.client_addr::text, 'local'))
+                let sql = "SELECT a.pid::bigint,
+                                  concat(nullif(a.application_name, '') || ', ', coalesce(host(a.client_addr), 'local'))
                              FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
                             WHERE l.locktype = 'advisory' AND l.granted AND a.datname = current_database()
                               AND (l.classid::bigint << 32 | l.objid::bigint)

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 
-/// How long a lock of another process is waited for. No transaction and no opening takes nearly as long, and whoever
-/// supervises a gateway sees the error before it loses patience.
+/// How long a lock of another process is waited for. No transaction and no opening takes nearly as long, and
+/// whoever supervises a gateway sees the error before it loses patience.
 pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(60);
 
-/// Pauses between tries, until a deadline: 10 ms at first, so that a lock held for a moment costs little, then longer.
+/// Pauses between tries, until a deadline: 10 ms at first, so that a lock held for a moment costs little,
+/// then longer.
 pub(crate) struct Wait {
     until: Instant,
     pause: Duration,
@@ -68,8 +69,8 @@ impl Holder {
         system::holder_of(file)
     }
 
-    /// Who writes to a SQLite database, or has it open. Opens none of its files: closing one would end this process's locks
-    /// on it.
+    /// Who writes to a SQLite database, or has it open. Opens none of its files: closing one would end this
+    /// process's locks on it.
     pub(crate) fn of_database(path: &Path) -> Option<Self> {
         system::holder_of_database(path)
     }
@@ -131,7 +132,8 @@ mod system {
         let locks = fs::read_to_string("/proc/locks").ok()?;
         let locks: Vec<Lock<'_>> =
             locks.lines().filter_map(Lock::read).filter(|l| l.kind == "POSIX").collect();
-        // The lock of the writer is byte 120 of the log's index (section 2.3.2 of <https://sqlite.org/walformat.html>).
+        // The lock of the writer is byte 120 of the log's index (section 2.3.2 of
+        // <https://sqlite.org/walformat.html>).
         let writes =
             |l: &&Lock<'_>| l.write && Some(l.id) == index.as_deref() && (l.from..=l.to).contains(&120);
         let other = |l: &&Lock<'_>| l.id == file && l.pid != std::process::id();
@@ -154,7 +156,8 @@ mod system {
         Some(format!("{:02x}:{:02x}", major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?))
     }
 
-    /// A line: `1: FLOCK  ADVISORY  WRITE 4711 fe:00:10166320 0 EOF`. Those that wait have `->` behind the number.
+    /// A line: `1: FLOCK  ADVISORY  WRITE 4711 fe:00:10166320 0 EOF`. Those that wait have `->` behind the
+    /// number.
     struct Lock<'a> {
         kind: &'a str,
         write: bool,

@@ -10,8 +10,8 @@ use crate::value::{Column, Value};
 
 /// Months that are made ahead, beside the present one.
 const AHEAD: i32 = 3;
-/// How long a lock is asked for again and again. Each try waits 200 ms at most, so that nobody queues behind it for long, and
-/// others may work between two.
+/// How long a lock is asked for again and again. Each try waits 200 ms at most, so that nobody queues behind
+/// it for long, and others may work between two.
 const PATIENCE: Duration = Duration::from_secs(12);
 
 /// Forgets the connections that have not written for long; nobody waits for their answers any more.

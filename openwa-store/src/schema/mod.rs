@@ -196,8 +196,8 @@ pub(crate) fn refuse_foreign(file: &SqliteFile) -> Result<Option<SqliteConn>> {
     Ok(Some(conn))
 }
 
-/// Brings a database to `target` (the latest version if `None`), up or down, and says how many steps that took. On a server
-/// it waits so long for another process that does the same.
+/// Brings a database to `target` (the latest version if `None`), up or down, and says how many steps that
+/// took. On a server it waits so long for another process that does the same.
 pub(crate) fn migrate(
     conn: &dyn Conn,
     database: Database,

@@ -166,10 +166,10 @@ impl Store {
 
     /// Opens a store and brings its databases to this library's version.
     ///
-    /// # Errors
-    /// `ForeignDatabase`, `SchemaTooNew`, `SchemaChanged`, `PermissionDenied`, `Corrupt`, `Io`, `DiskFull`, each
-    /// with the path in its context; `WrongStoreKey`; `Busy` naming the process that keeps a lock for a minute, for instance
-    /// because it was stopped; those of an interrupted import that is finished.
+    /// # Errors `ForeignDatabase`, `SchemaTooNew`, `SchemaChanged`, `PermissionDenied`, `Corrupt`, `Io`,
+    /// `DiskFull`, each with the path in its context; `WrongStoreKey`; `Busy` naming the process that keeps a
+    /// lock for a minute, for instance because it was stopped; those of an interrupted import that is
+    /// finished.
     pub fn open_with(config: Config) -> Result<Self> {
         let (ids, lately) = (Ids::new()?, Lately::default());
         let env = Arc::new(Env { ids, config, lately, taken_over: AtomicU8::new(UNKNOWN) });

@@ -1,8 +1,8 @@
 //! Reading a document into the store.
 //!
 //! Everything happens in one transaction per database, on the writer's own connection. When all rows are in,
-//! the counts, the checksum and all references are right, Data is committed and then Main. What ends between the two
-//! is finished by the next opening; see [`journal`](super::journal).
+//! the counts, the checksum and all references are right, Data is committed and then Main. What ends between
+//! the two is finished by the next opening; see [`journal`](super::journal).
 
 use std::io::Read;
 

@@ -1,9 +1,10 @@
 //! One import into two databases.
 //!
-//! Data is committed before Main. So that an import which ends between the two is not left half done, its rows of Main stand in
-//! a file beside Main by then, and Data is committed with a row that names the file by its token. Main is committed with that
-//! token as well. Whoever finds the file, a later opening or the import itself, finishes it: with the token in Main all is
-//! done; with the token in Data only, Main takes the rows from the file; with none nothing was committed.
+//! Data is committed before Main. So that an import which ends between the two is not left half done, its
+//! rows of Main stand in a file beside Main by then, and Data is committed with a row that names the file by
+//! its token. Main is committed with that token as well. Whoever finds the file, a later opening or the
+//! import itself, finishes it: with the token in Main all is done; with the token in Data only, Main takes
+//! the rows from the file; with none nothing was committed.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -83,7 +84,8 @@ impl Journal {
         self.add(b"]")
     }
 
-    /// Makes the file whole and durable. From here on Data may be committed, with [`note`](Sealed::note_in_data).
+    /// Makes the file whole and durable. From here on Data may be committed, with
+    /// [`note`](Sealed::note_in_data).
     pub(super) fn seal(mut self) -> Result<Sealed> {
         self.add(b"}")?;
         let counts = Json::from(std::mem::take(&mut self.counts));

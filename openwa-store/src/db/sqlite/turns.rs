@@ -24,9 +24,9 @@ pub(super) fn opening<T>(until: Instant, open: impl FnOnce() -> T) -> T {
     out
 }
 
-/// Waits for another process's lock. SQLite's own handler sleeps up to 100 ms between tries and loses against a
-/// busy writer, whose gaps are shorter than a millisecond; this one asks every half millisecond. `tries` begins anew with
-/// each wait.
+/// Waits for another process's lock. SQLite's own handler sleeps up to 100 ms between tries and loses against
+/// a busy writer, whose gaps are shorter than a millisecond; this one asks every half millisecond. `tries`
+/// begins anew with each wait.
 pub(super) fn wait_for_lock(tries: i32) -> bool {
     let now = Instant::now();
     let until = WAITS_UNTIL.get().filter(|_| tries > 0).unwrap_or(now + LOCK_WAIT);
@@ -46,15 +46,17 @@ pub(crate) struct FolderTurn {
 
 impl Drop for FolderTurn {
     fn drop(&mut self) {
-        // A child forked meanwhile has the file open too, so that closing it would not end the lock; and it must not end ours.
+        // A child forked meanwhile has the file open too, so that closing it would not end the lock; and it
+        // must not end ours.
         if std::process::id() == self.owner {
             let _ = self.file.unlock();
         }
     }
 }
 
-/// A lock on the folder of a database, which leaves no file behind and which a crash releases. `None`: this system or
-/// file system has none; then the repetition has to do. `Busy`: another process held it until `deadline`.
+/// A lock on the folder of a database, which leaves no file behind and which a crash releases. `None`: this
+/// system or file system has none; then the repetition has to do. `Busy`: another process held it until
+/// `deadline`.
 pub(crate) fn turn_in_folder(path: &Path, deadline: Instant) -> Result<Option<FolderTurn>> {
     let folder = folder::of(path);
     let Ok(file) = File::open(folder) else { return Ok(None) };
