@@ -178,7 +178,8 @@ fn an_opener_does_not_wait_for_ever_for_one_that_migrates() {
         let config = Config { lock_wait: Duration::from_millis(200), ..place.config(dir.path()) };
         // A process that was stopped in the middle of it.
         let other = place.sql();
-        other.run("SET application_name = 'gateway'; BEGIN; SELECT pg_advisory_xact_lock(hashtext('openwa migrations of public'))");
+        let lock = "pg_advisory_xact_lock(hashtext('openwa migrations of public'))";
+        other.run(&format!("SET application_name = 'gateway'; BEGIN; SELECT {lock}"));
         let pid = other.number("SELECT pg_backend_pid()");
         for e in [
             Store::open_with(config.clone()).unwrap_err(),

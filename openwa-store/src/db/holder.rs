@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 
-/// How long a lock of another process is waited for. No transaction and no opening takes nearly as long, and
-/// whoever supervises a gateway sees the error before it loses patience.
+/// How long a lock of another process is waited for. No opening and no write of a gateway takes nearly as
+/// long, and whoever supervises it sees the error before losing patience.
 pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(60);
 
 /// Pauses between tries, until a deadline: 10 ms at first, so that a lock held for a moment costs little,
@@ -79,11 +79,12 @@ impl Holder {
     pub(crate) fn name(holder: Option<&Self>, e: Error) -> Error {
         let text = match holder {
             Some(it) if it.stopped => {
-                format!("the lock is held by {it}; let that go on (`kill -CONT {}`) or end it, then try again", it.pid)
+                let go_on = format!("let that go on (`kill -CONT {}`)", it.pid);
+                format!("the lock is held by {it}; {go_on} or end it, then try again")
             }
             Some(it) => format!("the lock is held by {it}; wait for that or end it, then try again"),
-            None => "which process holds it cannot be told here; find it (`fuser`, `lsof`), wait for it or end it, then \
-                     try again"
+            None => "which process holds it cannot be told here; find it (`fuser`, `lsof`), wait for it or \
+                     end it, then try again"
                 .to_owned(),
         };
         let e = e.adding(text);

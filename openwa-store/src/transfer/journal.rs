@@ -182,9 +182,9 @@ fn finish(store: &Store, path: &Path) -> Result<bool> {
                 };
                 let sealed = Sealed { token: token.to_owned() };
                 take_main(store, &mut file, &options, &sealed).map_err(|e| {
-                    let text = "an import that was interrupted has reached Data but not Main, and cannot be finished; mend \
-                                the cause and open again, or remove the file and import again";
-                    Error::new(e.kind(), format!("{text}: {}", e.message())).with("path", path.display()).caused_by(e)
+                    let text = "an import that was interrupted has reached Data but not Main, and cannot be \
+                                finished; mend the cause and open again, or remove the file and import again";
+                    told(Error::new(e.kind(), format!("{text}: {}", e.message())).caused_by(e))
                 })?;
             }
             store
