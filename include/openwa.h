@@ -177,6 +177,11 @@
 #define OPENWA_ERR_UNSUPPORTED 64
 
 /**
+ * A file of the store is missing, empty or was replaced while others are there; the context names it.
+ */
+#define OPENWA_ERR_FILE_GONE 65
+
+/**
  * A defect of this library.
  */
 #define OPENWA_ERR_INTERNAL 90
@@ -1281,9 +1286,9 @@ int32_t openwa_store_migrate_to(const openwa_store *store,
  * - OpenWA's export, plain or compressed with gzip or zstd;
  * - an auth folder of Baileys; a session archive of whatsapp-web.js' `RemoteAuth`.
  *
- * All of it or nothing, in one transaction per database. Rows that are there already stay as they are, so a
- * second run changes nothing. What has no column here is kept in `openwa_extra`. Memory does not grow with the
- * sources; a temporary file of about their size does.
+ * All of it or nothing; see `import`. Rows that are there already stay as they are, so a second run changes
+ * nothing. What has no column here is kept in `openwa_extra`. Memory does not grow with the sources; a temporary
+ * file of about their size does.
  *
  * - `sources`, `sources_len`: What to take over: paths, or `postgres://` URLs: texts.
  * - `options`: How: a `TakeoverOptions`, or NULL.

@@ -141,6 +141,13 @@ impl Error {
         self
     }
 
+    /// Adds to what people are told.
+    #[must_use]
+    pub(crate) fn adding(mut self, more: impl fmt::Display) -> Self {
+        self.0.message = format!("{}: {more}", self.0.message);
+        self
+    }
+
     /// Names the operation that failed; the innermost one stays.
     #[must_use]
     pub fn during(mut self, operation: &'static str) -> Self {

@@ -11,6 +11,7 @@ mod check;
 pub mod cli;
 mod config;
 mod db;
+mod folder;
 mod maintenance;
 mod overview;
 mod record;

@@ -4,12 +4,18 @@
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use openwa_store::Store;
 use openwa_store::entity::Database;
+use openwa_store::{Config, ImportOptions, Mode, NewApiKey, NewSession, PageRequest, Store};
+use openwa_tests::full::{EVERYTHING, REPLACE, document, full, tables};
+use openwa_tests::openwa::{self, fixture, unpacked};
+use openwa_tests::postgres::{Place, Way};
 use openwa_tests::process::{Program, program, setting, text};
 use openwa_tests::raw;
 
@@ -142,4 +148,116 @@ fn nothing_is_acknowledged_into_a_file_that_is_gone() {
         std::fs::rename(&aside, &file).unwrap();
         write().unwrap();
     }
+}
+
+/// Runs `work` on a store of its own and ends it, as if the process died, before the statement that begins
+/// with `sql` in one of the databases.
+fn ends_before<T>(config: &Config, which: Database, sql: &'static str, work: impl FnOnce(&Store) -> T) {
+    let armed = Arc::new(AtomicBool::new(false));
+    let trace: openwa_store::Trace = {
+        let armed = Arc::clone(&armed);
+        Arc::new(move |database, text| {
+            assert!(
+                database != which || !text.starts_with(sql) || !armed.swap(false, Ordering::Relaxed),
+                "the end"
+            );
+        })
+    };
+    let store = Store::open_with(Config { trace: Some(trace), ..config.clone() }).unwrap();
+    armed.store(true, Ordering::Relaxed);
+    let _ = catch_unwind(AssertUnwindSafe(|| work(&store)));
+    assert!(!armed.load(Ordering::Relaxed), "it never came to {sql} in {}", which.name());
+}
+
+const NOTE: &str = "INSERT INTO openwa_maintenance";
+
+fn key(store: &Store, name: &str) {
+    store.api_keys().create(NewApiKey { name: name.into(), ..Default::default() }).wait().unwrap();
+}
+
+fn keys(store: &Store) -> Vec<String> {
+    let keys = store.api_keys().list(&PageRequest::default()).unwrap().items;
+    let mut names: Vec<String> = keys.iter().map(|key| key.name.to_string()).collect();
+    names.sort();
+    names
+}
+
+fn left_behind(dir: &Path) -> bool {
+    dir.join("main.sqlite.importing").exists()
+}
+
+/// A store on each engine with a session and a key of its own.
+fn with_own_rows(test: impl Fn(&Path, &Config)) {
+    for way in [None, Some(Way::Partitioned), Some(Way::Bouncer)] {
+        let (dir, place) = (tempfile::tempdir().unwrap(), way.map(Place::migrated));
+        let config = place.as_ref().map_or_else(|| Config::new(dir.path()), |place| place.config(dir.path()));
+        let store = Store::open_with(config.clone()).unwrap();
+        key(&store, "own");
+        store.sessions().create(NewSession { name: "own".into(), ..Default::default() }).wait().unwrap();
+        drop(store);
+        test(dir.path(), &config);
+    }
+}
+
+#[test]
+fn an_import_that_ends_between_its_two_commits_is_finished_at_opening() {
+    let whole = full(Config::in_memory());
+    let (exported, imported) = (document(&whole, &EVERYTHING), keys(&whole));
+    let mut all = [imported, vec!["own".to_owned()]].concat();
+    all.sort();
+    with_own_rows(|dir, config| {
+        ends_before(config, Database::Data, NOTE, |store| store.import(exported.as_bytes(), &REPLACE, None));
+        assert!(left_behind(dir));
+        let store = Store::open_with(config.clone()).unwrap();
+        assert!(!left_behind(dir));
+        assert_eq!(keys(&store), ["own"], "nothing was committed, so nothing is finished");
+        assert!(store.sessions().find("own").unwrap().is_some());
+        drop(store);
+
+        let merge = ImportOptions { mode: Mode::Merge, ..REPLACE };
+        ends_before(config, Database::Main, NOTE, |store| store.import(exported.as_bytes(), &merge, None));
+        let store = Store::open_with(config.clone()).unwrap();
+        assert!(!left_behind(dir));
+        assert_eq!(keys(&store), all);
+        assert!(["own", "shop-1"].into_iter().all(|name| store.sessions().find(name).unwrap().is_some()));
+        drop(store);
+
+        ends_before(config, Database::Main, NOTE, |store| store.import(exported.as_bytes(), &REPLACE, None));
+        let store = Store::open_with(config.clone()).unwrap();
+        assert!(!left_behind(dir));
+        assert_eq!(tables(&document(&store, &EVERYTHING)), tables(&exported));
+    });
+}
+
+#[test]
+fn what_is_written_after_an_import_is_not_replaced_by_it_again() {
+    let exported = document(&full(Config::in_memory()), &EVERYTHING);
+    with_own_rows(|dir, config| {
+        // All is committed, only the file is still there.
+        ends_before(config, Database::Data, "DELETE FROM openwa_maintenance", |store| {
+            drop(catch_unwind(AssertUnwindSafe(|| store.import(exported.as_bytes(), &REPLACE, None))));
+            assert!(left_behind(dir));
+            key(store, "later");
+        });
+        let store = Store::open_with(config.clone()).unwrap();
+        assert!(!left_behind(dir) && keys(&store).contains(&"later".to_owned()), "{:?}", keys(&store));
+        assert!(!keys(&store).contains(&"own".to_owned()));
+    });
+}
+
+#[test]
+fn a_takeover_that_ends_between_its_two_commits_is_finished_at_opening() {
+    let files = tempfile::tempdir().unwrap();
+    let (main, data) = (fixture("main.sqlite"), unpacked("openwa.sqlite.gz", files.path()));
+    let expected = Store::in_memory().unwrap();
+    openwa::take(&expected, &[&main, &data]).unwrap();
+    let mut expected = [vec!["own".to_owned()], keys(&expected)].concat();
+    expected.sort();
+    with_own_rows(|dir, config| {
+        ends_before(config, Database::Main, NOTE, |store| openwa::take(store, &[&main, &data]));
+        let store = Store::open_with(config.clone()).unwrap();
+        assert!(!left_behind(dir));
+        assert_eq!(keys(&store), expected);
+        assert!(store.sessions().find("shop-main").unwrap().is_some());
+    });
 }

@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic: that is how it fails")]
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use openwa_store::entity::{ColumnKind, Database, Table, tables_of};
-use openwa_store::{Config, Store, migrations};
+use openwa_store::{Config, Kind, Store, migrations};
 use openwa_tests::cluster::Sql;
 use openwa_tests::postgres::{Place, Way};
 
@@ -168,4 +169,27 @@ fn a_layout_stays_what_it_was() {
     let store = Store::open_with(other.config(dir.path())).unwrap();
     assert_eq!(store.partitions().unwrap(), []);
     assert_eq!(store.make_partitions().unwrap(), 0);
+}
+
+#[test]
+fn an_opener_does_not_wait_for_ever_for_one_that_migrates() {
+    for way in Way::ALL {
+        let (place, dir) = (Place::empty(way), tempfile::tempdir().unwrap());
+        let config = Config { lock_wait: Duration::from_millis(200), ..place.config(dir.path()) };
+        // A process that was stopped in the middle of it.
+        let other = place.sql();
+        let lock = "pg_advisory_xact_lock(hashtext('openwa migrations of public'))";
+        other.run(&format!("SET application_name = 'gateway'; BEGIN; SELECT {lock}"));
+        let pid = other.number("SELECT pg_backend_pid()");
+        for e in [
+            Store::open_with(config.clone()).unwrap_err(),
+            migrations::migrate(&config, Database::Data, None).unwrap_err(),
+        ] {
+            assert_eq!(e.kind(), Kind::Busy, "{e}");
+            assert!(e.message().contains(&format!("process {pid} of the server (gateway, ")), "{e}");
+            assert!(e.message().contains(&format!("pg_terminate_backend({pid})")), "{e}");
+        }
+        other.run("ROLLBACK");
+        Store::open_with(config).unwrap();
+    }
 }

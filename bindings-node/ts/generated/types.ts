@@ -32,6 +32,7 @@ export type ErrorCode =
   | 'PERMISSION_DENIED'
   | 'IO'
   | 'UNSUPPORTED'
+  | 'FILE_GONE'
   | 'INTERNAL'
 
 /**

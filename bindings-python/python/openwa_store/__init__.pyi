@@ -69,6 +69,7 @@ __all__ = [
     "ExportOptions",
     "ExportReport",
     "Failure",
+    "FileGoneError",
     "Finding",
     "FindingKind",
     "ForeignDatabaseError",
@@ -285,6 +286,11 @@ class IoError(Error, builtins.OSError):
 
 class UnsupportedError(Error):
     """This build or this engine cannot do that."""
+
+class FileGoneError(Error):
+    """A file of the store is missing, empty or was replaced while others are there; the context
+    names it.
+    """
 
 class InternalError(Error):
     """A defect of this library."""
@@ -5264,10 +5270,9 @@ class Store(_Handle):
         - OpenWA's export, plain or compressed with gzip or zstd;
         - an auth folder of Baileys; a session archive of whatsapp-web.js' `RemoteAuth`.
 
-        All of it or nothing, in one transaction per database. Rows that are there already stay
-        as they are, so a second run changes nothing. What has no column here is kept in
-        `openwa_extra`. Memory does not grow with the sources; a temporary file of about their
-        size does.
+        All of it or nothing; see `import`. Rows that are there already stay as they are, so a
+        second run changes nothing. What has no column here is kept in `openwa_extra`. Memory
+        does not grow with the sources; a temporary file of about their size does.
 
         Errors: `InvalidData` saying what a source looks like, or naming table, row and column
         of the first bad row; `ForeignDatabase` for another program's database; `Busy` when a

@@ -14,7 +14,7 @@ use object_store::{Error as Storage, ObjectMeta, ObjectStoreExt, PutMode, PutOpt
 
 use super::objects::Objects;
 use super::place::Place;
-use crate::db::lock;
+use crate::db::{Holder, LOCK_WAIT, Wait, lock};
 use crate::error::{Error, Kind, Result};
 
 /// Its name beside the files of the repository.
@@ -45,7 +45,9 @@ impl Lock {
         let file = options.open(&path).map_err(told)?;
         match file.try_lock() {
             Ok(()) => Ok(Lock::Folder(file)),
-            Err(std::fs::TryLockError::WouldBlock) => Err(busy(objects)),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                Err(Holder::name(Holder::of(&file).as_ref(), busy(objects)))
+            }
             Err(std::fs::TryLockError::Error(e)) => Err(told(e)),
         }
     }
@@ -80,6 +82,7 @@ impl Lease {
         let path = objects.beside(NAME);
         let told = |e: Storage| objects.told(&e);
         let (mut seen, mut since) = (None, Instant::now());
+        let mut waits = Wait::at_most(LOCK_WAIT);
         loop {
             match put(objects, &path, PutMode::Create) {
                 Ok(()) => break,
@@ -94,7 +97,9 @@ impl Lease {
             let (store, at) = (objects.store(), path.clone());
             let now = match objects.ask(async move { store.head(&at).await }) {
                 Ok(now) => now,
-                Err(Storage::NotFound { .. }) => continue,
+                // It has just gone.
+                Err(Storage::NotFound { .. }) if waits.again() => continue,
+                Err(Storage::NotFound { .. }) => return Err(busy(objects)),
                 Err(e) => return Err(told(e)),
             };
             match &seen {

@@ -15,6 +15,7 @@ use url::Url;
 
 use super::{BackupRepo, failure};
 use crate::error::{Error, Kind, Result};
+use crate::folder;
 
 /// Says where the repository is when the options do not.
 const REPO_VARIABLE: &str = "OPENWA_BACKUP_REPO";
@@ -103,11 +104,7 @@ impl Place {
     /// Makes the folder, if it is one.
     pub(super) fn make(&self) -> Result<()> {
         let Place::Folder(path) = self else { return Ok(()) };
-        let mut folder = std::fs::DirBuilder::new();
-        folder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
-        folder.create(path).map_err(|e| Error::from(e).with("repo", path.display()))
+        folder::make_private(path).map_err(|e| Error::from(e).with("repo", path.display()))
     }
 
     /// The storage, and the path of the repository in it.

@@ -3,9 +3,11 @@
 use std::fs::{DirBuilder, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 
+use crate::db::{Holder, LOCK_WAIT, lock_file};
 use crate::error::{Error, Kind, Result};
 use crate::transfer::hex;
 
@@ -38,14 +40,23 @@ impl Staging {
         let mut builder = DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        let make = || {
+        let make = || -> Result<File> {
             builder.create(&folder)?;
             let lock = File::create_new(folder.join(LOCK))?;
-            lock.lock()?;
+            // The next one to come may be looking whether it is left over.
+            if !lock_file(&lock, Instant::now() + LOCK_WAIT)? {
+                return Err(Holder::name(
+                    Holder::of(&lock).as_ref(),
+                    Error::new(
+                        Kind::Busy,
+                        "another process looks at a folder for temporary files and does not finish",
+                    ),
+                ));
+            }
             builder.create(folder.join("files"))?;
             Ok(lock)
         };
-        let lock = make().map_err(|e: std::io::Error| told(e.into()))?;
+        let lock = make().map_err(told)?;
         Ok(Staging { folder, _lock: lock })
     }
 

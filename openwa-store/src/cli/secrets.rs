@@ -133,7 +133,8 @@ fn write_new(path: &Path, key: &StoreKey) -> std::io::Result<()> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut how, 0o600);
     let mut file = how.open(path)?;
     file.write_all(format!("{}\n", key.to_hex()).as_bytes())?;
-    file.sync_all()
+    file.sync_all()?;
+    crate::folder::sync(crate::folder::of(path))
 }
 
 impl Rotate {

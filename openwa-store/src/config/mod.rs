@@ -9,8 +9,9 @@ pub use postgres::{Postgres, Tls};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::db::{Durability, Trace};
+use crate::db::{Durability, LOCK_WAIT, Trace};
 use crate::error::{Error, Kind, Result};
 use crate::seal::StoreKey;
 use crate::time::{Clock, SystemClock};
@@ -86,6 +87,9 @@ pub struct Config {
     pub trace: Option<Trace>,
     /// Hears what an open waits for: a server that does not answer yet, or one that is being started.
     pub opening: Option<Opening>,
+    /// How long opening waits for another process that is opening the same store. For tests.
+    #[doc(hidden)]
+    pub lock_wait: Duration,
 }
 
 /// Room in the write queue: a second or two of work for a durable disk.
@@ -116,6 +120,7 @@ impl Config {
             clock: Arc::new(SystemClock),
             trace: None,
             opening: None,
+            lock_wait: LOCK_WAIT,
         }
     }
 

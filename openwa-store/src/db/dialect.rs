@@ -1,10 +1,11 @@
 //! What the two engines do differently, by name. Nothing else asks which engine it is talking to.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
-use super::Conn;
+use super::{Conn, Wait};
 use crate::entity::{ColumnDef, ColumnKind, Table};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::value::Value;
 
 /// The SQL that one engine speaks.
@@ -137,11 +138,30 @@ impl Dialect {
     }
 
     /// Keeps every other process from migrating until the transaction ends. SQLite's write lock does already.
-    pub(crate) fn take_turn(self, conn: &dyn Conn) -> Result<()> {
+    /// `Busy`: another one migrates for longer than `patience`.
+    pub(crate) fn take_turn(self, conn: &dyn Conn, patience: Duration) -> Result<()> {
         if self.is_sqlite() {
             return Ok(());
         }
-        conn.run("SELECT pg_advisory_xact_lock(hashtext('openwa migrations of ' || this_schema))", &[])
+        let sql = "SELECT pg_try_advisory_xact_lock(hashtext('openwa migrations of ' || this_schema))";
+        let mut wait = Wait::at_most(patience);
+        while conn.first(sql, &[], |row| Ok(row.get(0) == Value::Bool(true)))? != Some(true) {
+            if !wait.again() {
+                let sql = "SELECT a.pid::bigint,
+                                  concat(nullif(a.application_name, '') || ', ', coalesce(host(a.client_addr), 'local'))
+                             FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+                            WHERE l.locktype = 'advisory' AND l.granted AND a.datname = current_database()
+                              AND (l.classid::bigint << 32 | l.objid::bigint)
+                                  = hashtext('openwa migrations of ' || this_schema)";
+                let holder = conn.first(sql, &[], |row| {
+                    let Value::Int(pid) = row.get(0) else { return Ok(None) };
+                    let Value::Text(who) = row.get(1) else { return Ok(None) };
+                    Ok(Some((pid, format!("process {pid} of the server ({who})"))))
+                })?;
+                return Err(being_migrated(holder.flatten()));
+            }
+        }
+        Ok(())
     }
 
     /// A query for the bytes that the database takes.
@@ -345,6 +365,23 @@ impl Dialect {
         } else {
             format!("REINDEX INDEX CONCURRENTLY in_this_schema.\"{quoted}\"")
         }
+    }
+}
+
+/// Another process migrates the same schema; its number at the server and its description.
+fn being_migrated(holder: Option<(i64, String)>) -> Error {
+    let text = "another process migrates this schema and does not come to its end";
+    let e = Error::new(Kind::Busy, text);
+    match holder {
+        Some((pid, who)) => {
+            let advice = format!(
+                "the lock is held by {who}; wait for it or end it (`SELECT pg_terminate_backend({pid})`)"
+            );
+            e.adding(advice).with("holder", who)
+        }
+        None => e
+            .adding("who holds the lock cannot be told; see pg_locks, or try again")
+            .with("holder", "unknown"),
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod bulk;
 mod dialect;
+mod holder;
 mod lanes;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -17,15 +18,16 @@ mod ticket;
 
 pub(crate) use bulk::Bulk;
 pub(crate) use dialect::{Dialect, Taken, insert_messages, lists};
+pub(crate) use holder::{Holder, LOCK_WAIT, Wait, lock_file};
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{Connector, FIRST_MONTH, Line, Postgres, Prepare, Setup, quoted};
 #[cfg(all(feature = "backup", feature = "postgres"))]
 pub(crate) use postgres::{Output, Programs, reason, run, version};
 pub(crate) use queue::Limits;
 pub(crate) use seals::{Ring, SealState, Seals};
-#[cfg(feature = "backup")]
-pub(crate) use sqlite::Frozen;
 pub use sqlite::{Durability, Trace};
+#[cfg(feature = "backup")]
+pub(crate) use sqlite::{FolderTurn, Frozen};
 pub(crate) use sqlite::{Sqlite, SqliteConn, SqliteFile, meaning, turn_in_folder, vfs_name};
 pub(crate) use ticket::Sharable;
 pub use ticket::{Pending, Ticket, Writing};

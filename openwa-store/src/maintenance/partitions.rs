@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::db::{Conn, FIRST_MONTH};
+use crate::db::{Conn, FIRST_MONTH, Wait};
 use crate::error::{Kind, Result};
 use crate::store::PartitionInfo;
 use crate::time::Timestamp;
@@ -10,10 +10,9 @@ use crate::value::{Column, Value};
 
 /// Months that are made ahead, beside the present one.
 const AHEAD: i32 = 3;
-/// How often a lock is asked for. Each try waits 200 ms at most, so that nobody queues behind it for long.
-const TRIES: u32 = 50;
-/// How long others may work between two tries.
-const PAUSE: Duration = Duration::from_millis(50);
+/// How long a lock is asked for again and again. Each try waits 200 ms at most, so that nobody queues behind
+/// it for long, and others may work between two.
+const PATIENCE: Duration = Duration::from_secs(12);
 
 /// Forgets the connections that have not written for long; nobody waits for their answers any more.
 pub(crate) fn forget_writers(conn: &dyn Conn) -> Result<()> {
@@ -147,16 +146,19 @@ pub(crate) fn drop(conn: &dyn Conn, month: &Partition) -> Result<u64> {
 
 /// Does something in a transaction of its own, again while others hold a lock that it needs.
 fn retried<T>(conn: &dyn Conn, work: impl Fn(&dyn Conn) -> Result<T>) -> Result<T> {
-    let mut tries = 0;
+    let mut wait = Wait::at_most(PATIENCE);
     loop {
         conn.begin()?;
         let out = work(conn);
         let ended = conn.end(out.is_ok());
         match out.and_then(|out| ended.map(|()| out)) {
-            Err(e) if e.kind() == Kind::Busy && tries < TRIES => tries += 1,
+            Err(e) if e.kind() == Kind::Busy => {
+                if !wait.again() {
+                    return Err(e);
+                }
+            }
             done => return done,
         }
-        std::thread::sleep(PAUSE);
     }
 }
 

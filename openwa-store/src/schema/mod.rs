@@ -4,6 +4,8 @@
 //! transaction, so several openers wait for one another and each step runs once. The ledger
 //! `openwa_migrations` keeps name, checksum and time of every step.
 
+use std::time::Duration;
+
 use sha2::{Digest, Sha256};
 
 use crate::db::{Conn, Dialect, SqliteConn, SqliteFile};
@@ -194,12 +196,14 @@ pub(crate) fn refuse_foreign(file: &SqliteFile) -> Result<Option<SqliteConn>> {
     Ok(Some(conn))
 }
 
-/// Brings a database to `target` (the latest version if `None`), up or down, and says how many steps that took.
+/// Brings a database to `target` (the latest version if `None`), up or down, and says how many steps that
+/// took. On a server it waits so long for another process that does the same.
 pub(crate) fn migrate(
     conn: &dyn Conn,
     database: Database,
     layout: Layout,
     target: Option<i64>,
+    patience: Duration,
     now: Timestamp,
 ) -> Result<usize> {
     let steps = ladder(database, conn.dialect());
@@ -218,7 +222,8 @@ pub(crate) fn migrate(
     let mut done = 0;
     loop {
         conn.begin()?;
-        let moved = one_step(conn, database, layout, target, now);
+        let moved = conn.dialect().take_turn(conn, patience);
+        let moved = moved.and_then(|()| one_step(conn, database, layout, target, now));
         let ended = conn.end(matches!(moved, Ok(true)));
         if !moved? {
             return Ok(done);
@@ -236,7 +241,6 @@ fn one_step(
     target: usize,
     now: Timestamp,
 ) -> Result<bool> {
-    conn.dialect().take_turn(conn)?;
     let entries = ledger(conn)?.unwrap_or_default();
     let steps = ladder(database, conn.dialect());
     let at = check(steps, database, &entries)?;

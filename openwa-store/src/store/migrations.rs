@@ -9,6 +9,7 @@ use crate::config::DataDatabase;
 use crate::db::{Dialect, SqliteFile};
 use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
+use crate::folder;
 use crate::schema::{self, Layout};
 
 pub use crate::schema::Applied;
@@ -57,11 +58,10 @@ pub fn migrate(config: &Config, database: Database, target: Option<i64>) -> Resu
     }
     let (file, path) = on_disk(config, database)?;
     let at = |e: Error| during(e.with("path", path.display()));
-    if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder).map_err(|e| at(e.into()))?;
-    }
+    folder::make(folder::of(&path)).map_err(|e| at(e.into()))?;
     file.among_other_openers(|| {
-        schema::migrate(&file.open_writer()?, database, Layout::Plain, target, config.clock.now())
+        let (wait, now) = (config.lock_wait, config.clock.now());
+        schema::migrate(&file.open_writer()?, database, Layout::Plain, target, wait, now)
     })
     .map_err(at)
 }

@@ -49,7 +49,8 @@ use logbook::Logbook;
 use crate::config::{Config, DataDatabase};
 use crate::db::{Conn, Database, Limits, Pending, Seals, Sharable, Sqlite, SqliteFile};
 use crate::entity;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
+use crate::folder;
 use crate::maintenance::scheduler::Keeper;
 use crate::maintenance::secrets as sealing;
 use crate::repo::Ids;
@@ -57,6 +58,7 @@ use crate::repo::at_once::Lately;
 use crate::repo::messages::Context;
 use crate::schema::{self, Layout};
 use crate::time::Timestamp;
+use crate::transfer::finish_import;
 
 /// An open store. Cheap to clone; every clone is the same store. It may be used from any number of threads.
 ///
@@ -169,7 +171,8 @@ impl Store {
     /// # Errors
     /// `FileGone` when a file of the store is missing or empty beside others of it, `ForeignDatabase`, `SchemaTooNew`,
     /// `SchemaChanged`, `PermissionDenied`, `Corrupt`, `Io`, `DiskFull`, each with the path in its context;
-    /// `WrongStoreKey`.
+    /// `WrongStoreKey`; `Busy` naming the process that keeps a lock for a minute, for instance because it was stopped;
+    /// those of an interrupted import that is finished.
     pub fn open_with(config: Config) -> Result<Self> {
         Self::open_parts(config, false)
     }
@@ -200,6 +203,11 @@ impl Store {
         let keeper = Some(Arc::new(Keeper::new()));
         let logbook = Logbook::new(&main, &data);
         let store = Store { keeper, inner: Arc::new(Inner { main, data, env, authorizer, logbook }) };
+        match finish_import(&store) {
+            // A server that is not there yet.
+            Err(e) if e.kind() != Kind::Unavailable => return Err(e.during("open")),
+            _ => {}
+        }
         store.finish_sealing().map_err(|e| e.during("open"))?;
         Ok(store)
     }
@@ -219,7 +227,7 @@ impl Store {
         self.inner.data.close()?;
         logged?;
         match used {
-            Err(e) if e.kind() != crate::Kind::Closed => Err(e),
+            Err(e) if e.kind() != Kind::Closed => Err(e),
             _ => Ok(()),
         }
     }
@@ -378,6 +386,7 @@ pub(crate) fn sqlite_file(config: &Config, which: entity::Database) -> SqliteFil
         },
         durability: config.durability,
         trace: config.trace.clone(),
+        lock_wait: config.lock_wait,
         seals: Seals::new(match which {
             entity::Database::Main => None,
             entity::Database::Data => config.store_key.as_ref(),
@@ -390,16 +399,15 @@ fn open_sqlite(env: &Arc<Env>, which: entity::Database) -> Result<Arc<Database>>
     let file = sqlite_file(config, which);
     let shown = file.shown();
     let at = |e: Error| e.with("path", &shown).during("open");
-    if let Some(folder) = file.path.as_deref().and_then(|p| p.parent()).filter(|p| !p.as_os_str().is_empty())
-    {
-        std::fs::create_dir_all(folder).map_err(|e| at(e.into()))?;
+    if let Some(path) = &file.path {
+        folder::make(folder::of(path)).map_err(|e| at(e.into()))?;
     }
     let (writer, reader) = file
         .among_other_openers(|| {
             // It stays open: if it were the only one and closed, SQLite would remove the log only to make it again.
             let reader = schema::refuse_foreign(&file)?;
             let writer = file.open_writer()?;
-            schema::migrate(&writer, which, Layout::Plain, None, env.now())?;
+            schema::migrate(&writer, which, Layout::Plain, None, config.lock_wait, env.now())?;
             if which == entity::Database::Data {
                 sealing::at_open(&writer, env.now())?;
             }

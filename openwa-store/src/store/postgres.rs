@@ -20,7 +20,8 @@ pub(super) fn open(env: &Arc<Env>, options: &Options) -> Result<Arc<Database>> {
         Box::new(move |conn: &dyn Conn| {
             check_server(conn)?;
             make_schema(conn, &options)?;
-            schema::migrate(conn, entity::Database::Data, layout(conn, &options)?, None, env.now())?;
+            let (layout, wait) = (layout(conn, &options)?, env.config.lock_wait);
+            schema::migrate(conn, entity::Database::Data, layout, None, wait, env.now())?;
             partitions::forget_writers(conn)?;
             partitions::make_ahead(conn, env.now())?;
             secrets::at_open(conn, env.now())?;
@@ -96,7 +97,8 @@ pub(super) fn migrate(config: &Config, options: &Options, target: Option<i64>) -
     as_it_is(config, options, |conn| {
         check_server(conn)?;
         make_schema(conn, options)?;
-        schema::migrate(conn, entity::Database::Data, layout(conn, options)?, target, config.clock.now())
+        let (layout, wait, now) = (layout(conn, options)?, config.lock_wait, config.clock.now());
+        schema::migrate(conn, entity::Database::Data, layout, target, wait, now)
     })
 }
 

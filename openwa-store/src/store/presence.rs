@@ -1,6 +1,7 @@
 //! Whether the files of a store are there together, before any is opened or made.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::sqlite_file;
 use crate::config::Config;
@@ -50,7 +51,8 @@ impl Found {
 /// sessions, which the next opening goes on with.
 pub(super) fn refuse_missing_parts(config: &Config, moving: bool) -> Result<()> {
     // Whoever makes Main has this lock; so while there is none, nobody has written into Data.
-    let _turn = config.main_path().as_deref().and_then(turn_in_folder);
+    let deadline = Instant::now() + config.lock_wait;
+    let _turn = config.main_path().map(|path| turn_in_folder(&path, deadline)).transpose()?;
     let (main, data) = (Found::of(config, Database::Main)?, Found::of(config, Database::Data)?);
     for one in main.iter().chain(&data) {
         if !one.is_there() && one.log_bytes > 0 {

@@ -18,7 +18,7 @@ impl Store {
     /// - OpenWA's export, plain or compressed with gzip or zstd;
     /// - an auth folder of Baileys; a session archive of whatsapp-web.js' `RemoteAuth`.
     ///
-    /// All of it or nothing, in one transaction per database. Rows that are there already stay as they are, so a
+    /// All of it or nothing; see [`import`](Self::import). Rows that are there already stay as they are, so a
     /// second run changes nothing. What has no column here is kept in `openwa_extra`. Memory does not grow with the
     /// sources; a temporary file of about their size does.
     ///

@@ -52,16 +52,18 @@ impl Store {
         run().map_err(|e: Error| e.with("path", path.display()).during("export"))
     }
 
-    /// Reads a document that [`export`](Self::export) wrote, plain or compressed with zstd, into the store. All
-    /// of it or nothing: any error leaves the store as it was. Writes of others wait until it has ended.
+    /// Reads a document that [`export`](Self::export) wrote, plain or compressed with zstd, into the store.
+    /// All of it or nothing: any error leaves the store as it was. Data is committed before Main; what ends
+    /// between the two, by a crash or a full disk, is finished by the next opening. Writes of others wait
+    /// until it has ended.
     ///
     /// The rows are checked as strictly as the library's own: names, kinds, nulls, lengths, unique values and
     /// references, and the document's counts and checksum. With tables of Main it replaces the API keys too, the
     /// last one with full access included; what [`authorize`](super::ApiKeys::authorize) keeps is renewed.
     ///
-    /// # Errors
-    /// `InvalidData` naming table, row (from 1) and column, or the byte, `Cancelled`, `Unsupported` for another
-    /// compression, those of the database and of `from`.
+    /// # Errors `InvalidData` naming table, row (from 1) and column, or the byte, `Cancelled`, `Unsupported`
+    /// for another compression, `Busy` while another import with tables of Main is under way, those of the
+    /// database and of `from`.
     pub fn import(
         &self,
         mut from: impl Read,

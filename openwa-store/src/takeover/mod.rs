@@ -2,7 +2,7 @@
 //!
 //! Sources are recognised by what they are: OpenWA's two databases, its export, the auth folder of Baileys, the
 //! session archive of whatsapp-web.js. A takeover first reads and maps everything into a spool, then writes it
-//! as one import: one transaction per database, all or nothing. Rows that are there already stay as they are, so a
+//! as one import: all or nothing. Rows that are there already stay as they are, so a
 //! second run changes nothing.
 
 mod back;

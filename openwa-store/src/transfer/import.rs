@@ -1,13 +1,13 @@
 //! Reading a document into the store.
 //!
 //! Everything happens in one transaction per database, on the writer's own connection. When all rows are in,
-//! the counts, the checksum and all references are right, Data is committed and then Main. Only a failure of
-//! that very last commit (a full disk, a power cut) can leave Data imported and Main as it was; the error then
-//! says so, and importing again is safe.
+//! the counts, the checksum and all references are right, Data is committed and then Main. What ends between
+//! the two is finished by the next opening; see [`journal`](super::journal).
 
 use std::io::Read;
 
 use super::document::Document;
+use super::journal::{self, Journal, Sealed};
 use super::load::{Load, check_left_alone};
 use super::{
     ImportOptions, ImportReport, ImportedTable, Missing, Mode, OnProgress, Progress, compress, report,
@@ -16,6 +16,7 @@ use crate::db::{Bulk, Conn};
 use crate::entity::{Database, Table, tables_of};
 use crate::error::{Error, Kind, Result};
 use crate::store::Store;
+use crate::time::Timestamp;
 
 /// Looks at a table as it will be, before anything is kept.
 pub(super) type Verify<'a> = &'a dyn Fn(&'static Table, &dyn Conn) -> Result<()>;
@@ -46,18 +47,67 @@ pub(super) fn import_verified(
     // Tables of Main come first: without one, the writer of Main need not wait for us.
     let first = document.next_table()?;
     let (main, data) = (store.database(Database::Main), store.database(Database::Data));
+    let now = store.env().now();
+    let options = *options;
     let done = match first {
-        Some(table) if table.database == Database::Main => main.bulk(|main| {
-            data.bulk(|data| {
-                Import { main: Some(main), data, options: *options, verify, progress }.run(document, first)
+        Some(table) if table.database == Database::Main => journaled(store, &options, |journal| {
+            main.bulk(|main| {
+                data.bulk(|data| {
+                    let main: Option<&mut dyn Bulk> = Some(main);
+                    Import { main, data, options, verify, progress, journal, now }.run(document, first)
+                })
             })
         }),
         _ => data.bulk(|data| {
-            Import { main: None, data, options: *options, verify, progress }.run(document, first)
+            Import { main: None, data, options, verify, progress, journal: None, now }.run(document, first)
         }),
     };
     store.env().forget_taken_over();
     done
+}
+
+/// An import into both databases, and what has to be done when it ends between their commits.
+fn journaled<T>(
+    store: &Store,
+    options: &ImportOptions,
+    import: impl FnOnce(Option<Journal>) -> Result<T>,
+) -> Result<T> {
+    if options.dry_run {
+        return import(None);
+    }
+    let _turn = journal::turn(store)?;
+    journal::finish_own(store)?;
+    let done = import(Journal::start(store, options)?);
+    let finished = journal::finish_own(store);
+    done.map_err(|e| match finished {
+        Ok(false) => e,
+        Ok(true) => e.adding("it was finished nevertheless, both databases have it"),
+        Err(_) => e.adding("what is left of it is finished, or removed, by the next opening of the store"),
+    })
+}
+
+/// Takes the rows of Main that an import has left behind.
+pub(super) fn take_main(
+    store: &Store,
+    from: &mut dyn Read,
+    options: &ImportOptions,
+    sealed: &Sealed,
+) -> Result<()> {
+    let mut document = Document::open(compress::open(from)?)?;
+    let first = document.next_table()?;
+    let now = store.env().now();
+    let (main, data) = (store.database(Database::Main), store.database(Database::Data));
+    main.bulk(|main| {
+        data.bulk(|data| {
+            let (options, verify) =
+                (ImportOptions { dry_run: true, ..*options }, &|_: &'static Table, _: &dyn Conn| Ok(()));
+            let main: &mut dyn Bulk = main;
+            Import { main: Some(&mut *main), data, options, verify, progress: None, journal: None, now }
+                .run(document, first)?;
+            sealed.note_in_main(main.conn()?, now)?;
+            main.commit()
+        })
+    })
 }
 
 struct Import<'m, 'd, 'v, 'p> {
@@ -67,6 +117,9 @@ struct Import<'m, 'd, 'v, 'p> {
     options: ImportOptions,
     verify: Verify<'v>,
     progress: OnProgress<'p>,
+    /// Keeps the rows of Main until both databases are committed.
+    journal: Option<Journal>,
+    now: Timestamp,
 }
 
 impl Import<'_, '_, '_, '_> {
@@ -91,7 +144,8 @@ impl Import<'_, '_, '_, '_> {
                     &mut *self.data
                 }
             };
-            tables.push(fill(&mut document, bulk, table, self.options.mode, &mut self.progress)?);
+            let journal = self.journal.as_mut().filter(|_| table.database == Database::Main);
+            tables.push(fill(&mut document, bulk, table, self.options.mode, journal, &mut self.progress)?);
             next = document.next_table()?;
         }
         let counts: Vec<_> = tables.iter().map(|t| (t.table, t.rows)).collect();
@@ -106,11 +160,18 @@ impl Import<'_, '_, '_, '_> {
             look_at(self.data, Database::Data, self.verify, &tables)?;
         }
         if !self.options.dry_run {
+            let sealed = self.journal.filter(|_| has_data).map(Journal::seal).transpose()?;
             if has_data {
+                if let Some(sealed) = &sealed {
+                    sealed.note_in_data(self.data.conn()?, self.now)?;
+                }
                 self.data.commit()?;
             }
             if let Some(main) = self.main {
-                main.commit().map_err(|e| e.with("imported", "data, but not main"))?;
+                if let Some(sealed) = &sealed {
+                    sealed.note_in_main(main.conn()?, self.now)?;
+                }
+                main.commit()?;
             }
         }
         Ok(ImportReport { exported_at, dry_run: self.options.dry_run, tables, redacted })
@@ -123,8 +184,12 @@ fn fill(
     bulk: &mut dyn Bulk,
     table: &'static Table,
     mode: Mode,
+    mut journal: Option<&mut Journal>,
     progress: &mut OnProgress<'_>,
 ) -> Result<ImportedTable> {
+    if let Some(journal) = &mut journal {
+        journal.start_table(table)?;
+    }
     let mut load = Load::start(bulk, table, mode)?;
     let tell = |rows, progress: &mut OnProgress<'_>, always| {
         report(progress, Progress { table: table.name, rows, total: None }, always)
@@ -134,9 +199,15 @@ fn fill(
         let at = |e: Error| e.with("table", table.name).with("row", load.done.rows + 1);
         let Some(row) = document.next_row().map_err(at)? else { break };
         load.row(row)?;
+        if let Some(journal) = &mut journal {
+            journal.row(row)?;
+        }
         tell(load.done.rows, progress, false)?;
     }
     tell(load.done.rows, progress, true)?;
+    if let Some(journal) = &mut journal {
+        journal.end_table(table)?;
+    }
     load.finish()
 }
 

@@ -8,6 +8,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use crate::error::{Error, Kind, Result};
+use crate::folder;
 
 /// Bytes after which the disk gets what was written, while the next are being made. Otherwise all of it would have to be
 /// waited for at the end.
@@ -75,12 +76,7 @@ impl SavedFile {
         self.file.sync_all()?;
         std::fs::rename(&self.temporary, &self.path)?;
         self.kept = true;
-        #[cfg(unix)]
-        {
-            let folder = self.path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            File::open(folder)?.sync_all()?;
-        }
-        Ok(())
+        Ok(folder::sync(folder::of(&self.path))?)
     }
 }
 

@@ -1,13 +1,16 @@
 //! Files that take the place of others.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crate::backup::sources::still;
 use crate::config::Config;
-use crate::db::{SqliteFile, turn_in_folder};
+use crate::db::{FolderTurn, LOCK_WAIT, SqliteFile, turn_in_folder};
 use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
+use crate::folder;
 use crate::time::Timestamp;
 
 /// Where a database is to be.
@@ -19,8 +22,8 @@ pub(super) struct Place {
 
 impl Place {
     fn new(which: Database, path: PathBuf) -> Result<Self> {
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(|e| Error::from(e).with("path", folder.display()))?;
+        let folder = folder::of(&path);
+        folder::make(folder).map_err(|e| Error::from(e).with("path", folder.display()))?;
         Ok(Place { which, folder: folder.to_owned(), path })
     }
 
@@ -43,10 +46,11 @@ impl Place {
         if !self.path.exists() {
             return Ok(());
         }
-        match still(&self.path, self.which).make_whole() {
+        let file = still(&self.path, self.which);
+        match file.make_whole() {
             Err(e) if e.kind() == Kind::Busy => {
                 let text = "a process has the store open; stop it, then restore";
-                Err(Error::new(Kind::Busy, text).with("path", self.path.display()))
+                Err(file.name_holder(Error::new(Kind::Busy, text).with("path", self.path.display())))
             }
             Err(e) if !matches!(e.kind(), Kind::Corrupt | Kind::ForeignDatabase) => Err(e),
             _ => Ok(()),
@@ -95,7 +99,11 @@ impl Places {
     /// Marks the place of Main before something else than a file is put into its place; `what` says what.
     pub(super) fn begin(&self, what: &str) -> Result<()> {
         let mark = self.main.mark();
-        fs::write(&mark, what).map_err(|e| Error::from(e).with("path", mark.display()))?;
+        let written = File::create(&mark).and_then(|mut file| {
+            file.write_all(what.as_bytes())?;
+            file.sync_all()
+        });
+        written.map_err(|e| Error::from(e).with("path", mark.display()))?;
         self.sync()
     }
 
@@ -119,7 +127,7 @@ impl Places {
         judge: impl Fn(&Path) -> Result<()>,
     ) -> Result<Vec<PathBuf>> {
         // Nobody opens anything here until it is done.
-        let _turns = self.turns();
+        let _turns = self.turns()?;
         self.refuse_taken(replace)?;
         if let Some(data) = self.data.as_ref().filter(|data| data.path.exists()) {
             judge(&data.path)?;
@@ -139,6 +147,8 @@ impl Places {
                 set_aside.push(aside);
             }
         }
+        // No power cut brings back an old log beside a new file.
+        self.sync()?;
         for (which, file) in files {
             if let Some(place) = self.all().find(|place| place.which == *which) {
                 fs::rename(file, &place.path).map_err(|e| named(&place.path, e))?;
@@ -167,21 +177,20 @@ impl Places {
     }
 
     /// The locks of the folders, each taken once.
-    fn turns(&self) -> Vec<File> {
+    fn turns(&self) -> Result<Vec<FolderTurn>> {
         let mut folders: Vec<PathBuf> = self
             .all()
             .map(|place| fs::canonicalize(&place.folder).unwrap_or_else(|_| place.folder.clone()))
             .collect();
         folders.sort();
         folders.dedup();
-        folders.iter().filter_map(|folder| turn_in_folder(&folder.join("any"))).collect()
+        let until = Instant::now() + LOCK_WAIT;
+        folders.iter().filter_map(|folder| turn_in_folder(&folder.join("any"), until).transpose()).collect()
     }
 
     fn sync(&self) -> Result<()> {
-        #[cfg(unix)]
-        for place in self.all() {
-            File::open(&place.folder)?.sync_all()?;
-        }
-        Ok(())
+        self.all().try_for_each(|place| {
+            folder::sync(&place.folder).map_err(|e| Error::from(e).with("path", place.folder.display()))
+        })
     }
 }

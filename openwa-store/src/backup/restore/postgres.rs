@@ -10,7 +10,7 @@ use crate::backup::manifest::Content;
 use crate::backup::report::Form;
 use crate::backup::sources::reach;
 use crate::config::{Config, Postgres as Server};
-use crate::db::{Conn, Dialect, Programs, run};
+use crate::db::{Conn, Dialect, Programs, Wait, run};
 use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
 use crate::schema;
@@ -20,9 +20,8 @@ use crate::value::Value;
 
 /// How long filling a database may take.
 const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
-/// How often it is looked whether what a killed restore has left has ended, and how long apart: a quarter of a minute.
-const TRIES: u32 = 300;
-const PAUSE: Duration = Duration::from_millis(50);
+/// How long what a killed restore has left may take to end.
+const LEFT_OVER_ENDS: Duration = Duration::from_secs(15);
 
 /// Fails when the schema has tables, unless they are what a restore left that did not come to its end: those are dropped.
 pub(super) fn refuse_taken(target: &Config, server: &Server, places: &Places) -> Result<()> {
@@ -43,11 +42,14 @@ fn end_left_over(conn: &dyn Conn, server: &Server) -> Result<()> {
     let name = filler(server);
     let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_catalog.pg_stat_activity
                 WHERE application_name = left(?1::text, 63) AND datname = current_database() AND usename = current_user";
-    for _ in 0..TRIES {
+    let mut wait = Wait::at_most(LEFT_OVER_ENDS);
+    loop {
         if conn.integer(sql, &[Value::Text(&name)])? == 0 {
             return Ok(());
         }
-        std::thread::sleep(PAUSE);
+        if !wait.again() {
+            break;
+        }
     }
     let text = format!(
         "a restore into the schema {} that was killed does not end on the server; try again",

@@ -7,6 +7,7 @@ mod copy;
 mod database;
 mod failure;
 mod long;
+mod turns;
 mod vfs;
 mod watch;
 mod writer;
@@ -15,20 +16,23 @@ mod writer;
 pub(crate) use copy::Frozen;
 pub(crate) use database::Sqlite;
 pub(crate) use failure::meaning;
+#[cfg(feature = "backup")]
+pub(crate) use turns::FolderTurn;
+pub(crate) use turns::turn_in_folder;
 pub(crate) use vfs::name as vfs_name;
 
 use std::cell::{Cell, RefCell};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags};
 
 use self::failure::failure;
-use super::{Conn, Dialect, Flow, Ring, Seals};
+use self::turns::wait_for_lock;
+use super::{Conn, Dialect, Flow, Holder, Ring, Seals, Wait};
 use crate::entity;
 use crate::error::{Error, Kind, Result, of_system};
 use crate::time::TimeText;
@@ -55,6 +59,8 @@ pub(crate) struct SqliteFile {
     pub(crate) path: Option<PathBuf>,
     pub(crate) durability: Durability,
     pub(crate) trace: Option<Trace>,
+    /// How long opening waits for others that open.
+    pub(crate) lock_wait: Duration,
     pub(crate) seals: Arc<Seals>,
 }
 
@@ -66,21 +72,8 @@ const WRITER_CACHE_KIB: u32 = 16_384;
 const READER_CACHE_KIB: u32 = 4_096;
 /// The log file is cut back to this size when it starts over.
 const WAL_KEPT_BYTES: u32 = 64 << 20;
-/// How long a statement waits for a lock that another process holds.
-const BUSY_TRIES: i32 = 120_000;
-
-/// How often the log is tried to be emptied, about 40 milliseconds apart: for some five seconds.
-const CLEAN_TRIES: u32 = 120;
-
-/// How often an open is repeated, five milliseconds apart: for ten seconds.
-const OPEN_TRIES: u32 = 2000;
-
-/// Waits for another process's lock. SQLite's own handler sleeps up to 100 ms between tries and loses against a
-/// busy writer, whose gaps are shorter than a millisecond; this one asks every half millisecond, for a minute.
-fn wait_for_lock(tries: i32) -> bool {
-    std::thread::sleep(Duration::from_micros(if tries < 20 { 50 } else { 500 }));
-    tries < BUSY_TRIES
-}
+/// How long the log is tried to be emptied: readers that are in the way are done by then.
+const CLEAN_WAIT: Duration = Duration::from_secs(5);
 
 impl SqliteFile {
     pub(crate) fn in_memory(&self) -> bool {
@@ -96,15 +89,31 @@ impl SqliteFile {
     /// closes the file at this moment. While a new file changes its journal mode, and while the last one out removes
     /// the log, SQLite does not wait but fails.
     pub(crate) fn among_other_openers<T>(&self, open: impl Fn() -> Result<T>) -> Result<T> {
-        let _turn = self.path.as_deref().and_then(turn_in_folder);
+        let until = Instant::now() + self.lock_wait;
+        let _turn = self.path.as_deref().map(|path| turn_in_folder(path, until)).transpose()?;
         self.refuse_half_restored()?;
-        let mut tries = 0;
-        loop {
-            match open() {
-                Err(e) if e.kind() == Kind::Busy && tries < OPEN_TRIES => tries += 1,
-                done => return done,
+        let mut wait = Wait::until(until);
+        turns::opening(until, || {
+            loop {
+                match open() {
+                    Err(e) if e.kind() == Kind::Busy => {
+                        if !wait.again() {
+                            return Err(self.name_holder(e));
+                        }
+                    }
+                    done => return done,
+                }
             }
-            std::thread::sleep(Duration::from_millis(5));
+        })
+    }
+
+    /// Says of a database that is held by another process which one that is.
+    pub(crate) fn name_holder(&self, e: Error) -> Error {
+        match &self.path {
+            Some(path) if e.kind() == Kind::Busy && e.context("holder").is_none() => {
+                Holder::name(Holder::of_database(path).as_ref(), e)
+            }
+            _ => e,
         }
     }
 
@@ -238,7 +247,8 @@ impl SqliteFile {
         }
         // While it waits for readers it keeps writers out, so it waits for moments only.
         conn.batch("PRAGMA busy_timeout=20")?;
-        for _ in 0..CLEAN_TRIES {
+        let mut wait = Wait::at_most(CLEAN_WAIT);
+        loop {
             let mut busy = true;
             conn.query("PRAGMA wal_checkpoint(TRUNCATE)", &[], &mut |row| {
                 busy = row.get(0) != Value::Int(0);
@@ -247,9 +257,10 @@ impl SqliteFile {
             if !busy {
                 return Ok(true);
             }
-            std::thread::sleep(Duration::from_millis(20));
+            if !wait.again() {
+                return Ok(false);
+            }
         }
-        Ok(false)
     }
 
     /// Opens the connection that writes the file anew. The copy is as large as the database, so it goes to a file.
@@ -279,15 +290,6 @@ impl SqliteFile {
             lax: Cell::default(),
         })
     }
-}
-
-/// A lock on the folder of a database, which leaves no file behind and which a crash releases. `None`: this system or
-/// file system has none; then the repetition has to do.
-pub(crate) fn turn_in_folder(path: &Path) -> Option<File> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = File::open(folder).ok()?;
-    folder.lock().ok()?;
-    Some(folder)
 }
 
 #[cfg(unix)]
@@ -382,7 +384,7 @@ impl SqliteConn {
     pub(crate) fn begin_write(&self) -> Result<()> {
         self.enforce()?;
         self.held.take();
-        self.run("BEGIN IMMEDIATE")
+        self.run("BEGIN IMMEDIATE").map_err(|e| self.file.name_holder(e))
     }
 
     /// Starts a transaction in which foreign keys are not enforced; they are again from [`Self::enforce`] on.
@@ -391,7 +393,7 @@ impl SqliteConn {
         self.pragma("foreign_keys", "OFF", "0")?;
         self.lax.set(true);
         self.held.take();
-        self.run("BEGIN IMMEDIATE")
+        self.run("BEGIN IMMEDIATE").map_err(|e| self.file.name_holder(e))
     }
 
     /// Sees to it that foreign keys are enforced. That fails in a transaction that did not end.

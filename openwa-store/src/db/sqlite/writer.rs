@@ -249,6 +249,7 @@ mod tests {
             path,
             durability: Durability::Full,
             trace: None,
+            lock_wait: crate::db::LOCK_WAIT,
             seals: Seals::new(None),
         };
         let limits = Limits { queue: 1, group: 1 };

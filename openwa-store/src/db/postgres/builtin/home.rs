@@ -9,6 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::db::postgres::programs;
+use crate::db::{Holder, Wait};
 use crate::error::{Error, Kind, Result};
 
 /// The folder, which exists and can be written.
@@ -26,7 +27,7 @@ impl Home {
             Error::new(e.kind(), format!("the folder of the built-in server cannot be used: {}", e.message()))
                 .with("path", path.display())
         };
-        fs::create_dir_all(path).map_err(at)?;
+        crate::folder::make(path).map_err(at)?;
         let path = &path.canonicalize().map_err(at)?;
         // Proves that the folder can be written, and tells who we are.
         let probe = path.join(format!("probe-{}", std::process::id()));
@@ -85,22 +86,26 @@ impl Home {
     /// Waits for the turn to start or stop the server. It is over when the file is dropped.
     pub(super) fn turn(&self, deadline: Instant) -> Result<File> {
         let file = self.lock_file("turn")?;
+        if crate::db::lock_file(&file, deadline)? { Ok(file) } else { Err(self.held(&file)) }
+    }
+
+    /// Takes part in the use of the server until the file is dropped. Only who has the turn may ask.
+    pub(super) fn join(&self, users: &File, deadline: Instant) -> Result<()> {
+        let mut wait = Wait::until(deadline);
         loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(fs::TryLockError::WouldBlock) if Instant::now() < deadline => {
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-                Err(fs::TryLockError::WouldBlock) => {
-                    return Err(Error::new(
-                        Kind::Timeout,
-                        "another process is starting or stopping the built-in server and does not finish",
-                    )
-                    .with("path", self.path.display()));
-                }
+            match users.try_lock_shared() {
+                Ok(()) => return Ok(()),
+                Err(fs::TryLockError::WouldBlock) if wait.again() => {}
+                Err(fs::TryLockError::WouldBlock) => return Err(self.held(users)),
                 Err(fs::TryLockError::Error(e)) => return Err(e.into()),
             }
         }
+    }
+
+    fn held(&self, file: &File) -> Error {
+        let text = "another process is starting or stopping the built-in server and does not finish";
+        let e = Error::new(Kind::Timeout, text).with("path", self.path.display());
+        Holder::name(Holder::of(file).as_ref(), e)
     }
 
     /// The file that whoever uses the server holds a shared lock on.

@@ -79,7 +79,7 @@ impl Builtin {
         let home = Home::open(&options.dir.join("postgres"))?;
         let _turn = home.turn(deadline)?;
         let users = home.users()?;
-        users.lock_shared()?;
+        home.join(&users, deadline)?;
         let login = Login {
             user: options.user.to_owned(),
             password: home.password(options.password)?,

@@ -43,7 +43,14 @@ pub(super) fn instead(file: *mut sqlite3_file, method: &'static str) -> Option<(
 
 fn file_in(dir: &Path, durability: Durability) -> SqliteFile {
     let path = Some(dir.join("data.sqlite"));
-    SqliteFile { database: Database::Data, path, durability, trace: None, seals: Seals::new(None) }
+    SqliteFile {
+        database: Database::Data,
+        path,
+        durability,
+        trace: None,
+        lock_wait: crate::db::LOCK_WAIT,
+        seals: Seals::new(None),
+    }
 }
 
 fn fill(conn: &SqliteConn, from: i64, to: i64) {
