@@ -46,7 +46,7 @@ pub use db::{Durability, Pending, Ticket, Trace, Writing};
 pub use engine::{ContactChange, Engine};
 pub use error::{Error, Kind, Result};
 pub use json::Json;
-pub use maintenance::retention::{RetentionOptions, RetentionProgress, RetentionReport};
+pub use maintenance::retention::{RetentionOptions, RetentionProgress, RetentionReport, RetentionStatus};
 pub use maintenance::scheduler::{
     Job, MaintenanceJob, MaintenanceOptions, MaintenanceOutcome, MaintenanceRun,
 };

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::messages::{self, Changed, Context, Outcome, Saved};
 use super::together::{Save, save_all};
-use super::{changes, contacts, identities, logs, sessions};
+use super::{changes, contacts, identities, logs, retention, sessions};
 use crate::db::Conn;
 use crate::engine::{AddressedTo, Change, Skipped};
 use crate::entity::{Session, SessionStatus};
@@ -99,6 +99,9 @@ pub(crate) fn apply(
         }
         let done = one(conn, cx, &mut session, change, &mut out);
         out.refuse(&subject(change), done)?;
+    }
+    if list.iter().any(|change| matches!(change, Change::Message { history: true, .. })) {
+        retention::note_history(conn, session.id, cx.now, out.messages.iter())?;
     }
     Ok(out)
 }

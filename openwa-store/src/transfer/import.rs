@@ -15,7 +15,16 @@ use super::{
 use crate::db::{Bulk, Conn};
 use crate::entity::{Database, Table, tables_of};
 use crate::error::{Error, Kind, Result};
+use crate::repo::retention::{self, MovedBy, MovedIn, Moving};
 use crate::store::Store;
+use crate::time::Timestamp;
+
+/// How and from where rows move in.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub(crate) by: MovedBy,
+    pub(crate) source: &'a str,
+}
 
 /// Looks at a table as it will be, before anything is kept.
 pub(super) type Verify<'a> = &'a dyn Fn(&'static Table, &dyn Conn) -> Result<()>;
@@ -25,9 +34,10 @@ pub(crate) fn import(
     store: &Store,
     from: &mut dyn Read,
     options: &ImportOptions,
+    origin: Origin<'_>,
     progress: OnProgress<'_>,
 ) -> Result<ImportReport> {
-    import_verified(store, from, options, &|_, _| Ok(()), progress)
+    import_verified(store, from, options, origin, &|_, _| Ok(()), progress)
 }
 
 /// Reads a document into the store, and has each of its tables looked at before it is kept.
@@ -35,6 +45,7 @@ pub(super) fn import_verified(
     store: &Store,
     from: &mut dyn Read,
     options: &ImportOptions,
+    origin: Origin<'_>,
     verify: Verify<'_>,
     progress: OnProgress<'_>,
 ) -> Result<ImportReport> {
@@ -46,36 +57,41 @@ pub(super) fn import_verified(
     // Tables of Main come first: without one, the writer of Main need not wait for us.
     let first = document.next_table()?;
     let (main, data) = (store.database(Database::Main), store.database(Database::Data));
+    let now = store.env().now();
     let done = match first {
         Some(table) if table.database == Database::Main => main.bulk(|main| {
             data.bulk(|data| {
-                Import { main: Some(main), data, options: *options, verify, progress }.run(document, first)
+                Import { main: Some(main), data, options: *options, origin, now, verify, progress }
+                    .run(document, first)
             })
         }),
         _ => data.bulk(|data| {
-            Import { main: None, data, options: *options, verify, progress }.run(document, first)
+            Import { main: None, data, options: *options, origin, now, verify, progress }.run(document, first)
         }),
     };
     store.env().forget_taken_over();
     done
 }
 
-struct Import<'m, 'd, 'v, 'p> {
+struct Import<'m, 'd, 'v, 'p, 'o> {
     /// There when the document has tables of Main.
     main: Option<&'m mut dyn Bulk>,
     data: &'d mut dyn Bulk,
     options: ImportOptions,
+    origin: Origin<'o>,
+    now: Timestamp,
     verify: Verify<'v>,
     progress: OnProgress<'p>,
 }
 
-impl Import<'_, '_, '_, '_> {
+impl Import<'_, '_, '_, '_, '_> {
     fn run(mut self, mut document: Document<'_>, first: Option<&'static Table>) -> Result<ImportReport> {
         if let Some(main) = &mut self.main {
             main.begin()?;
         }
         let mut has_data = false;
         let mut tables = Vec::new();
+        let mut moving = Moving::default();
         let mut next = first;
         while let Some(table) = next {
             let bulk: &mut dyn Bulk = match (table.database, &mut self.main) {
@@ -91,7 +107,11 @@ impl Import<'_, '_, '_, '_> {
                     &mut *self.data
                 }
             };
-            tables.push(fill(&mut document, bulk, table, self.options.mode, &mut self.progress)?);
+            let (filled, messages) = fill(&mut document, bulk, table, self.options.mode, &mut self.progress)?;
+            tables.push(filled);
+            if messages.oldest.is_some() {
+                moving = messages;
+            }
             next = document.next_table()?;
         }
         let counts: Vec<_> = tables.iter().map(|t| (t.table, t.rows)).collect();
@@ -105,15 +125,20 @@ impl Import<'_, '_, '_, '_> {
             see_to_rest(self.data, Database::Data, &self.options, &mut tables)?;
             look_at(self.data, Database::Data, self.verify, &tables)?;
         }
+        let moved = moving.into(self.origin.by, self.origin.source, self.now);
         if !self.options.dry_run {
             if has_data {
+                if let Some(moved) = &moved {
+                    retention::note_moved(self.data.conn()?, moved)?;
+                }
                 self.data.commit()?;
             }
             if let Some(main) = self.main {
                 main.commit().map_err(|e| e.with("imported", "data, but not main"))?;
             }
         }
-        Ok(ImportReport { exported_at, dry_run: self.options.dry_run, tables, redacted })
+        let notes = moved.iter().filter_map(MovedIn::warning).collect();
+        Ok(ImportReport { exported_at, dry_run: self.options.dry_run, tables, redacted, notes })
     }
 }
 
@@ -124,7 +149,7 @@ fn fill(
     table: &'static Table,
     mode: Mode,
     progress: &mut OnProgress<'_>,
-) -> Result<ImportedTable> {
+) -> Result<(ImportedTable, Moving)> {
     let mut load = Load::start(bulk, table, mode)?;
     let tell = |rows, progress: &mut OnProgress<'_>, always| {
         report(progress, Progress { table: table.name, rows, total: None }, always)
