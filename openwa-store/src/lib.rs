@@ -66,6 +66,7 @@ pub use repo::logs::{AuditFilter, NewApiKeyLog, NewAuditLog};
 pub use repo::message_reads::{MessageFilter, Order};
 pub use repo::messages::{Changed, Outcome, Saved};
 pub use repo::paging::{Page, PageRequest};
+pub use repo::retention::{MovedBy, MovedIn};
 pub use repo::sessions::{NewSession, SessionFilter, SessionUpdate, Transition};
 pub use repo::webhooks::{Begin, NewDelivery, NewWebhook, WebhookUpdate};
 pub use schema::Applied;
@@ -80,7 +81,7 @@ pub use takeover::{
     TakeoverProblem, TakeoverProgress, TakeoverReport, TakeoverSource, TakeoverTable, TakeoverWritten,
 };
 pub use text::Text;
-pub use time::{Clock, ManualClock, SystemClock, Timestamp, Wake};
+pub use time::{Clock, ManualClock, SystemClock, Timestamp, Uptime, Wake};
 pub use transfer::{
     Difference, Differing, ExportOptions, ExportReport, ImportOptions, ImportReport, ImportedTable,
     MAX_DIFFERENCES, MAX_ROW_BYTES, MigrateOptions, MigrateReport, MigratedTable, Missing, Mode, OnProgress,

@@ -10,6 +10,7 @@ use super::old::{Old, Plan, plan};
 #[cfg(feature = "postgres")]
 use super::partitions;
 use super::space::{self, Pace};
+use crate::db::Conn;
 use crate::entity::Database;
 use crate::error::Result;
 use crate::json::Json;
@@ -21,7 +22,7 @@ use crate::repo::paging::PageRequest;
 use crate::repo::retention::{self as moves, MovedIn};
 use crate::repo::sessions;
 use crate::schema;
-use crate::store::Store;
+use crate::store::{Env, Store};
 use crate::text::Text;
 use crate::time::{Timestamp, Uptime};
 use crate::value::{Column, Value};
@@ -352,8 +353,11 @@ impl Store {
                     Passed::accepted(now, uptime.clone())
                 }
             };
-            self.write_to(*which, "retention.run", move |conn, _| moves::note_passed(conn, &passed))
-                .wait()?;
+            // The hourly run of one table goes by what the others know.
+            if scope.table.is_none() {
+                let note = move |conn: &dyn Conn, _: &Env| moves::note_passed(conn, &passed);
+                self.write_to(*which, "retention.run", note).wait()?;
+            }
         }
         Ok(())
     }
@@ -373,8 +377,9 @@ impl Store {
                 .and_then(|()| rules::guard_jumps(&passed, window))
                 .map_err(|e| e.with("table", table))?;
         }
-        // Of a long pause in which nothing grew old no more is left than any run may begin with.
-        passed.jumped = passed.jumped.min(GUARDED);
+        // A long pause in which nothing grew old leaves no more than the longest window allows.
+        let windows = plan.old.iter().filter(|(old, _)| old.database == which).map(|(_, window)| *window);
+        passed.jumped = passed.jumped.min(windows.fold(GUARDED, Duration::max) + rules::DAY);
         Ok(passed)
     }
 

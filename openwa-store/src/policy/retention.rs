@@ -180,6 +180,9 @@ impl Passed {
     /// changes nothing.
     #[must_use]
     pub fn until(&self, now: Timestamp, uptime: Option<Uptime>, newest_row: Option<Timestamp>) -> Self {
+        if now < self.at {
+            return self.clone();
+        }
         let between =
             |from: Timestamp| Duration::from_millis(u64::try_from(now.millis() - from.millis()).unwrap_or(0));
         let gap = between(self.at);
