@@ -158,7 +158,8 @@ static void maintenance_runs(void) {
   OK(openwa_store_run_maintenance(store, options, OPENWA_NONE, NULL, NULL, &rows, &err));
   int runs = 0;
   for (const openwa_record *row; (row = next_row(rows)) != NULL; runs++) {
-    CHECK(is(text_of(row, "outcome"), "done"));
+    /* What deletes has its first run in its next slot. */
+    CHECK(is(text_of(row, "outcome"), "done") || is(text_of(row, "outcome"), "scheduled"));
   }
   CHECK(runs == 5);
   openwa_rows_free(rows);
