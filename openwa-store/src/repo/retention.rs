@@ -84,24 +84,28 @@ impl Moving {
     }
 }
 
-/// Notes what an engine's history brought. What retention removed from a session does not come back, so of one that it
-/// cleans every day no message is more than a day over its window: that day does not count.
-pub(crate) fn note_history<'a>(
-    conn: &dyn Conn,
-    session: Uuid,
-    now: Timestamp,
-    saved: impl Iterator<Item = &'a Saved>,
-) -> Result<()> {
+/// The old ones among messages that were saved.
+pub(crate) fn old<'a>(now: Timestamp, saved: impl Iterator<Item = &'a Saved>) -> Moving {
     let mut moving = Moving::default();
     let new = saved.filter(|saved| saved.outcome == Outcome::Inserted).map(|saved| saved.message.created_at);
     new.filter(|at| at.plus(YOUNG) < now).for_each(|at| moving.add(at));
+    moving
+}
+
+/// Notes what an engine's history brought. What retention removed from a session does not come back, so of one that it
+/// cleans every day no message is more than a day over its window: that day does not count.
+pub(crate) fn note_history(conn: &dyn Conn, moving: Moving, now: Timestamp, is_cleaned: bool) -> Result<()> {
     let Some(mut moved) = moving.into(MovedBy::Backfill, "history of an engine", now) else { return Ok(()) };
-    let sql = "SELECT retained_from FROM sessions WHERE id = ?1";
-    let cleaned = conn.first(sql, &[Value::Uuid(session)], |row| Ok(Timestamp::read(row.get(0))))?.flatten();
-    if cleaned.is_some() {
+    if is_cleaned {
         moved.age = moved.age.saturating_sub(DAY);
     }
     note_moved(conn, &moved)
+}
+
+/// Whether retention has cleaned a session.
+pub(crate) fn is_cleaned(conn: &dyn Conn, session: Uuid) -> Result<bool> {
+    let sql = "SELECT retained_from FROM sessions WHERE id = ?1";
+    Ok(conn.first(sql, &[Value::Uuid(session)], |row| Ok(Timestamp::read(row.get(0))))?.flatten().is_some())
 }
 
 /// Notes, in the transaction that stores them, that messages moved in.

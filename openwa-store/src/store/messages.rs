@@ -133,7 +133,11 @@ impl Messages<'_> {
                     Some(e) => Err(e.copy()),
                     None => {
                         if backfill {
-                            retention::note_history(conn, session, cx.now, saved.iter().flatten())?;
+                            let old = retention::old(cx.now, saved.iter().flatten());
+                            if old.messages > 0 {
+                                let is_cleaned = retention::is_cleaned(conn, session)?;
+                                retention::note_history(conn, old, cx.now, is_cleaned)?;
+                            }
                         }
                         Ok(saved)
                     }

@@ -379,6 +379,13 @@ fn retention_is_previewed_then_run() {
     let rows =
         |openwa: &Openwa| openwa.json(&["status"])["databases"][1]["rows"]["messages"].as_u64().unwrap();
     let before = rows(&openwa);
+    let waits = openwa.json(&["retention", "preview", "--now", now]);
+    assert!(count(&waits) == 0 && waits["waiting"].as_str().unwrap().contains("backfill of"), "{waits}");
+    let status = openwa.json(&["retention", "status", "--now", now]);
+    assert!(count(&status) > 0 && status["waiting"] == waits["waiting"], "{status}");
+    assert!(openwa.ok(&["retention"]).contains("\nIt waits: "));
+    assert!(openwa.ok(&["maintenance", "status"]).contains("\nretention waits:\n"));
+    assert!(openwa.ok(&["retention", "accept"]).ends_with("deletes what is older than its window.\n"));
     let preview = openwa.json(&["retention", "preview", "--now", now]);
     assert!(count(&preview) > 0 && count(&preview) < before, "{preview}");
     assert_eq!(rows(&openwa), before, "a preview deletes nothing");

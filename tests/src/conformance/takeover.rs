@@ -1,8 +1,8 @@
 //! Another gateway's data moves in.
 
 use openwa_store::{
-    Config, ExportOptions, ImportOptions, Job, Kind, MaintenanceOptions, MaintenanceOutcome, MaintenanceRun,
-    MigrateOptions, Mode, MovedBy, PageRequest, RetentionOptions, Store, TakeoverOptions, TakeoverReport,
+    Job, Kind, MaintenanceOptions, MaintenanceOutcome, MaintenanceRun, MovedBy, PageRequest,
+    RetentionOptions, Store, TakeoverOptions, TakeoverReport,
 };
 
 use super::{Case, Context, cases};
@@ -14,7 +14,6 @@ pub const CASES: &[Case] = cases![
     one_bad_row_and_nothing_is_written,
     what_was_kept_of_a_message_goes_with_it,
     old_history_that_moved_in_waits_for_a_yes,
-    an_import_of_old_history_waits_for_a_yes,
 ];
 /// What needs data that outlives the store.
 pub const PERSISTENT: &[Case] = cases![];
@@ -140,32 +139,4 @@ fn old_history_that_moved_in_waits_for_a_yes(cx: &Context) {
     let run = at_the_slot(cx, &store);
     assert_eq!((run.due, run.deleted, run.waiting), (Some(1), Some(1), None));
     assert_eq!(messages(&store), 0);
-}
-
-fn an_import_of_old_history_waits_for_a_yes(cx: &Context) {
-    let from = Store::open_with(Config { clock: cx.config().clock, ..Config::in_memory() }).unwrap();
-    take(&from, &EXPORT.replace("2026-01-05T08", "2024-01-05T08")).unwrap();
-    let mut document = Vec::new();
-    from.export(&mut document, &ExportOptions::default(), None).unwrap();
-    let store = cx.store();
-    let dry = ImportOptions { dry_run: true, ..ImportOptions::default() };
-    assert_eq!(store.import(&document[..], &dry, None).unwrap().notes.len(), 1);
-    let retention = RetentionOptions::default();
-    assert_eq!(store.retention_status(&retention).unwrap().moved, []);
-    for mode in [Mode::Merge, Mode::Replace] {
-        let how = ImportOptions { mode, ..ImportOptions::default() };
-        assert_eq!(store.import(&document[..], &how, None).unwrap().notes.len(), 1);
-        let report = store.run_retention(&retention, None).unwrap();
-        assert!(report.waiting.unwrap().contains("import of ") && messages(&store) == 1);
-        assert_eq!(store.accept_retention().unwrap()[0].by, MovedBy::Import);
-    }
-    // One that fails leaves neither rows nor a mark.
-    let mut broken = document.clone();
-    broken.truncate(document.len() - 10);
-    assert!(store.import(&broken[..], &ImportOptions::default(), None).is_err());
-    assert_eq!(store.retention_status(&retention).unwrap().moved, []);
-    assert_eq!(store.run_retention(&retention, None).unwrap().waiting, None);
-    assert_eq!(messages(&store), 0);
-    from.migrate_to(&store, &MigrateOptions { replace: true, ..MigrateOptions::default() }, None).unwrap();
-    assert_eq!(store.retention_status(&retention).unwrap().moved[0].by, MovedBy::Migration);
 }
