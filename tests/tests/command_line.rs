@@ -104,7 +104,7 @@ fn every_command_works_on_postgresql() {
         openwa.says(&["retention"], "It waits: ");
         openwa.says(
             &["maintenance", "run", "retention"],
-            "retention of data: done, 0 rows deleted: messages older",
+            "retention of data: done, 9 rows deleted: messages older",
         );
         openwa.says(&["retention", "accept"], "Accepted");
         openwa.says(&["maintenance", "run", "retention"], "rows are older than their window and go now");
