@@ -55,5 +55,7 @@ pub const OPENWA_ERR_PERMISSION_DENIED: i32 = 62;
 pub const OPENWA_ERR_IO: i32 = 63;
 /// This build or this engine cannot do that.
 pub const OPENWA_ERR_UNSUPPORTED: i32 = 64;
+/// A file of the store is missing, empty or was replaced while others are there; the context names it.
+pub const OPENWA_ERR_FILE_GONE: i32 = 65;
 /// A defect of this library.
 pub const OPENWA_ERR_INTERNAL: i32 = 90;
