@@ -66,7 +66,7 @@ done
 run keys list
 
 chapter "6. Retention: what would go if today were the day after the log's end"
-run retention preview --now 2026-01-19
+run retention status --now 2026-01-19
 
 chapter "7. Export, import into a fresh store, and compare the two row by row"
 run export "$demo/export.json.zst" --main

@@ -192,8 +192,12 @@ def test_retention(store: openwa_store.Store, session: openwa_store.Session) -> 
     store.messages.backfill(session.id, [text("old", wa_timestamp=old), text("new", wa_timestamp=datetime.now(timezone.utc))])
     windows = openwa_store.RetentionWindows(messages=timedelta(days=365))
     preview = store.retention_preview(windows=windows)
-    assert {t.table: t.rows for t in preview.tables}["messages"] == 1
-    store.run_retention(windows=windows, force=True)
+    assert preview.waiting is not None and "messages" not in {t.table for t in preview.tables}
+    assert store.run_retention(windows=windows, force=True).waiting == preview.waiting
+    status = store.retention_status(windows=windows)
+    assert {t.table: t.rows for t in status.tables}["messages"] == 1
+    assert [(m.by, m.messages) for m in store.accept_retention()] == [("backfill", 1)]
+    assert store.run_retention(windows=windows, force=True).waiting is None
     assert [m.wa_message_id for m in store.messages.iterate(session.id)] == ["new"]
 
 

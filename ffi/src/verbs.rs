@@ -842,12 +842,57 @@ pub unsafe extern "C" fn openwa_store_run_retention(
     }
 }
 
+/// What retention is about to do: how many rows are older than their window, and whether messages wait for a yes.
+///
+/// - `options`: How long rows are kept: a `RetentionOptions`, or NULL.
+/// - `out`: a `RetentionStatus`; free it with `openwa_record_free`.
+///
+/// Errors: as `retention_preview`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_retention_status(
+    store: *const openwa_store,
+    options: *const openwa_record,
+    out: *mut *mut openwa_record,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer =
+                call::run(store, const { verb("store.retention_status") }, vec![call::record(options)?])?;
+            call::give_record(out, answer)
+        })
+    }
+}
+
+/// Says yes to retention: messages that moved in go with the next run if they are older than their window, and
+/// the clock is right as it stands, however far it has jumped. Answers what had moved in.
+///
+/// - `out`: a list of `MovedIn`; free it with `openwa_rows_free`.
+///
+/// Errors: those of the database.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn openwa_store_accept_retention(
+    store: *const openwa_store,
+    out: *mut *mut openwa_rows,
+    err: *mut *mut openwa_error,
+) -> i32 {
+    unsafe {
+        clear(out);
+        guard(err, || {
+            let answer = call::run(store, const { verb("store.accept_retention") }, vec![])?;
+            call::give_rows(out, answer)
+        })
+    }
+}
+
 /// Starts maintenance in a thread of this store: retention, months ahead, uses of API keys, statistics, each by
 /// its schedule. It ends with `stop_maintenance` or with the store.
 ///
 /// Any number of processes may run it on the same databases: one of them runs a slot. What was missed while
-/// nobody ran is made up for once. A job that fails is tried again within its slot if that may help, and never
-/// keeps another one from running.
+/// nobody ran is made up for once; but what deletes has its first run in the next slot, so that it can be seen
+/// before (`retention_status`). A job that fails is tried again within its slot if that may help, and never keeps
+/// another one from running.
 ///
 /// - `options`: When the jobs run, and what they go by: a `MaintenanceOptions`, or NULL.
 ///
@@ -887,8 +932,9 @@ pub unsafe extern "C" fn openwa_store_stop_maintenance(
 
 /// Runs what is due now and returns: maintenance for a host that has its own scheduler, such as cron. With `job`,
 /// runs that one, due or not. The answer has one entry for each job that was run at a place, and says how it
-/// ended; a failure of one keeps no other from running. The progress counts each job's steps, with its name for a
-/// table.
+/// ended and how many rows it deleted; a failure of one keeps no other from running. One that deletes and never
+/// ran is `scheduled`. The progress counts each job's steps, with its name for a table; of one that deletes, it
+/// first tells of how many rows.
 ///
 /// - `options`: When the jobs run, and what they go by: a `MaintenanceOptions`, or NULL.
 /// - `job`: Only this job, due or not; default all that are due: `retention`, `idempotency`, `partitions`,

@@ -47,7 +47,7 @@ pub use db::{Durability, Pending, Ticket, Trace, Writing};
 pub use engine::{ContactChange, Engine};
 pub use error::{Error, Kind, Result};
 pub use json::Json;
-pub use maintenance::retention::{RetentionOptions, RetentionProgress, RetentionReport};
+pub use maintenance::retention::{RetentionOptions, RetentionProgress, RetentionReport, RetentionStatus};
 pub use maintenance::scheduler::{
     Job, MaintenanceJob, MaintenanceOptions, MaintenanceOutcome, MaintenanceRun,
 };
@@ -67,6 +67,7 @@ pub use repo::logs::{AuditFilter, NewApiKeyLog, NewAuditLog};
 pub use repo::message_reads::{MessageFilter, Order};
 pub use repo::messages::{Changed, Outcome, Saved};
 pub use repo::paging::{Page, PageRequest};
+pub use repo::retention::{MovedBy, MovedIn};
 pub use repo::sessions::{NewSession, SessionFilter, SessionUpdate, Transition};
 pub use repo::webhooks::{Begin, NewDelivery, NewWebhook, WebhookUpdate};
 pub use schema::Applied;
@@ -81,7 +82,7 @@ pub use takeover::{
     TakeoverProblem, TakeoverProgress, TakeoverReport, TakeoverSource, TakeoverTable, TakeoverWritten,
 };
 pub use text::Text;
-pub use time::{Clock, ManualClock, SystemClock, Timestamp, Wake};
+pub use time::{Clock, ManualClock, SystemClock, Timestamp, Uptime, Wake};
 pub use transfer::{
     Difference, Differing, ExportOptions, ExportReport, ImportOptions, ImportReport, ImportedTable,
     MAX_DIFFERENCES, MAX_ROW_BYTES, MigrateOptions, MigrateReport, MigratedTable, Missing, Mode, OnProgress,

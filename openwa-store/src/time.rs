@@ -299,6 +299,20 @@ pub trait Clock: Send + Sync + 'static {
     fn on_set(&self, wake: Wake) {
         let _ = wake;
     }
+
+    /// How long the machine has been running, which nobody can set; `None`: unknown.
+    fn uptime(&self) -> Option<Uptime> {
+        None
+    }
+}
+
+/// How long a machine has been running.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uptime {
+    /// Identifies the boot: only times since the same one can be compared.
+    pub boot: String,
+    /// Time since then, suspension included.
+    pub passed: Duration,
 }
 
 /// The clock of the machine.
@@ -308,6 +322,14 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         SystemTime::now().into()
+    }
+
+    fn uptime(&self) -> Option<Uptime> {
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
+        let seconds = uptime.split_whitespace().next()?.parse().ok()?;
+        let passed = Duration::try_from_secs_f64(seconds).ok()?;
+        Some(Uptime { boot: boot.trim().to_owned(), passed })
     }
 }
 

@@ -158,9 +158,16 @@ static void maintenance_runs(void) {
   OK(openwa_store_run_maintenance(store, options, OPENWA_NONE, NULL, NULL, &rows, &err));
   int runs = 0;
   for (const openwa_record *row; (row = next_row(rows)) != NULL; runs++) {
-    CHECK(is(text_of(row, "outcome"), "done"));
+    /* What deletes has its first run in its next slot. */
+    CHECK(is(text_of(row, "outcome"), "done") || is(text_of(row, "outcome"), "scheduled"));
   }
   CHECK(runs == 5);
+  openwa_rows_free(rows);
+  openwa_record *status;
+  OK(openwa_store_retention_status(store, NULL, &status, &err));
+  openwa_record_free(status);
+  OK(openwa_store_accept_retention(store, &rows, &err));
+  CHECK(next_row(rows) == NULL);
   openwa_rows_free(rows);
   OK(openwa_store_start_maintenance(store, options, &err));
   FAILS(openwa_store_start_maintenance(store, options, &err), OPENWA_ERR_CONFLICT, "already");

@@ -101,7 +101,14 @@ fn every_command_works_on_postgresql() {
         let repo = openwa.path("repo");
         openwa.says(&["backup", "create", "--repo", &repo], "verified");
         openwa.says(&["backup", "verify", "--repo", &repo], "1 of 1");
-        openwa.says(&["maintenance", "run", "--once"], "retention of data: done");
+        openwa.says(&["maintenance", "run", "--once"], "retention of data: its first run is scheduled");
+        openwa.says(&["retention"], "It waits: ");
+        openwa.says(
+            &["maintenance", "run", "retention"],
+            "retention of data: done, 9 rows deleted: messages older",
+        );
+        openwa.says(&["retention", "accept"], "Accepted");
+        openwa.says(&["maintenance", "run", "retention"], "rows are older than their window and go now");
         openwa.says(&["maintenance", "status"], "retention of data");
         assert_eq!(openwa.json(&["status"])["databases"][1]["rows"]["messages"], 0, "all are old");
         openwa.says(&["retention", "preview"], "Nothing");

@@ -98,7 +98,8 @@ fn a_year(dirs: [&Path; 3], data: &str, step: Duration) {
             let hosts: &[&str] =
                 if *database == "main" && dirs[2] != dirs[0] { &["first", "other"] } else { &["first"] };
             for host in hosts {
-                let lines = slots(schedule, &looks).into_iter();
+                // What deletes has its first run in the slot after the first look.
+                let lines = slots(schedule, &looks).into_iter().skip(usize::from(job != "optimize"));
                 expected.extend(lines.map(|slot| format!("{host} {job} {database} {slot}")));
             }
         }
@@ -144,6 +145,8 @@ fn killed(dir: &Path, data: &str, config: Config) {
     let now = t("2026-02-01T12:00:00Z");
     let store = old_messages(config, now, 3000);
     let mut first = keeper(dir, data, now);
+    first.tell(&now.minus(DAY).to_string());
+    let _ = first.read_until(|line| line == "looked");
     first.tell(&now.to_string());
     let _ = first.read_until(|line| line == "step retention");
     let shown = || {

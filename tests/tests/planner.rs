@@ -13,13 +13,15 @@ use openwa_tests::raw;
 
 /// Tables that a person's gateway has a handful of rows in, however long it runs; and what is no table: a row of constants,
 /// and the rows that a query (`recent`), or a recursive one (`chats`, or `c` for short, `walk`), has made itself.
-const SMALL: [&str; 12] = [
+const SMALL: [&str; 14] = [
     "sessions",
     "webhooks",
     "api_keys",
     "ip_whitelist",
     "openwa_migrations",
     "openwa_maintenance",
+    "openwa_moved",
+    "openwa_retention",
     "sqlite_schema",
     "CONSTANT",
     "chats",

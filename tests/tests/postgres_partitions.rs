@@ -202,6 +202,7 @@ fn old_months_are_dropped_while_others_insert() {
         assert!(answers.into_iter().all(|a| a.unwrap().outcome == Outcome::Inserted));
     }
     store.messages().react(session, "03-1", "12025550178@s.whatsapp.net", "👍", None).wait().unwrap();
+    store.accept_retention().unwrap();
     let sql = place.sql();
     let write = |thread: usize, turn: usize| {
         save(&store, session, incoming(&format!("{thread}-{turn}"), "x"));

@@ -11,11 +11,13 @@ use openwa_tests::cluster::Sql;
 use openwa_tests::postgres::{Place, Way};
 
 /// Tables of the library itself, and those that only PostgreSQL has, for what SQLite does with an index.
-const BESIDE: [&str; 6] = [
+const BESIDE: [&str; 8] = [
     "message_ids",
     "messages_ahead",
     "openwa_maintenance",
     "openwa_migrations",
+    "openwa_moved",
+    "openwa_retention",
     "openwa_seal",
     "openwa_writers",
 ];

@@ -7,10 +7,13 @@ use std::sync::Arc;
 
 use openwa_store::entity::{Database, TABLES, tables_of};
 use openwa_store::{
-    Config, Differing, Error, ExportOptions, ImportOptions, ImportReport, Kind, Missing, Mode, NewApiKey,
-    NewMessage, NewSession, NewWebhook, Progress, Store, compare,
+    Config, Differing, Error, ExportOptions, ImportOptions, ImportReport, Kind, MigrateOptions, Missing,
+    Mode, MovedBy, NewApiKey, NewMessage, NewSession, NewWebhook, Progress, RetentionOptions, Store,
+    Timestamp, compare,
 };
+use openwa_tests::conformance::incoming;
 use openwa_tests::full::{EVERYTHING, REPLACE, document, full, json, tables};
+use openwa_tests::postgres::{Place, Way};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -554,4 +557,53 @@ fn writers_wait_for_an_import_and_are_not_lost() {
     thread.unwrap().join().unwrap().unwrap();
     assert!(store.sessions().find("meanwhile").unwrap().is_some());
     assert!(store.sessions().find("shop-1").unwrap().is_some());
+}
+
+/// The document of a store with a message that is two years old, and the store.
+fn old_document() -> (Store, Vec<u8>) {
+    let from = empty();
+    let session = NewSession { name: "old".into(), ..NewSession::default() };
+    let session = from.sessions().create(session).wait().unwrap().id;
+    let then = Timestamp::parse("2024-01-05").ok();
+    let message = NewMessage { created_at: then, wa_timestamp: then, ..incoming("A", "old") };
+    from.messages().save(session, message).wait().unwrap();
+    let mut document = Vec::new();
+    from.export(&mut document, &ExportOptions::default(), None).unwrap();
+    (from, document)
+}
+
+/// What moved in with a document or from a store waits for a yes; what was not kept leaves no mark.
+fn old_history_waits(store: &Store) {
+    let (from, document) = old_document();
+    let retention = RetentionOptions { force: true, ..RetentionOptions::default() };
+    let moved = || store.retention_status(&retention).unwrap().moved;
+    let dry = ImportOptions { dry_run: true, ..ImportOptions::default() };
+    assert_eq!(import(store, &document, &dry).unwrap().notes.len(), 1);
+    assert!(import(store, &document[..document.len() - 10], &REPLACE).is_err());
+    assert_eq!(moved(), []);
+    for how in [MERGE, REPLACE] {
+        let notes = import(store, &document, &how).unwrap().notes;
+        assert!(notes[0].contains("openwa retention accept"), "{notes:?}");
+        let waiting = store.run_retention(&retention, None).unwrap().waiting.unwrap();
+        assert!(waiting.contains("import of "), "{waiting}");
+        assert_eq!(store.accept_retention().unwrap()[0].messages, 1);
+    }
+    assert_eq!(import(store, &document, &MERGE).unwrap().tables.iter().map(|t| t.inserted).sum::<u64>(), 0);
+    assert_eq!(moved(), [], "nothing moved in");
+    let report = store.run_retention(&retention, None).unwrap();
+    assert_eq!((report.waiting, report.tables.contains(&("messages", 1))), (None, true));
+    from.migrate_to(store, &MigrateOptions { replace: true, ..MigrateOptions::default() }, None).unwrap();
+    assert_eq!(moved()[0].by, MovedBy::Migration);
+    assert!(store.run_retention(&retention, None).unwrap().waiting.is_some());
+}
+
+#[test]
+fn old_history_waits_for_a_yes() {
+    old_history_waits(&empty());
+}
+
+#[test]
+fn old_history_waits_for_a_yes_on_postgres() {
+    let (place, dir) = (Place::migrated(Way::Partitioned), tempfile::tempdir().unwrap());
+    old_history_waits(&Store::open_with(place.config(dir.path())).unwrap());
 }

@@ -541,6 +541,7 @@ export const readImportReport = (v: any): t.ImportReport => ({
   dryRun: v[1],
   tables: v[2].map((v: any) => readImportedTable(v)),
   redacted: v[3],
+  notes: v[4],
 })
 
 export const readBackup = (v: any): t.Backup => ({
@@ -680,6 +681,26 @@ export const readRetentionReport = (v: any): t.RetentionReport => ({
   bytesFreed: v[1],
   alreadyRunning: v[2],
   stopped: v[3],
+  waiting: v[4],
+})
+
+export const readMovedIn = (v: any): t.MovedIn => ({
+  by: v[0],
+  source: v[1],
+  at: new Date(v[2]),
+  messages: v[3],
+  oldest: new Date(v[4]),
+  age: v[5],
+})
+
+export const readRetentionStatus = (v: any): t.RetentionStatus => ({
+  window: v[0],
+  tables: v[1].map((v: any) => readTableRows(v)),
+  oldest: v[2] === null ? null : new Date(v[2]),
+  waiting: v[3],
+  moved: v[4].map((v: any) => readMovedIn(v)),
+  acceptedAt: v[5] === null ? null : new Date(v[5]),
+  lastRun: v[6] === null ? null : new Date(v[6]),
 })
 
 export const readMaintenanceRun = (v: any): t.MaintenanceRun => ({
@@ -689,6 +710,9 @@ export const readMaintenanceRun = (v: any): t.MaintenanceRun => ({
   attempt: v[3],
   outcome: v[4],
   error: v[5],
+  due: v[6],
+  deleted: v[7],
+  waiting: v[8],
 })
 
 export const readMaintenanceJob = (v: any): t.MaintenanceJob => ({
@@ -706,6 +730,7 @@ export const readMaintenanceJob = (v: any): t.MaintenanceJob => ({
   error: v[11],
   errorAt: v[12] === null ? null : new Date(v[12]),
   next: v[13] === null ? null : new Date(v[13]),
+  waiting: v[14],
 })
 
 export const readLogBuffer = (v: any): t.LogBuffer => ({

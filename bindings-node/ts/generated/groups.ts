@@ -5,7 +5,7 @@ import type { OpenWAError } from '../error.js'
 import { Group, type Page } from '../group.js'
 import type { Handle } from '../native.js'
 import { callPure, query, verb, type LongOptions } from '../runtime.js'
-import { readApiKey, readApiKeyLog, readAuditLog, readAuthValue, readAuthorization, readBackup, readBackupPrune, readBackupReport, readBackupVerify, readBatchJob, readBatchJobMessage, readBegin, readChat, readCheckReport, readContact, readCreatedKey, readExportReport, readIdentity, readImportReport, readIndexInfo, readIngested, readIpWhitelistEntry, readLogBuffer, readMaintenanceJob, readMaintenanceRun, readMessage, readMessageReaction, readMigrateReport, readOpenwaExportReport, readOverview, readPartitionInfo, readRepairReport, readRestoreReport, readRetentionReport, readSaveResult, readSaved, readSecretsStatus, readSession, readSessionAuth, readSessionLog, readStatus, readTakeoverReport, readTransition, readVacuumReport, readWebhook, readWebhookLog, writeApiKeyUpdate, writeAsk, writeAuditFilter, writeAuthEntry, writeBackupOptions, writeBackupRepo, writeBatchResult, writeContactChange, writeContactFilter, writeExportOptions, writeImportOptions, writeKeepRules, writeKeyRules, writeMaintenanceOptions, writeMessageFilter, writeMigrateOptions, writeNewApiKey, writeNewApiKeyLog, writeNewAuditLog, writeNewBatch, writeNewDelivery, writeNewMessage, writeNewSession, writeNewWebhook, writeNewWhitelistEntry, writeOpenOptions, writeOverviewOptions, writePageRequest, writeRepairOptions, writeRestoreOptions, writeRetentionOptions, writeRetryPolicy, writeSessionFilter, writeSessionUpdate, writeTakeoverOptions, writeVacuumOptions, writeVerifyOptions, writeWebhookUpdate } from './codec.js'
+import { readApiKey, readApiKeyLog, readAuditLog, readAuthValue, readAuthorization, readBackup, readBackupPrune, readBackupReport, readBackupVerify, readBatchJob, readBatchJobMessage, readBegin, readChat, readCheckReport, readContact, readCreatedKey, readExportReport, readIdentity, readImportReport, readIndexInfo, readIngested, readIpWhitelistEntry, readLogBuffer, readMaintenanceJob, readMaintenanceRun, readMessage, readMessageReaction, readMigrateReport, readMovedIn, readOpenwaExportReport, readOverview, readPartitionInfo, readRepairReport, readRestoreReport, readRetentionReport, readRetentionStatus, readSaveResult, readSaved, readSecretsStatus, readSession, readSessionAuth, readSessionLog, readStatus, readTakeoverReport, readTransition, readVacuumReport, readWebhook, readWebhookLog, writeApiKeyUpdate, writeAsk, writeAuditFilter, writeAuthEntry, writeBackupOptions, writeBackupRepo, writeBatchResult, writeContactChange, writeContactFilter, writeExportOptions, writeImportOptions, writeKeepRules, writeKeyRules, writeMaintenanceOptions, writeMessageFilter, writeMigrateOptions, writeNewApiKey, writeNewApiKeyLog, writeNewAuditLog, writeNewBatch, writeNewDelivery, writeNewMessage, writeNewSession, writeNewWebhook, writeNewWhitelistEntry, writeOpenOptions, writeOverviewOptions, writePageRequest, writeRepairOptions, writeRestoreOptions, writeRetentionOptions, writeRetryPolicy, writeSessionFilter, writeSessionUpdate, writeTakeoverOptions, writeVacuumOptions, writeVerifyOptions, writeWebhookUpdate } from './codec.js'
 import type * as t from './types.js'
 
 /* eslint-disable @typescript-eslint/no-explicit-any */
@@ -37,6 +37,8 @@ const storeTakeover = verb<t.TakeoverReport>('store.takeover', [['sources', list
 const storeExportOpenwaFile = verb<t.OpenwaExportReport>('store.export_openwa_file', [['path', text]], (v: any) => readOpenwaExportReport(v))
 const storeRetentionPreview = verb<t.RetentionReport>('store.retention_preview', [['options', writeRetentionOptions]], (v: any) => readRetentionReport(v))
 const storeRunRetention = verb<t.RetentionReport>('store.run_retention', [['options', writeRetentionOptions]], (v: any) => readRetentionReport(v))
+const storeRetentionStatus = verb<t.RetentionStatus>('store.retention_status', [['options', writeRetentionOptions]], (v: any) => readRetentionStatus(v))
+const storeAcceptRetention = verb<t.MovedIn[]>('store.accept_retention', [], (v: any) => v.map((v: any) => readMovedIn(v)))
 const storeStartMaintenance = verb<void>('store.start_maintenance', [['options', writeMaintenanceOptions]], same)
 const storeStopMaintenance = verb<void>('store.stop_maintenance', [], same)
 const storeRunMaintenance = verb<t.MaintenanceRun[]>('store.run_maintenance', [['options', writeMaintenanceOptions], ['job', text]], (v: any) => v.map((v: any) => readMaintenanceRun(v)))
@@ -1208,11 +1210,29 @@ export abstract class Groups extends Group {
     return this.runLong(storeRunRetention, [options], control)
   }
   /**
+   * What retention is about to do: how many rows are older than their window, and whether messages wait for a yes.
+   *
+   * Errors: as `retentionPreview`.
+   */
+  retentionStatus(options?: t.RetentionOptions): Promise<t.RetentionStatus> {
+    return this.run(storeRetentionStatus, [options])
+  }
+  /**
+   * Says yes to retention: messages that moved in go with the next run if they are older than their window, and the
+   * clock is right as it stands, however far it has jumped. Answers what had moved in.
+   *
+   * Errors: those of the database.
+   */
+  acceptRetention(): Promise<t.MovedIn[]> {
+    return this.run(storeAcceptRetention, [])
+  }
+  /**
    * Starts maintenance in a thread of this store: retention, months ahead, uses of API keys, statistics, each by its
    * schedule. It ends with `stopMaintenance` or with the store.
    *
    * Any number of processes may run it on the same databases: one of them runs a slot. What was missed while nobody
-   * ran is made up for once. A job that fails is tried again within its slot if that may help, and never keeps another
+   * ran is made up for once; but what deletes has its first run in the next slot, so that it can be seen before
+   * (`retentionStatus`). A job that fails is tried again within its slot if that may help, and never keeps another
    * one from running.
    *
    * Errors: `INVALID_ARGUMENT` naming the job for what is no schedule or time zone, `CONFLICT` when it runs already.
@@ -1231,8 +1251,10 @@ export abstract class Groups extends Group {
   }
   /**
    * Runs what is due now and returns: maintenance for a host that has its own scheduler, such as cron. With `job`, runs
-   * that one, due or not. The answer has one entry for each job that was run at a place, and says how it ended; a
-   * failure of one keeps no other from running. The progress counts each job's steps, with its name for a table.
+   * that one, due or not. The answer has one entry for each job that was run at a place, and says how it ended and how
+   * many rows it deleted; a failure of one keeps no other from running. One that deletes and never ran is `scheduled`.
+   * The progress counts each job's steps, with its name for a table; of one that deletes, it first tells of how many
+   * rows.
    *
    * Errors: `INVALID_ARGUMENT` as `startMaintenance`, and for a job that has no schedule; `CLOSED`.
    */

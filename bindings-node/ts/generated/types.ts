@@ -149,6 +149,16 @@ export type Form = 'sqlite' | 'pg_dump' | 'document'
 export type SecretsState = 'clear' | 'sealing' | 'sealed' | 'rotating' | 'opening'
 
 /**
+ * How messages moved in.
+ *
+ * * `takeover`: From another gateway.
+ * * `import`: From a document, or a backup restored by one.
+ * * `migration`: From another store.
+ * * `backfill`: By an engine's history.
+ */
+export type MovedBy = 'takeover' | 'import' | 'migration' | 'backfill'
+
+/**
  * Work that maintenance does by itself.
  *
  * * `retention`: Deletes what is older than its window.
@@ -167,8 +177,9 @@ export type Job = 'retention' | 'idempotency' | 'partitions' | 'usage' | 'optimi
  * * `stopped`: It was stopped on request; what it did stays done.
  * * `failed`: It failed; the error says why.
  * * `elsewhere`: Another process is running it.
+ * * `scheduled`: It never ran, and its first run waits for its slot: `slot` says when that is, `due` what it would delete now.
  */
-export type MaintenanceOutcome = 'done' | 'stopped' | 'failed' | 'elsewhere'
+export type MaintenanceOutcome = 'done' | 'stopped' | 'failed' | 'elsewhere' | 'scheduled'
 
 /**
  * What a change of a message did.
@@ -709,6 +720,8 @@ export interface ImportReport {
   tables: ImportedTable[]
   /** What the document leaves out because it is secret. */
   redacted: string[]
+  /** What a person should know, such as that retention waits. */
+  notes: string[]
 }
 
 /** What an import did to one table. */
@@ -1081,6 +1094,42 @@ export interface RetentionReport {
   alreadyRunning: boolean
   /** The callback stopped it. What was deleted so far stays deleted. */
   stopped: boolean
+  /** Why no messages are deleted: older ones moved in, and nobody has said yes (`acceptRetention`). None: nothing waits. */
+  waiting: string | null
+}
+
+/** What retention is about to do. */
+export interface RetentionStatus {
+  /** How long messages are kept, unless their session says otherwise. None: for ever. In milliseconds. */
+  window: number | null
+  /** Rows per table that are older than their window, messages that wait among them. */
+  tables: TableRows[]
+  /** When the oldest message that would go was stored. None: none would. */
+  oldest: Date | null
+  /** Why no messages are deleted. None: nothing waits, the next run deletes them. */
+  waiting: string | null
+  /** Messages that moved in since the last yes. */
+  moved: MovedIn[]
+  /** When somebody last said yes. None: nobody has. */
+  acceptedAt: Date | null
+  /** When retention last ran. None: never. */
+  lastRun: Date | null
+}
+
+/** Messages that moved in since somebody last said yes to retention. */
+export interface MovedIn {
+  /** How. */
+  by: MovedBy
+  /** Where from. */
+  source: string
+  /** When. */
+  at: Date
+  /** How many. */
+  messages: number
+  /** When the oldest of them was stored, there. */
+  oldest: Date
+  /** How old that was when it moved in: retention waits if this is more than its window. In milliseconds. */
+  age: number
 }
 
 /** When the jobs of maintenance run: cron expressions of five fields (`minute hour day month weekday`). Not given: the default; null: never. */
@@ -1119,6 +1168,12 @@ export interface MaintenanceRun {
   outcome: MaintenanceOutcome
   /** Why it failed. */
   error: string | null
+  /** Rows that were older than their window before it began, without messages that wait. None: it deletes nothing. */
+  due: number | null
+  /** Rows that it deleted. None: it deletes nothing, or did not come to that. */
+  deleted: number | null
+  /** Why no messages were deleted: older ones moved in, and nobody has said yes. */
+  waiting: string | null
 }
 
 /** A job of maintenance: when it ran, how that ended, when it runs next. */
@@ -1151,6 +1206,8 @@ export interface MaintenanceJob {
   errorAt: Date | null
   /** When it is due next; in the past: it is due. */
   next: Date | null
+  /** Why retention deletes no messages: older ones moved in, and nobody has said yes. */
+  waiting: string | null
 }
 
 /** What waits in memory to be written to the logs of requests and deliveries. */

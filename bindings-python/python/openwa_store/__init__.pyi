@@ -106,6 +106,8 @@ __all__ = [
     "MigratedTable",
     "Missing",
     "Mode",
+    "MovedBy",
+    "MovedIn",
     "NewApiKey",
     "NewApiKeyLog",
     "NewAuditLog",
@@ -139,6 +141,7 @@ __all__ = [
     "RestoreReport",
     "RetentionOptions",
     "RetentionReport",
+    "RetentionStatus",
     "RetentionWindows",
     "RetryPolicy",
     "SaveOutcome",
@@ -462,6 +465,10 @@ class MaintenanceOutcome(_StrEnum):
     """It failed; the error says why."""
     ELSEWHERE = "elsewhere"
     """Another process is running it."""
+    SCHEDULED = "scheduled"
+    """It never ran, and its first run waits for its slot: `slot` says when that is, `due` what it
+    would delete now.
+    """
 
 class Missing(_StrEnum):
     """What happens to tables that the document does not have."""
@@ -484,6 +491,18 @@ class Mode(_StrEnum):
     because its name was taken by a row with another id, is an error: nothing is dropped
     silently, and nobody's rows are mixed.
     """
+
+class MovedBy(_StrEnum):
+    """How messages moved in."""
+
+    TAKEOVER = "takeover"
+    """From another gateway."""
+    IMPORT = "import"
+    """From a document, or a backup restored by one."""
+    MIGRATION = "migration"
+    """From another store."""
+    BACKFILL = "backfill"
+    """By an engine's history."""
 
 class Order(_StrEnum):
     """In which order messages are listed."""
@@ -1906,6 +1925,7 @@ class ImportReport(Record):
         dry_run: bool | None = None,
         tables: Iterable[ImportedTable | Mapping[str, Any]] | None = None,
         redacted: Iterable[str] | None = None,
+        notes: Iterable[str] | None = None,
     ) -> Self: ...
     @property
     def exported_at(self) -> datetime:
@@ -1919,6 +1939,9 @@ class ImportReport(Record):
     @property
     def redacted(self) -> tuple[str, ...]:
         """What the document leaves out because it is secret."""
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know, such as that retention waits."""
 
 class ImportedTable(Record):
     """What an import did to one table."""
@@ -2179,6 +2202,7 @@ class MaintenanceJob(Record):
         error: str | None = None,
         error_at: datetime | None = None,
         next: datetime | None = None,
+        waiting: str | None = None,
     ) -> Self: ...
     @property
     def job(self) -> Job:
@@ -2226,6 +2250,9 @@ class MaintenanceJob(Record):
     @property
     def next(self) -> datetime | None:
         """When it is due next; in the past: it is due."""
+    @property
+    def waiting(self) -> str | None:
+        """Why retention deletes no messages: older ones moved in, and nobody has said yes."""
 
 class MaintenanceOptions(Record):
     """When the jobs of maintenance run: cron expressions of five fields (`minute hour day month
@@ -2289,6 +2316,9 @@ class MaintenanceRun(Record):
         attempt: int | None = None,
         outcome: MaintenanceOutcome | str | None = None,
         error: str | None = None,
+        due: int | None = None,
+        deleted: int | None = None,
+        waiting: str | None = None,
     ) -> Self: ...
     @property
     def job(self) -> Job:
@@ -2308,6 +2338,17 @@ class MaintenanceRun(Record):
     @property
     def error(self) -> str | None:
         """Why it failed."""
+    @property
+    def due(self) -> int | None:
+        """Rows that were older than their window before it began, without messages that wait.
+        None: it deletes nothing.
+        """
+    @property
+    def deleted(self) -> int | None:
+        """Rows that it deleted. None: it deletes nothing, or did not come to that."""
+    @property
+    def waiting(self) -> str | None:
+        """Why no messages were deleted: older ones moved in, and nobody has said yes."""
 
 class Message(Record):
     """A message. There is one row per session and WhatsApp message id."""
@@ -2498,6 +2539,38 @@ class MigratedTable(Record):
     @property
     def sha256(self) -> str:
         """The SHA-256, in hex, of its rows in both stores, in the form of an export."""
+
+class MovedIn(Record):
+    """Messages that moved in since somebody last said yes to retention."""
+
+    def __new__(
+        cls,
+        *,
+        by: MovedBy | str | None = None,
+        source: str | None = None,
+        at: datetime | None = None,
+        messages: int | None = None,
+        oldest: datetime | None = None,
+        age: timedelta | None = None,
+    ) -> Self: ...
+    @property
+    def by(self) -> MovedBy:
+        """How."""
+    @property
+    def source(self) -> str:
+        """Where from."""
+    @property
+    def at(self) -> datetime:
+        """When."""
+    @property
+    def messages(self) -> int:
+        """How many."""
+    @property
+    def oldest(self) -> datetime:
+        """When the oldest of them was stored, there."""
+    @property
+    def age(self) -> timedelta:
+        """How old that was when it moved in: retention waits if this is more than its window."""
 
 class NewApiKey(Record):
     """An API key to be created. Only the name is needed."""
@@ -3237,6 +3310,7 @@ class RetentionReport(Record):
         bytes_freed: int | None = None,
         already_running: bool | None = None,
         stopped: bool | None = None,
+        waiting: str | None = None,
     ) -> Self: ...
     @property
     def tables(self) -> tuple[TableRows, ...]:
@@ -3250,6 +3324,47 @@ class RetentionReport(Record):
     @property
     def stopped(self) -> bool:
         """The callback stopped it. What was deleted so far stays deleted."""
+    @property
+    def waiting(self) -> str | None:
+        """Why no messages are deleted: older ones moved in, and nobody has said yes
+        (`accept_retention`). None: nothing waits.
+        """
+
+class RetentionStatus(Record):
+    """What retention is about to do."""
+
+    def __new__(
+        cls,
+        *,
+        window: timedelta | None = None,
+        tables: Iterable[TableRows | Mapping[str, Any]] | None = None,
+        oldest: datetime | None = None,
+        waiting: str | None = None,
+        moved: Iterable[MovedIn | Mapping[str, Any]] | None = None,
+        accepted_at: datetime | None = None,
+        last_run: datetime | None = None,
+    ) -> Self: ...
+    @property
+    def window(self) -> timedelta | None:
+        """How long messages are kept, unless their session says otherwise. None: for ever."""
+    @property
+    def tables(self) -> tuple[TableRows, ...]:
+        """Rows per table that are older than their window, messages that wait among them."""
+    @property
+    def oldest(self) -> datetime | None:
+        """When the oldest message that would go was stored. None: none would."""
+    @property
+    def waiting(self) -> str | None:
+        """Why no messages are deleted. None: nothing waits, the next run deletes them."""
+    @property
+    def moved(self) -> tuple[MovedIn, ...]:
+        """Messages that moved in since the last yes."""
+    @property
+    def accepted_at(self) -> datetime | None:
+        """When somebody last said yes. None: nobody has."""
+    @property
+    def last_run(self) -> datetime | None:
+        """When retention last ran. None: never."""
 
 class RetentionWindows(Record):
     """How long each kind of row is kept. Not given: the default; null: for ever."""
@@ -5324,6 +5439,25 @@ class Store(_Handle):
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
         """
+    def retention_status(
+        self,
+        *,
+        windows: RetentionWindows | Mapping[str, Any] | None = None,
+        now: datetime | None = None,
+        force: bool | None = None,
+    ) -> RetentionStatus:
+        """What retention is about to do: how many rows are older than their window, and whether
+        messages wait for a yes.
+
+        Errors: as `retention_preview`.
+        """
+    def accept_retention(self) -> builtins.list[MovedIn]:
+        """Says yes to retention: messages that moved in go with the next run if they are older
+        than their window, and the clock is right as it stands, however far it has jumped.
+        Answers what had moved in.
+
+        Errors: those of the database.
+        """
     def start_maintenance(
         self,
         *,
@@ -5341,8 +5475,9 @@ class Store(_Handle):
         statistics, each by its schedule. It ends with `stop_maintenance` or with the store.
 
         Any number of processes may run it on the same databases: one of them runs a slot. What
-        was missed while nobody ran is made up for once. A job that fails is tried again within
-        its slot if that may help, and never keeps another one from running.
+        was missed while nobody ran is made up for once; but what deletes has its first run in
+        the next slot, so that it can be seen before (`retention_status`). A job that fails is
+        tried again within its slot if that may help, and never keeps another one from running.
 
         Errors: `InvalidArgument` naming the job for what is no schedule or time zone,
         `Conflict` when it runs already.
@@ -5370,8 +5505,10 @@ class Store(_Handle):
     ) -> builtins.list[MaintenanceRun]:
         """Runs what is due now and returns: maintenance for a host that has its own scheduler,
         such as cron. With `job`, runs that one, due or not. The answer has one entry for each
-        job that was run at a place, and says how it ended; a failure of one keeps no other from
-        running. The progress counts each job's steps, with its name for a table.
+        job that was run at a place, and says how it ended and how many rows it deleted; a
+        failure of one keeps no other from running. One that deletes and never ran is
+        `scheduled`. The progress counts each job's steps, with its name for a table; of one
+        that deletes, it first tells of how many rows.
 
         Errors: `InvalidArgument` as `start_maintenance`, and for a job that has no schedule;
         `Closed`.

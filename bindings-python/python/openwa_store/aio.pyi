@@ -1324,6 +1324,25 @@ class Store(_Handle):
         `progress` is called with the table, its rows that are done, and all its rows where that
         is known. It stops the call by returning `False` or by raising.
         """
+    async def retention_status(
+        self,
+        *,
+        windows: _store.RetentionWindows | Mapping[str, Any] | None = None,
+        now: datetime | None = None,
+        force: bool | None = None,
+    ) -> _store.RetentionStatus:
+        """What retention is about to do: how many rows are older than their window, and whether
+        messages wait for a yes.
+
+        Errors: as `retention_preview`.
+        """
+    async def accept_retention(self) -> builtins.list[_store.MovedIn]:
+        """Says yes to retention: messages that moved in go with the next run if they are older
+        than their window, and the clock is right as it stands, however far it has jumped.
+        Answers what had moved in.
+
+        Errors: those of the database.
+        """
     async def start_maintenance(
         self,
         *,
@@ -1341,8 +1360,9 @@ class Store(_Handle):
         statistics, each by its schedule. It ends with `stop_maintenance` or with the store.
 
         Any number of processes may run it on the same databases: one of them runs a slot. What
-        was missed while nobody ran is made up for once. A job that fails is tried again within
-        its slot if that may help, and never keeps another one from running.
+        was missed while nobody ran is made up for once; but what deletes has its first run in
+        the next slot, so that it can be seen before (`retention_status`). A job that fails is
+        tried again within its slot if that may help, and never keeps another one from running.
 
         Errors: `InvalidArgument` naming the job for what is no schedule or time zone,
         `Conflict` when it runs already.
@@ -1370,8 +1390,10 @@ class Store(_Handle):
     ) -> builtins.list[_store.MaintenanceRun]:
         """Runs what is due now and returns: maintenance for a host that has its own scheduler,
         such as cron. With `job`, runs that one, due or not. The answer has one entry for each
-        job that was run at a place, and says how it ended; a failure of one keeps no other from
-        running. The progress counts each job's steps, with its name for a table.
+        job that was run at a place, and says how it ended and how many rows it deleted; a
+        failure of one keeps no other from running. One that deletes and never ran is
+        `scheduled`. The progress counts each job's steps, with its name for a table; of one
+        that deletes, it first tells of how many rows.
 
         Errors: `InvalidArgument` as `start_maintenance`, and for a job that has no schedule;
         `Closed`.

@@ -10,6 +10,7 @@ use crate::{
     MaintenanceRun, Progress, Store, Text, Timestamp,
 };
 use clap::{Args, Subcommand};
+use indicatif::HumanCount;
 use serde_json::json;
 
 use super::exit::{Exit, Result};
@@ -100,7 +101,7 @@ impl Run {
         let stop = (!self.once && self.job.is_none()).then(stop_signal).transpose()?;
         let (store, how) = (options.open()?, self.options());
         let Some(stop) = stop else {
-            let runs = self.pass(&store, &how)?;
+            let runs = self.pass(&store, &how, out)?;
             store.close()?;
             if out.is_json() {
                 out.json(&array(runs.iter().map(run_document)))?;
@@ -113,7 +114,7 @@ impl Run {
             return Ok(exit(&runs));
         };
         loop {
-            for run in self.pass(&store, &how)? {
+            for run in self.pass(&store, &how, out)? {
                 if out.is_json() {
                     out.json(&run_document(&run))?;
                 } else {
@@ -147,14 +148,23 @@ impl Run {
         }
     }
 
-    fn pass(&self, store: &Store, how: &MaintenanceOptions) -> Result<Vec<MaintenanceRun>> {
+    fn pass(&self, store: &Store, how: &MaintenanceOptions, out: &mut Output) -> Result<Vec<MaintenanceRun>> {
         let mut meter = Meter::rows("maintenance");
+        let mut said = Ok(());
         let mut tell = |at: Progress| {
+            // Before a job deletes anything, it tells how much.
+            if let (0, Some(due @ 1..), false) = (at.rows, at.total, out.is_json()) {
+                let due = HumanCount(due);
+                let told =
+                    out.line(format_args!("{}: {due} rows are older than their window and go now", at.table));
+                said = told.and_then(|()| out.flush());
+            }
             meter.at(at.table, at.rows, at.total);
             ControlFlow::Continue(())
         };
         let runs = store.run_maintenance(how, self.job, Some(&mut tell));
         meter.done();
+        said?;
         Ok(runs?)
     }
 }
@@ -198,11 +208,18 @@ fn sentence(run: &MaintenanceRun) -> String {
         MaintenanceOutcome::Stopped => "stopped; it goes on with the next run",
         MaintenanceOutcome::Failed => "failed",
         MaintenanceOutcome::Elsewhere => "runs in another process",
+        MaintenanceOutcome::Scheduled => "its first run is scheduled",
     };
-    match &run.error {
-        Some(error) => format!("{job}: {ended}: {error}"),
-        None => format!("{job}: {ended}"),
+    let mut line = format!("{job}: {ended}");
+    match (run.deleted, run.due, run.slot) {
+        (Some(deleted), ..) => line += &format!(", {} rows deleted", HumanCount(deleted)),
+        (None, Some(due), Some(slot)) if run.outcome == MaintenanceOutcome::Scheduled => {
+            line += &format!(" for {slot}; as of now it would delete {} rows", HumanCount(due));
+        }
+        _ => {}
     }
+    let more = run.error.iter().chain(&run.waiting);
+    more.fold(line, |line, text| format!("{line}: {text}"))
 }
 
 fn named(job: Job, database: Option<&str>) -> String {
@@ -241,6 +258,9 @@ fn status(store: &Store, out: &mut Output) -> Result<Exit> {
         ]);
     }
     out.table(&table)?;
+    for waiting in jobs.iter().filter_map(|job| job.waiting.as_ref()) {
+        out.line(format_args!("\nretention waits:\n  {waiting}"))?;
+    }
     for job in &jobs {
         if let (Some(error), Some(at)) = (&job.error, job.error_at) {
             let job = named(job.job, job.database.map(Database::name));
@@ -262,6 +282,9 @@ fn run_document(run: &MaintenanceRun) -> Json {
         .put("attempt", json!(run.attempt))
         .put("outcome", json!(run.outcome.name()))
         .put("error", text(run.error.as_deref()))
+        .put("due", json!(run.due))
+        .put("deleted", json!(run.deleted))
+        .put("waiting", text(run.waiting.as_deref()))
         .done()
 }
 
@@ -282,5 +305,6 @@ fn job_document(job: &MaintenanceJob) -> Json {
         .put("error", text(job.error.as_deref()))
         .put("error_at", time(job.error_at))
         .put("next", time(job.next))
+        .put("waiting", text(job.waiting.as_deref()))
         .done()
 }

@@ -58,7 +58,6 @@ enum Command {
     Messages(messages::Messages),
     #[command(subcommand)]
     Keys(keys::Keys),
-    #[command(subcommand)]
     Retention(retention::Retention),
     #[command(subcommand)]
     Secrets(secrets::Secrets),

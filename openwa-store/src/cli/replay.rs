@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::engine::Skipped;
+use crate::policy::retention::Windows;
 use crate::replay::{self, ReplayReport, SessionReplay};
 use crate::{Json, Store, Text};
 use clap::Args;
@@ -102,6 +103,9 @@ fn show(store: &Store, log: &Path, report: &ReplayReport, out: &mut Output) -> R
         ]);
     }
     out.table(&table)?;
+    if let Some(why) = store.retention_waits(&Windows::default())? {
+        out.line(format_args!("note: retention waits: {why}"))?;
+    }
     let seconds = report.elapsed.as_secs_f64();
     out.line(format_args!(
         "{} lines, {} event maps, {} deliveries in {seconds:.2} s: {} messages/s, {}{}\n",

@@ -3,21 +3,31 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::policy::retention::{DAY, MAX_DAYS, Windows};
-use crate::{Json, RetentionOptions, RetentionReport, Timestamp};
+use crate::{Json, MovedIn, RetentionOptions, RetentionReport, RetentionStatus, Store, Text, Timestamp};
 use clap::{Args, Subcommand};
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 
 use super::exit::{Exit, Result};
-use super::json::Object;
+use super::json::{Object, array};
 use super::meter::Meter;
 use super::options::Options;
 use super::output::Output;
 use super::table::{Column, Table};
 
-/// Delete what is older than its window
+/// Delete what is older than its window; alone, show what would go and whether it waits for a yes
+#[derive(Args)]
+pub struct Retention {
+    #[command(subcommand)]
+    what: Option<What>,
+}
+
 #[derive(Subcommand)]
-pub enum Retention {
+enum What {
+    /// Show windows, what would go, and whether messages wait for a yes
+    Status(Run),
+    /// Say yes: messages that moved in go when they are older than their window, and the clock is right as it stands
+    Accept,
     /// Count what a run would delete; deletes nothing
     Preview(Run),
     /// Delete it, in small transactions beside other writers
@@ -101,9 +111,17 @@ impl FromStr for Window {
 impl Retention {
     pub fn run(&self, options: &Options, out: &mut Output) -> Result<Exit> {
         let store = options.open()?;
-        let (report, done) = match self {
-            Retention::Preview(how) => (store.retention_preview(&how.options())?, "would be deleted"),
-            Retention::Run(how) => {
+        let (report, done) = match &self.what {
+            None => return status(&store, &RetentionOptions::default(), out),
+            Some(What::Status(how)) => return status(&store, &how.options(), out),
+            Some(What::Accept) => return accept(&store, out),
+            Some(What::Preview(how)) => (store.retention_preview(&how.options())?, "would be deleted"),
+            Some(What::Run(how)) => {
+                if !out.is_json() {
+                    let due = store.retention_preview(&how.options())?.rows();
+                    out.line(format_args!("{} rows are older than their window.", HumanCount(due)))?;
+                    out.flush()?;
+                }
                 let mut meter = Meter::rows("retention");
                 let done = store.run_retention(
                     &how.options(),
@@ -152,9 +170,97 @@ impl WindowOptions {
     }
 }
 
-fn show(report: &RetentionReport, done: &str, out: &mut Output) -> Result<()> {
-    if report.rows() == 0 {
+fn status(store: &Store, how: &RetentionOptions, out: &mut Output) -> Result<Exit> {
+    let status = store.retention_status(how)?;
+    store.close()?;
+    if out.is_json() {
+        out.json(&status_document(&status))?;
+        return Ok(Exit::Done);
+    }
+    let window = status.window.map_or("for ever".to_owned(), |w| format!("for {} days", days(w)));
+    out.line(format_args!("Messages are kept {window}, unless their session says otherwise."))?;
+    match status.last_run {
+        Some(at) => out.line(format_args!("Retention last ran {at}."))?,
+        None => out.line("Retention has not run yet.")?,
+    }
+    if let Some(at) = status.accepted_at {
+        out.line(format_args!("The last yes was said {at}."))?;
+    }
+    let rows: u64 = status.tables.iter().map(|(_, n)| n).sum();
+    if rows == 0 {
         out.line("Nothing is older than its window.")?;
+    } else {
+        let mut table = Table::new(&[Column::Left("TABLE"), Column::Right("OLDER THAN ITS WINDOW")]);
+        for (name, rows) in status.tables.iter().filter(|(_, rows)| *rows > 0) {
+            table.row([(*name).to_owned(), HumanCount(*rows).to_string()]);
+        }
+        out.line("")?;
+        out.table(&table)?;
+    }
+    if let Some(oldest) = status.oldest {
+        out.line(format_args!("The oldest message that would go was stored {oldest}."))?;
+    }
+    if let Some(waiting) = &status.waiting {
+        out.line(format_args!("\nIt waits: {waiting}."))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn days(window: Duration) -> f64 {
+    window.as_secs() as f64 / DAY.as_secs() as f64
+}
+
+fn accept(store: &Store, out: &mut Output) -> Result<Exit> {
+    let moved = store.accept_retention()?;
+    store.close()?;
+    if out.is_json() {
+        out.json(&array(moved.iter().map(moved_document)))?;
+        return Ok(Exit::Done);
+    }
+    for m in &moved {
+        let (messages, by) = (HumanCount(m.messages), m.by);
+        out.line(format_args!("{messages} messages, the oldest of {}: {by} of {}", m.oldest, m.at))?;
+    }
+    out.line("Accepted: the next run of retention deletes what is older than its window.")?;
+    Ok(Exit::Done)
+}
+
+fn moved_document(m: &MovedIn) -> Json {
+    Object::new()
+        .put("by", json!(m.by.name()))
+        .put("source", json!(Text::from(m.source.as_str()).as_stored()))
+        .put("at", json!(m.at.to_string()))
+        .put("messages", json!(m.messages))
+        .put("oldest", json!(m.oldest.to_string()))
+        .put("age_days", json!(days(m.age)))
+        .done()
+}
+
+fn status_document(status: &RetentionStatus) -> Json {
+    let time = |at: Option<Timestamp>| json!(at.map(|t| t.to_string()));
+    let tables = status.tables.iter().fold(Object::new(), |o, (name, rows)| o.put(name, json!(rows)));
+    Object::new()
+        .put("window_days", json!(status.window.map(days)))
+        .put("tables", tables.done())
+        .put("oldest", time(status.oldest))
+        .put("waiting", waiting(status.waiting.as_ref()))
+        .put("moved", array(status.moved.iter().map(moved_document)))
+        .put("accepted_at", time(status.accepted_at))
+        .put("last_run", time(status.last_run))
+        .done()
+}
+
+fn waiting(why: Option<&String>) -> serde_json::Value {
+    json!(why.map(|why| Text::from(why.as_str()).as_stored().to_owned()))
+}
+
+fn show(report: &RetentionReport, done: &str, out: &mut Output) -> Result<()> {
+    if let Some(waiting) = &report.waiting {
+        out.line(format_args!("It waits: {waiting}."))?;
+    }
+    if report.rows() == 0 {
+        let nothing = if report.waiting.is_some() { "Nothing else" } else { "Nothing" };
+        out.line(format_args!("{nothing} is older than its window."))?;
         return Ok(());
     }
     let mut table = Table::new(&[Column::Left("TABLE"), Column::Right("ROWS")]);
@@ -177,6 +283,7 @@ fn document(report: &RetentionReport) -> Json {
         .put("bytes_freed", json!(report.bytes_freed))
         .put("already_running", json!(report.already_running))
         .put("stopped", json!(report.stopped))
+        .put("waiting", waiting(report.waiting.as_ref()))
         .done()
 }
 

@@ -134,6 +134,7 @@ impl Import {
         out.table(&table)?;
         let done = if report.dry_run { "Nothing was changed: this was a dry run" } else { "Imported" };
         out.line(format_args!("\n{done}. The document is of {}.", report.exported_at))?;
+        report.notes.iter().try_for_each(|note| out.line(format_args!("note: {note}")))?;
         left_out(&report.redacted, out)?;
         Ok(Exit::Done)
     }
@@ -202,5 +203,6 @@ fn import_document(report: &ImportReport) -> crate::Json {
         .put("dry_run", json!(report.dry_run))
         .put("tables", array(tables))
         .put("redacted", json!(report.redacted))
+        .put("notes", array(report.notes.iter().map(|n| json!(Text::from(n.as_str()).as_stored()).into())))
         .done()
 }

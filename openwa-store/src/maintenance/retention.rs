@@ -10,19 +10,21 @@ use super::old::{Old, Plan, plan};
 #[cfg(feature = "postgres")]
 use super::partitions;
 use super::space::{self, Pace};
+use crate::db::Conn;
 use crate::entity::Database;
 use crate::error::Result;
 use crate::json::Json;
 use crate::observe;
-use crate::policy::retention::{self as rules, Windows};
+use crate::policy::retention::{self as rules, Passed, Windows};
 use crate::record::shape;
 use crate::repo::logs::{self, AuditFilter, NewAuditLog};
 use crate::repo::paging::PageRequest;
+use crate::repo::retention::{self as moves, MovedIn};
 use crate::repo::sessions;
 use crate::schema;
-use crate::store::Store;
+use crate::store::{Env, Store};
 use crate::text::Text;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Uptime};
 use crate::value::{Column, Value};
 
 /// What a run of retention goes by.
@@ -49,6 +51,30 @@ pub struct RetentionReport {
     pub already_running: bool,
     /// The callback stopped it. What was deleted so far stays deleted.
     pub stopped: bool,
+    /// Why no messages are deleted: older ones moved in, and nobody has said yes
+    /// ([`accept_retention`](Store::accept_retention)). None: nothing waits.
+    pub waiting: Option<String>,
+}
+}
+
+shape! { output:
+/// What retention is about to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RetentionStatus {
+    /// How long messages are kept, unless their session says otherwise. None: for ever.
+    pub window: Option<Duration>,
+    /// Rows per table that are older than their window, messages that wait among them.
+    pub tables: Vec<(&'static str, u64)>,
+    /// When the oldest message that would go was stored. None: none would.
+    pub oldest: Option<Timestamp>,
+    /// Why no messages are deleted. None: nothing waits, the next run deletes them.
+    pub waiting: Option<String>,
+    /// Messages that moved in since the last yes.
+    pub moved: Vec<MovedIn>,
+    /// When somebody last said yes. None: nobody has.
+    pub accepted_at: Option<Timestamp>,
+    /// When retention last ran. None: never.
+    pub last_run: Option<Timestamp>,
 }
 }
 
@@ -119,8 +145,76 @@ impl Store {
     /// # Errors
     /// `InvalidArgument` for a session whose settings have a window that makes no sense, and those of the database.
     pub fn retention_preview(&self, options: &RetentionOptions) -> Result<RetentionReport> {
-        let (plan, _) =
-            self.retention_plan(&EVERYTHING, options).map_err(|e| e.during("retention.preview"))?;
+        self.count_old(&EVERYTHING, options).map_err(|e| e.during("retention.preview"))
+    }
+
+    /// What retention is about to do: how many rows are older than their window, and whether messages wait for a yes.
+    ///
+    /// # Errors
+    /// As [`retention_preview`](Self::retention_preview).
+    pub fn retention_status(&self, options: &RetentionOptions) -> Result<RetentionStatus> {
+        let status = || {
+            let (plan, _) = self.retention_plan(&EVERYTHING, options)?;
+            let data = self.database(Database::Data);
+            let (moved, accepted_at) =
+                data.read(|conn| Ok((moves::moved(conn)?, moves::accepted_at(conn)?)))?;
+            let mut oldest: Option<Timestamp> = None;
+            for (old, _) in plan.old.iter().filter(|(old, _)| old.table == MESSAGES) {
+                let sql = format!("SELECT min({}) FROM {MESSAGES} WHERE {}", old.time, old.filter);
+                let first =
+                    data.read(|conn| conn.first(&sql, &old.values, |row| Ok(Timestamp::read(row.get(0)))))?;
+                oldest = oldest.into_iter().chain(first.flatten()).min();
+            }
+            Ok(RetentionStatus {
+                window: options.windows.messages,
+                tables: self.count(&plan)?.tables,
+                oldest,
+                waiting: waiting(&plan, &moved),
+                moved,
+                accepted_at,
+                last_run: self.last_retention()?,
+            })
+        };
+        status().map_err(|e: crate::Error| e.during("retention.status"))
+    }
+
+    /// Says yes to retention: messages that moved in go with the next run if they are older than their window, and the
+    /// clock is right as it stands, however far it has jumped. Answers what had moved in.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn accept_retention(&self) -> Result<Vec<MovedIn>> {
+        let (now, uptime) = (self.env().now(), self.env().config.clock.uptime());
+        let passed = Passed::accepted(now, uptime);
+        let accept = |which: Database| {
+            let passed = passed.clone();
+            self.write_to(which, "retention.accept", move |conn, _| {
+                moves::accept(conn, &passed, which == Database::Data)
+            })
+            .wait()
+        };
+        // Data last: who is interrupted says yes again.
+        accept(Database::Main)?;
+        let moved = accept(Database::Data)?;
+        let messages: u64 = moved.iter().map(|m| m.messages).sum();
+        let entry = NewAuditLog {
+            action: Text::from("retention.accept"),
+            metadata: Some(Json::from(serde_json::json!({ "messages": messages }))),
+            ..NewAuditLog::default()
+        };
+        self.write_main("retention.accept", move |conn, env| logs::audit(conn, &env.ids, &entry, now))
+            .wait()?;
+        Ok(moved)
+    }
+
+    /// How many rows a run would delete.
+    pub(super) fn count_old(&self, scope: &Scope, options: &RetentionOptions) -> Result<RetentionReport> {
+        let (mut plan, _) = self.retention_plan(scope, options)?;
+        let waiting = self.hold_messages(&mut plan)?;
+        Ok(RetentionReport { waiting, ..self.count(&plan)? })
+    }
+
+    fn count(&self, plan: &Plan) -> Result<RetentionReport> {
         let mut report = RetentionReport::default();
         let mut seen_twice = 0;
         for (old, _) in &plan.old {
@@ -170,13 +264,12 @@ impl Store {
         options: &RetentionOptions,
         progress: Option<RetentionProgress<'_>>,
     ) -> Result<RetentionReport> {
-        let (plan, now) = self.retention_plan(scope, options)?;
-        if !options.force {
-            self.guard_clock(&plan, now)?;
-        }
+        let (mut plan, now) = self.retention_plan(scope, options)?;
+        self.guard_clock(scope, &plan, now, options.force)?;
+        let waiting = self.hold_messages(&mut plan)?;
         let before = self.size(scope)?;
-        let mut run =
-            Run { store: self, pace: Pace::default(), report: RetentionReport::default(), progress };
+        let report = RetentionReport { waiting, ..RetentionReport::default() };
+        let mut run = Run { store: self, pace: Pace::default(), report, progress };
         if scope.has_messages() {
             self.note_cutoffs(plan.cutoffs)?;
             self.make_partitions()?;
@@ -218,23 +311,89 @@ impl Store {
         Ok((plan, now))
     }
 
-    /// Refuses a clock that would delete more than the windows allow.
-    fn guard_clock(&self, plan: &Plan, now: Timestamp) -> Result<()> {
-        let last = match self.last_retention()? {
-            None => self.made_at()?,
-            last => last,
-        };
-        for (old, window) in &plan.old {
-            let sql = format!("SELECT max({}) FROM {} WHERE {}", old.time, old.table, old.filter);
-            let newest = self.database(old.database).read(|conn| {
-                conn.first(&sql, &old.values, |row| Ok(Option::<Timestamp>::read(row.get(0)).flatten()))
-            })?;
-            if let Some(newest) = newest.flatten() {
-                rules::guard(now, last, Some(newest), (*window).max(GUARDED))
-                    .map_err(|e| e.with("table", old.table))?;
+    /// Takes messages out of a plan while older ones have moved in and nobody has said yes, and answers why.
+    fn hold_messages(&self, plan: &mut Plan) -> Result<Option<String>> {
+        if !plan.old.iter().any(|(old, _)| old.table == MESSAGES) {
+            return Ok(None);
+        }
+        let moved = self.database(Database::Data).read(moves::moved)?;
+        let waiting = waiting(plan, &moved);
+        if waiting.is_some() {
+            plan.old.retain(|(old, _)| old.table != MESSAGES);
+            plan.cutoffs.clear();
+            plan.all_before = None;
+        }
+        Ok(waiting)
+    }
+
+    /// Why messages wait; `None`: they do not.
+    pub(crate) fn retention_waits(&self, windows: &Windows) -> Result<Option<String>> {
+        let options = RetentionOptions { windows: *windows, ..RetentionOptions::default() };
+        let mut plan = self.retention_plan(&Scope::of(Database::Data), &options)?.0;
+        self.hold_messages(&mut plan)
+    }
+
+    /// Refuses a clock that would delete more than the windows allow, in one jump or in several, and notes how time has
+    /// passed. A forced run takes the clock as it is.
+    fn guard_clock(&self, scope: &Scope, plan: &Plan, now: Timestamp, force: bool) -> Result<()> {
+        let uptime = self.env().config.clock.uptime();
+        for which in scope.databases {
+            let last = self.database(*which).read(moves::passed)?;
+            let passed = match last {
+                _ if force => Passed::accepted(now, uptime.clone()),
+                Some(last) => self.guard_passed(*which, plan, &last, now, uptime.clone())?,
+                None => {
+                    let last = match self.last_retention()? {
+                        None => self.made_at()?,
+                        last => last,
+                    };
+                    self.newest_old(*which, plan)?.into_iter().try_for_each(|(table, newest, window)| {
+                        rules::guard(now, last, Some(newest), window).map_err(|e| e.with("table", table))
+                    })?;
+                    Passed::accepted(now, uptime.clone())
+                }
+            };
+            // The hourly run of one table goes by what the others know.
+            if scope.table.is_none() {
+                let note = move |conn: &dyn Conn, _: &Env| moves::note_passed(conn, &passed);
+                self.write_to(*which, "retention.run", note).wait()?;
             }
         }
         Ok(())
+    }
+
+    fn guard_passed(
+        &self,
+        which: Database,
+        plan: &Plan,
+        last: &Passed,
+        now: Timestamp,
+        uptime: Option<Uptime>,
+    ) -> Result<Passed> {
+        let newest = self.newest_old(which, plan)?;
+        let mut passed = last.until(now, uptime, newest.iter().map(|(_, at, _)| *at).max());
+        for (table, newest, window) in newest {
+            rules::guard(now, Some(last.at), Some(newest), window)
+                .and_then(|()| rules::guard_jumps(&passed, window))
+                .map_err(|e| e.with("table", table))?;
+        }
+        // A long pause in which nothing grew old leaves no more than the longest window allows.
+        let windows = plan.old.iter().filter(|(old, _)| old.database == which).map(|(_, window)| *window);
+        passed.jumped = passed.jumped.min(windows.fold(GUARDED, Duration::max) + rules::DAY);
+        Ok(passed)
+    }
+
+    /// The newest row of each set that would be deleted, and the window that the guard goes by.
+    fn newest_old(&self, which: Database, plan: &Plan) -> Result<Vec<(&'static str, Timestamp, Duration)>> {
+        let mut found = Vec::new();
+        for (old, window) in plan.old.iter().filter(|(old, _)| old.database == which) {
+            let sql = format!("SELECT max({}) FROM {} WHERE {}", old.time, old.table, old.filter);
+            let newest = self.database(which).read(|conn| {
+                conn.first(&sql, &old.values, |row| Ok(Option::<Timestamp>::read(row.get(0)).flatten()))
+            })?;
+            found.extend(newest.flatten().map(|newest| (old.table, newest, (*window).max(GUARDED))));
+        }
+        Ok(found)
     }
 
     /// When retention last ran.
@@ -275,8 +434,7 @@ impl Store {
     fn audit_run(&self, report: &RetentionReport, now: Timestamp) -> Result<()> {
         let rows: serde_json::Map<String, serde_json::Value> =
             report.tables.iter().map(|(table, n)| ((*table).to_owned(), (*n).into())).collect();
-        let metadata =
-            serde_json::json!({ "rows": rows, "bytesFreed": report.bytes_freed, "stopped": report.stopped });
+        let metadata = serde_json::json!({ "rows": rows, "bytesFreed": report.bytes_freed, "stopped": report.stopped, "waiting": report.waiting });
         let entry = NewAuditLog {
             action: Text::from(ACTION),
             metadata: Some(Json::from(metadata)),
@@ -285,6 +443,31 @@ impl Store {
         self.write_main("retention.run", move |conn, env| logs::audit(conn, &env.ids, &entry, now)).wait()?;
         Ok(())
     }
+}
+
+const MESSAGES: &str = "messages";
+
+/// Why messages wait: some moved in that are older than the shortest window that holds for any. `None`: none did.
+fn waiting(plan: &Plan, moved: &[MovedIn]) -> Option<String> {
+    let windows = plan.old.iter().filter(|(old, _)| old.table == MESSAGES).map(|(_, window)| *window);
+    let shortest = windows.min()?;
+    let old: Vec<String> = moved
+        .iter()
+        .filter(|moved| moved.age > shortest)
+        .map(|m| {
+            format!(
+                "{} of {} ({} messages, the oldest of {}, from {})",
+                m.by, m.at, m.messages, m.oldest, m.source
+            )
+        })
+        .collect();
+    (!old.is_empty()).then(|| {
+        format!(
+            "messages older than their window moved in: {}; none is deleted until somebody says yes with `openwa retention \
+             accept`",
+            old.join("; ")
+        )
+    })
 }
 
 /// A run under way.

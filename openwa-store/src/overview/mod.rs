@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::db::Conn;
 use crate::entity::{Database, Session, SessionStatus, tables_of};
 use crate::error::Result;
-use crate::policy::retention::DAY;
+use crate::policy::retention::{DAY, Windows};
 use crate::record::shape;
 use crate::repo::sessions;
 use crate::schema;
@@ -197,7 +197,9 @@ pub(crate) fn overview(store: &Store, options: &OverviewOptions) -> Result<Overv
         last_retention: store.last_retention()?,
     };
     overview.problems = problems(&overview);
-    if growth::is_overdue(&all, &oldest, window, now) {
+    if let Some(why) = store.retention_waits(&Windows { messages: window, ..Windows::default() })? {
+        overview.problems.push(format!("retention waits: {why}"));
+    } else if growth::is_overdue(&all, &oldest, window, now) {
         overview.problems.push(
             "messages are older than retention keeps them: run `openwa retention run` or start the scheduler"
                 .to_owned(),

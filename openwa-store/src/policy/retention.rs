@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::shape::{self, Fields};
 use crate::error::{Error, Kind, Result};
 use crate::json::Json;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, Uptime};
 
 /// One day.
 pub const DAY: Duration = Duration::from_secs(86_400);
@@ -139,7 +139,7 @@ pub fn guard(
     window: Duration,
 ) -> Result<()> {
     let jump = |message: &str, known: Timestamp| {
-        Err(Error::new(Kind::ClockJump, format!("{message}; if the clock is right, run again with force"))
+        Err(Error::new(Kind::ClockJump, format!("{message}; if the clock is right, say so with `openwa retention accept`, or run again with force"))
             .with("now", now)
             .with("known", known)
             .with("window_seconds", window.as_secs()))
@@ -154,6 +154,74 @@ pub fn guard(
         ),
         _ => Ok(()),
     }
+}
+
+/// How time passed up to a run of retention.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passed {
+    /// When it ran, by the clock.
+    pub at: Timestamp,
+    /// How far the clock jumped ahead that passing time has not made up for.
+    pub jumped: Duration,
+    /// How long the machine had been running.
+    pub uptime: Option<Uptime>,
+}
+
+impl Passed {
+    /// A yes to the clock as it stands: nothing that it did before counts.
+    #[must_use]
+    pub fn accepted(now: Timestamp, uptime: Option<Uptime>) -> Self {
+        Passed { at: now, jumped: Duration::ZERO, uptime }
+    }
+
+    /// How time has passed up to now. What nothing bears witness to is a jump of the clock: neither the machine's uptime
+    /// nor `newest_row`, the newest row that the run would delete. Without an uptime since the same boot, [two days](DAY)
+    /// are taken for passed: a run a day is usual. Time that did pass makes up for as long a jump. A clock that was set back
+    /// changes nothing.
+    #[must_use]
+    pub fn until(&self, now: Timestamp, uptime: Option<Uptime>, newest_row: Option<Timestamp>) -> Self {
+        if now < self.at {
+            return self.clone();
+        }
+        let between =
+            |from: Timestamp| Duration::from_millis(u64::try_from(now.millis() - from.millis()).unwrap_or(0));
+        let gap = between(self.at);
+        let same_boot = |up: &Uptime| self.uptime.as_ref().filter(|last| last.boot == up.boot).cloned();
+        let jump = match &uptime {
+            Some(up) => match same_boot(up) {
+                Some(last) => gap.saturating_sub(up.passed.saturating_sub(last.passed)),
+                // One that was up all the time is another machine.
+                None if up.passed > gap => beyond(gap),
+                None => beyond(gap.saturating_sub(up.passed)),
+            },
+            None => beyond(gap),
+        };
+        let jump = newest_row.map_or(jump, |newest| jump.min(between(newest.max(self.at))));
+        let passed = gap.saturating_sub(jump);
+        Passed { at: now, jumped: self.jumped.saturating_sub(passed).saturating_add(jump), uptime }
+    }
+}
+
+/// What is more than nobody bears witness to from one day to the next.
+fn beyond(gap: Duration) -> Duration {
+    if gap <= DAY * 2 { Duration::ZERO } else { gap }
+}
+
+/// Refuses a run after several jumps of the clock that are together more than a window and [a day](DAY), each of which
+/// [`guard`] allows.
+///
+/// # Errors
+/// `ClockJump` with the context `now`, `jumped_seconds` and `window_seconds`.
+pub fn guard_jumps(passed: &Passed, window: Duration) -> Result<()> {
+    if passed.jumped <= window.saturating_add(DAY) {
+        return Ok(());
+    }
+    let text = "the clock jumped ahead several times, together by more than a retention window; if the clock is right, \
+                say so with `openwa retention accept`, or run again with force";
+    Err(Error::new(Kind::ClockJump, text)
+        .with("now", passed.at)
+        .with("jumped_seconds", passed.jumped.as_secs())
+        .with("window_seconds", window.as_secs()))
 }
 
 #[cfg(test)]
@@ -221,6 +289,37 @@ mod tests {
             assert_eq!(e.kind(), Kind::ClockJump);
             assert_eq!(e.context("known"), Some(known.to_string().as_str()), "{now} {last_run:?} {newest:?}");
         }
+    }
+
+    fn up(boot: &str, days: u32) -> Option<Uptime> {
+        Some(Uptime { boot: boot.into(), passed: DAY * days })
+    }
+
+    #[test]
+    fn jumps_add_up_and_time_makes_up_for_them() {
+        let month = DAY * 30;
+        let start = Passed::accepted(day(100), None);
+        let once = start.until(day(120), None, None);
+        assert!(once.jumped == DAY * 20 && guard_jumps(&once, month).is_ok());
+        let twice = once.until(day(140), None, None);
+        assert!(twice.jumped == DAY * 40 && guard_jumps(&twice, month).is_err());
+        // A run a day for as long as the first jump.
+        let later = (121..=140).fold(once, |passed, n| passed.until(day(n), None, None));
+        assert!(guard_jumps(&later.until(day(160), None, None), month).is_ok());
+        assert!(guard_jumps(&Passed::accepted(day(140), None), month).is_ok());
+    }
+
+    #[test]
+    fn the_machines_uptime_bears_witness() {
+        let start = Passed::accepted(day(100), up("a", 5));
+        assert_eq!(start.until(day(120), up("a", 25), None).jumped, Duration::ZERO, "it ran all the time");
+        assert_eq!(start.until(day(120), up("a", 5), None).jumped, DAY * 20);
+        assert_eq!(start.until(day(101), up("a", 5), None).jumped, DAY, "also a small jump");
+        assert_eq!(start.until(day(120), up("b", 19), None).jumped, Duration::ZERO, "a restart");
+        assert_eq!(start.until(day(120), up("b", 1), None).jumped, DAY * 19);
+        assert_eq!(start.until(day(120), up("b", 90), None).jumped, DAY * 20, "another machine");
+        assert_eq!(start.until(day(90), up("a", 5), None).jumped, Duration::ZERO, "the clock was set back");
+        assert_eq!(start.until(day(200), None, Some(day(169))).jumped, DAY * 31, "rows do too");
     }
 
     #[test]

@@ -4,13 +4,14 @@ use uuid::Uuid;
 
 use super::messages::{self, Changed, Context, Outcome, Saved};
 use super::together::{Save, save_all};
-use super::{changes, contacts, identities, logs, sessions};
+use super::{changes, contacts, identities, logs, retention, sessions};
 use crate::db::Conn;
 use crate::engine::{AddressedTo, Change, Skipped};
 use crate::entity::{Session, SessionStatus};
 use crate::error::{Error, Kind, Result};
 use crate::policy::{address, session as life};
 use crate::text::Text;
+use crate::time::Timestamp;
 
 /// What one event did.
 #[derive(Debug, Default)]
@@ -69,13 +70,13 @@ impl Ingested {
 }
 
 /// Applies the changes of one event, in order. `past`: it is an event of the past, which may have been applied
-/// before.
+/// before; that is the present.
 pub(crate) fn apply(
     conn: &dyn Conn,
     cx: &Context<'_>,
     session: Uuid,
     list: &[Change],
-    past: bool,
+    past: Option<Timestamp>,
 ) -> Result<Ingested> {
     let mut session = sessions::unopened(conn, session, list.iter().any(touches_session))?;
     let mut out = Ingested::default();
@@ -94,11 +95,15 @@ pub(crate) fn apply(
             continue;
         }
         at += 1;
-        if past && is_old_status(conn, cx, session.id, change)? {
+        if past.is_some() && is_old_status(conn, cx, session.id, change)? {
             continue;
         }
         let done = one(conn, cx, &mut session, change, &mut out);
         out.refuse(&subject(change), done)?;
+    }
+    if past.is_some() || list.iter().any(|change| matches!(change, Change::Message { history: true, .. })) {
+        let moving = retention::old(past.unwrap_or(cx.now), out.messages.iter());
+        retention::note_history(conn, moving, past.unwrap_or(cx.now), session.retained_from.is_some())?;
     }
     Ok(out)
 }

@@ -17,6 +17,7 @@ pub(crate) mod messages;
 mod months;
 pub(crate) mod paging;
 pub(crate) mod pending;
+pub(crate) mod retention;
 pub(crate) mod sessions;
 pub(crate) mod together;
 pub(crate) mod webhooks;

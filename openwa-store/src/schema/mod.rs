@@ -30,12 +30,10 @@ macro_rules! steps {
     };
 }
 
-const MAIN: &[Step] = steps!("sqlite/main": "001_init", "002_maintenance");
-const DATA_SQLITE: &[Step] =
-    steps!("sqlite/data": "001_init", "002_openwa_extra", "003_openwa_seal", "004_maintenance");
+const MAIN: &[Step] = steps!("sqlite/main": "001_init", "002_maintenance", "003_retention");
+const DATA_SQLITE: &[Step] = steps!("sqlite/data": "001_init", "002_openwa_extra", "003_openwa_seal", "004_maintenance", "005_retention");
 #[cfg(feature = "postgres")]
-const DATA_POSTGRES: &[Step] =
-    steps!("postgres/data": "001_init", "002_openwa_extra", "003_openwa_seal", "004_maintenance", "005_save");
+const DATA_POSTGRES: &[Step] = steps!("postgres/data": "001_init", "002_openwa_extra", "003_openwa_seal", "004_maintenance", "005_save", "006_retention");
 
 impl Step {
     fn checksum(&self) -> String {

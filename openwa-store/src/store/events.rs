@@ -61,7 +61,7 @@ impl Store {
     ) -> Pending<Ingested> {
         self.write("ingest", move |conn, env| {
             let cx = env.context(at.unwrap_or_else(|| env.now()));
-            let mut done = ingest::apply(conn, &cx, session, &changes, at.is_some())?;
+            let mut done = ingest::apply(conn, &cx, session, &changes, at.map(|_| env.now()))?;
             done.unknown.clone_from(&unknown);
             Ok(done)
         })

@@ -14,6 +14,7 @@ use crate::repo::chats::{self, Chat};
 use crate::repo::message_reads::{self as reads, MessageFilter};
 use crate::repo::messages::{self, Changed, Saved};
 use crate::repo::paging::{MAX_LIMIT, Page, PageRequest};
+use crate::repo::retention;
 use crate::repo::together::{Save, save_all};
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -130,7 +131,16 @@ impl Messages<'_> {
                 let refused = |e: &Error| e.kind() == Kind::InvalidArgument;
                 match saved.iter().filter_map(|s| s.as_ref().err()).find(|e| !refused(e)) {
                     Some(e) => Err(e.copy()),
-                    None => Ok(saved),
+                    None => {
+                        if backfill {
+                            let old = retention::old(cx.now, saved.iter().flatten());
+                            if old.messages > 0 {
+                                let is_cleaned = retention::is_cleaned(conn, session)?;
+                                retention::note_history(conn, old, cx.now, is_cleaned)?;
+                            }
+                        }
+                        Ok(saved)
+                    }
                 }
             })
             .seen_by(|saved| saved.iter().flatten().for_each(|saved| observe::saved(saved.outcome.name())))

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use super::Store;
 use crate::error::{Error, Result};
+use crate::repo::retention::MovedBy;
+use crate::transfer::Origin;
 use crate::transfer::{
     self, ExportOptions, ExportReport, ImportOptions, ImportReport, MigrateOptions, MigrateReport,
     OnProgress, SavedFile,
@@ -70,7 +72,8 @@ impl Store {
         options: &ImportOptions,
         progress: OnProgress<'_>,
     ) -> Result<ImportReport> {
-        transfer::import(self, &mut from, options, progress).map_err(|e| e.during("import"))
+        let origin = Origin { by: MovedBy::Import, source: "a document" };
+        transfer::import(self, &mut from, options, origin, progress).map_err(|e| e.during("import"))
     }
 
     /// Like [`import`](Self::import), from a file.
@@ -84,7 +87,9 @@ impl Store {
         progress: OnProgress<'_>,
     ) -> Result<ImportReport> {
         let path = path.as_ref();
-        let run = || transfer::import(self, &mut File::open(path)?, options, progress);
+        let shown = path.display().to_string();
+        let origin = Origin { by: MovedBy::Import, source: &shown };
+        let run = || transfer::import(self, &mut File::open(path)?, options, origin, progress);
         run().map_err(|e| e.with("path", path.display()).during("import"))
     }
 

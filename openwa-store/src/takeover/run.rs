@@ -11,8 +11,9 @@ use super::{
 };
 use crate::entity::OpenwaExtra;
 use crate::error::{Error, Kind, Result};
+use crate::repo::retention::{MovedBy, MovedIn};
 use crate::store::Store;
-use crate::transfer::{self, ImportOptions, Mode, Progress};
+use crate::transfer::{self, ImportOptions, Mode, Origin, Progress};
 
 /// Rows between two calls of the progress callback.
 const REPORT_EVERY: u64 = 1000;
@@ -241,10 +242,15 @@ impl<'a, 'p> Run<'a, 'p> {
         if self.report.problem_count > 0 && !self.options.skip_bad_rows && !self.options.plan {
             return Err(refused(&self.report));
         }
+        let now = store.env().now();
+        let names: Vec<&str> = self.report.sources.iter().map(|s| s.name.as_str()).collect();
+        let names = names.join(", ");
         if self.options.plan {
+            let moved = self.out.moving.into(MovedBy::Takeover, &names, now);
+            self.report.notes.extend(moved.iter().filter_map(MovedIn::warning));
             return Ok(self.report);
         }
-        let mut document = self.spool.document(store.env().now())?;
+        let mut document = self.spool.document(now)?;
         let totals: Vec<(&'static str, u64)> = document.tables().iter().map(|(t, n)| (t.name, *n)).collect();
         let all: u64 = totals.iter().map(|(_, n)| n).sum();
         let mut stopped = false;
@@ -268,7 +274,9 @@ impl<'a, 'p> Run<'a, 'p> {
             told
         };
         let options = ImportOptions { mode: Mode::Merge, ..ImportOptions::default() };
-        let imported = transfer::import(store, &mut document, &options, Some(&mut tell))?;
+        let origin = Origin { by: MovedBy::Takeover, source: &names };
+        let imported = transfer::import(store, &mut document, &options, origin, Some(&mut tell))?;
+        self.report.notes.extend(imported.notes);
         let written = imported.tables.iter();
         self.report.written =
             written.map(|t| TakeoverWritten { table: t.table, rows: t.rows, inserted: t.inserted }).collect();

@@ -15,8 +15,16 @@ use super::{
 use crate::db::{Bulk, Conn};
 use crate::entity::{Database, Table, tables_of};
 use crate::error::{Error, Kind, Result};
+use crate::repo::retention::{self, MovedBy, MovedIn, Moving};
 use crate::store::Store;
 use crate::time::Timestamp;
+
+/// How and from where rows move in.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin<'a> {
+    pub(crate) by: MovedBy,
+    pub(crate) source: &'a str,
+}
 
 /// Looks at a table as it will be, before anything is kept.
 pub(super) type Verify<'a> = &'a dyn Fn(&'static Table, &dyn Conn) -> Result<()>;
@@ -26,9 +34,10 @@ pub(crate) fn import(
     store: &Store,
     from: &mut dyn Read,
     options: &ImportOptions,
+    origin: Origin<'_>,
     progress: OnProgress<'_>,
 ) -> Result<ImportReport> {
-    import_verified(store, from, options, &|_, _| Ok(()), progress)
+    import_verified(store, from, options, origin, &|_, _| Ok(()), progress)
 }
 
 /// Reads a document into the store, and has each of its tables looked at before it is kept.
@@ -36,6 +45,7 @@ pub(super) fn import_verified(
     store: &Store,
     from: &mut dyn Read,
     options: &ImportOptions,
+    origin: Origin<'_>,
     verify: Verify<'_>,
     progress: OnProgress<'_>,
 ) -> Result<ImportReport> {
@@ -54,12 +64,14 @@ pub(super) fn import_verified(
             main.bulk(|main| {
                 data.bulk(|data| {
                     let main: Option<&mut dyn Bulk> = Some(main);
-                    Import { main, data, options, verify, progress, journal, now }.run(document, first)
+                    Import { main, data, options, origin, verify, progress, journal, now }
+                        .run(document, first)
                 })
             })
         }),
         _ => data.bulk(|data| {
-            Import { main: None, data, options, verify, progress, journal: None, now }.run(document, first)
+            Import { main: None, data, options, origin, verify, progress, journal: None, now }
+                .run(document, first)
         }),
     };
     store.env().forget_taken_over();
@@ -102,19 +114,31 @@ pub(super) fn take_main(
             let (options, verify) =
                 (ImportOptions { dry_run: true, ..*options }, &|_: &'static Table, _: &dyn Conn| Ok(()));
             let main: &mut dyn Bulk = main;
-            Import { main: Some(&mut *main), data, options, verify, progress: None, journal: None, now }
-                .run(document, first)?;
+            // The rows of Data, and with them the note of what moved in, are there already.
+            let origin = Origin { by: MovedBy::Import, source: "" };
+            Import {
+                main: Some(&mut *main),
+                data,
+                options,
+                origin,
+                verify,
+                progress: None,
+                journal: None,
+                now,
+            }
+            .run(document, first)?;
             sealed.note_in_main(main.conn()?, now)?;
             main.commit()
         })
     })
 }
 
-struct Import<'m, 'd, 'v, 'p> {
+struct Import<'m, 'd, 'v, 'p, 'o> {
     /// There when the document has tables of Main.
     main: Option<&'m mut dyn Bulk>,
     data: &'d mut dyn Bulk,
     options: ImportOptions,
+    origin: Origin<'o>,
     verify: Verify<'v>,
     progress: OnProgress<'p>,
     /// Keeps the rows of Main until both databases are committed.
@@ -122,13 +146,14 @@ struct Import<'m, 'd, 'v, 'p> {
     now: Timestamp,
 }
 
-impl Import<'_, '_, '_, '_> {
+impl Import<'_, '_, '_, '_, '_> {
     fn run(mut self, mut document: Document<'_>, first: Option<&'static Table>) -> Result<ImportReport> {
         if let Some(main) = &mut self.main {
             main.begin()?;
         }
         let mut has_data = false;
         let mut tables = Vec::new();
+        let mut moving = Moving::default();
         let mut next = first;
         while let Some(table) = next {
             let bulk: &mut dyn Bulk = match (table.database, &mut self.main) {
@@ -145,7 +170,12 @@ impl Import<'_, '_, '_, '_> {
                 }
             };
             let journal = self.journal.as_mut().filter(|_| table.database == Database::Main);
-            tables.push(fill(&mut document, bulk, table, self.options.mode, journal, &mut self.progress)?);
+            let (filled, messages) =
+                fill(&mut document, bulk, table, self.options.mode, journal, &mut self.progress)?;
+            tables.push(filled);
+            if messages.oldest.is_some() {
+                moving = messages;
+            }
             next = document.next_table()?;
         }
         let counts: Vec<_> = tables.iter().map(|t| (t.table, t.rows)).collect();
@@ -159,9 +189,13 @@ impl Import<'_, '_, '_, '_> {
             see_to_rest(self.data, Database::Data, &self.options, &mut tables)?;
             look_at(self.data, Database::Data, self.verify, &tables)?;
         }
+        let moved = moving.into(self.origin.by, self.origin.source, self.now);
         if !self.options.dry_run {
             let sealed = self.journal.filter(|_| has_data).map(Journal::seal).transpose()?;
             if has_data {
+                if let Some(moved) = &moved {
+                    retention::note_moved(self.data.conn()?, moved)?;
+                }
                 if let Some(sealed) = &sealed {
                     sealed.note_in_data(self.data.conn()?, self.now)?;
                 }
@@ -174,7 +208,8 @@ impl Import<'_, '_, '_, '_> {
                 main.commit()?;
             }
         }
-        Ok(ImportReport { exported_at, dry_run: self.options.dry_run, tables, redacted })
+        let notes = moved.iter().filter_map(MovedIn::warning).collect();
+        Ok(ImportReport { exported_at, dry_run: self.options.dry_run, tables, redacted, notes })
     }
 }
 
@@ -186,7 +221,7 @@ fn fill(
     mode: Mode,
     mut journal: Option<&mut Journal>,
     progress: &mut OnProgress<'_>,
-) -> Result<ImportedTable> {
+) -> Result<(ImportedTable, Moving)> {
     if let Some(journal) = &mut journal {
         journal.start_table(table)?;
     }

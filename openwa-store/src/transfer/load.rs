@@ -9,6 +9,7 @@ use super::{ImportedTable, Mode};
 use crate::db::{Bulk, Conn};
 use crate::entity::{Database, TABLES, Table, tables_of};
 use crate::error::{Error, Kind, Result};
+use crate::repo::retention::Moving;
 use crate::seal::Target;
 use crate::value::Value;
 
@@ -24,6 +25,9 @@ pub(super) struct Load<'a> {
     /// How the table's secrets are written.
     target: Target,
     pub(super) done: ImportedTable,
+    /// The column that tells how old a message is, and what is known of those so far.
+    created_at: Option<usize>,
+    moving: Moving,
 }
 
 impl<'a> Load<'a> {
@@ -33,7 +37,9 @@ impl<'a> Load<'a> {
         let references = table.references.iter().filter_map(|r| Reference::new(table, r)).collect();
         let done = ImportedTable { table: table.name, rows: 0, inserted: 0, removed };
         let target = if table.is_sealed() { bulk.conn()?.target()? } else { Target::Clear };
-        Ok(Load { bulk, table, parser: RowParser::new(table), references, target, done })
+        let created_at = if table.name == "messages" { table.index_of("created_at") } else { None };
+        let (parser, moving) = (RowParser::new(table), Moving::default());
+        Ok(Load { bulk, table, parser, references, target, done, created_at, moving })
     }
 
     /// Adds one row. An error names table, row and column.
@@ -50,13 +56,17 @@ impl<'a> Load<'a> {
             reference.check(self.bulk.conn()?, values[reference.index])?;
         }
         let values = &values[..self.table.columns.len()];
+        if let Some(Value::Time(at)) = self.created_at.map(|i| values[i]) {
+            self.moving.add(at);
+        }
         let sealed = self.target.seal(self.table, values)?;
         self.bulk.add(&sealed.over(values))
     }
 
-    pub(super) fn finish(mut self) -> Result<ImportedTable> {
+    /// What was done, and which messages were added: the oldest may be one that was there.
+    pub(super) fn finish(mut self) -> Result<(ImportedTable, Moving)> {
         self.done.inserted = self.bulk.finish().map_err(|e| told(self.table, e))?;
-        Ok(self.done)
+        Ok((self.done, Moving { messages: self.done.inserted, ..self.moving }))
     }
 }
 

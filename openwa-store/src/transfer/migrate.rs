@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use sha2::{Digest, Sha256};
 
 use super::export::export_summed;
-use super::import::import_verified;
+use super::import::{Origin, import_verified};
 use super::render::Renderer;
 use super::scan::hex;
 use super::{ExportOptions, ImportOptions, Missing, Mode, OnProgress};
@@ -16,6 +16,7 @@ use crate::db::{Conn, Flow, lock};
 use crate::entity::{Database, TABLES, Table};
 use crate::error::{Error, Kind, Result};
 use crate::record::shape;
+use crate::repo::retention::MovedBy;
 use crate::store::Store;
 
 shape! { input:
@@ -74,7 +75,9 @@ pub(crate) fn migrate(
     let (written, read) = std::thread::scope(|scope| {
         let writer = scope.spawn(|| export_summed(from, &mut Sending(sender), &what, &sums));
         let verify = |table: &'static Table, conn: &dyn Conn| compare(table, conn, &lock(&sums));
-        let read = import_verified(to, &mut Receiving::new(receiver), &how, &verify, progress);
+        let shown = from.database(Database::Data).shown();
+        let origin = Origin { by: MovedBy::Migration, source: &shown };
+        let read = import_verified(to, &mut Receiving::new(receiver), &how, origin, &verify, progress);
         let panicked = |_| Err(Error::new(Kind::Internal, "the export panicked"));
         (writer.join().unwrap_or_else(panicked), read)
     });

@@ -47,7 +47,7 @@ mod scan;
 
 pub use compare::{Difference, Differing, MAX_DIFFERENCES, compare};
 pub(crate) use export::export;
-pub(crate) use import::import;
+pub(crate) use import::{Origin, import};
 pub(crate) use journal::finish_import;
 pub(crate) use migrate::migrate;
 pub use migrate::{MigrateOptions, MigrateReport, MigratedTable};
@@ -151,6 +151,8 @@ pub struct ImportReport {
     pub tables: Vec<ImportedTable>,
     /// What the document leaves out because it is secret.
     pub redacted: Vec<String>,
+    /// What a person should know, such as that retention waits.
+    pub notes: Vec<String>,
 }
 }
 

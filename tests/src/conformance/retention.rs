@@ -1,13 +1,14 @@
 //! Retention: what goes, what stays, and what does not come back.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use openwa_store::entity::PendingKind;
 use openwa_store::policy::retention::Windows;
 use openwa_store::{
-    AuditFilter, BatchResult, Json, Kind, MessageFilter, NewApiKey, NewApiKeyLog, NewBatch, NewBatchMessage,
-    NewDelivery, NewMessage, NewSession, NewWebhook, Outcome, PageRequest, RetentionOptions, Store,
-    Timestamp,
+    AuditFilter, BatchResult, Json, Kind, MessageFilter, MovedBy, NewApiKey, NewApiKeyLog, NewBatch,
+    NewBatchMessage, NewDelivery, NewMessage, NewSession, NewWebhook, Outcome, PageRequest, RetentionOptions,
+    Store, Timestamp,
 };
 use uuid::Uuid;
 
@@ -27,6 +28,10 @@ pub const CASES: &[Case] = cases![
     history_sync_does_not_bring_back_what_went,
     a_store_that_never_cleaned_takes_all_history,
     a_clock_that_jumped_is_refused_unless_forced,
+    jumps_of_the_clock_add_up_over_runs,
+    a_store_that_was_off_for_months_runs_after_a_yes,
+    a_backfill_of_old_messages_waits_for_a_yes,
+    a_backfill_of_recent_messages_does_not_wait,
     a_run_can_be_stopped,
     a_run_is_audited,
     the_file_gets_smaller,
@@ -35,6 +40,10 @@ pub const CASES: &[Case] = cases![
 pub const PERSISTENT: &[Case] = cases![of_two_processes_one_runs];
 
 const DAY: u64 = 86_400;
+
+fn days(n: u64) -> Duration {
+    Duration::from_secs(n * DAY)
+}
 
 fn options() -> RetentionOptions {
     RetentionOptions::default()
@@ -222,6 +231,103 @@ fn a_clock_that_jumped_is_refused_unless_forced(cx: &Context) {
     let forced = RetentionOptions { force: true, ..options() };
     assert!(store.run_retention(&forced, None).unwrap().rows() > 0);
     assert!(kept(&store, session).is_empty());
+}
+
+fn jumps_of_the_clock_add_up_over_runs(cx: &Context) {
+    let (store, session) = cx.session();
+    save(&store, session, incoming("A", "x"));
+    run(&store);
+    // Each jump is one that the guard allows; no time has passed.
+    cx.pass(20 * DAY);
+    run(&store);
+    cx.pass(20 * DAY);
+    refused(store.run_retention(&options(), None), Kind::ClockJump);
+    refused(store.run_retention(&options(), None), Kind::ClockJump);
+    assert_eq!(kept(&store, session), ["A"]);
+    assert_eq!(store.accept_retention().unwrap(), []);
+    assert_eq!(run(&store).first(), Some(&("messages", 1)));
+
+    // Time that did pass makes up for a jump.
+    save(&store, session, incoming("B", "x"));
+    cx.pass(20 * DAY);
+    run(&store);
+    for _ in 0..10 {
+        cx.pass(DAY);
+        run(&store);
+    }
+    cx.pass(20 * DAY);
+    assert!(run(&store).contains(&("messages", 1)));
+}
+
+fn a_store_that_was_off_for_months_runs_after_a_yes(cx: &Context) {
+    let (store, session) = cx.session();
+    save(&store, session, incoming("A", "x"));
+    run(&store);
+    cx.pass(92 * DAY);
+    let e = refused(store.run_retention(&options(), None), Kind::ClockJump);
+    assert!(e.to_string().contains("openwa retention accept"), "{e}");
+    store.accept_retention().unwrap();
+    assert_eq!(store.retention_status(&options()).unwrap().accepted_at, Some(at(92 * DAY as i64)));
+    assert_eq!(run(&store).first(), Some(&("messages", 1)));
+}
+
+fn a_backfill_of_old_messages_waits_for_a_yes(cx: &Context) {
+    let (store, session) = cx.session();
+    store.messages().backfill(session, vec![old("A", 40), old("B", 400), old("C", 1)]).wait().unwrap();
+    store.messages().backfill(session, vec![old("D", 50)]).wait().unwrap();
+    let hook = NewWebhook { url: "https://example.com/hook".into(), ..NewWebhook::default() };
+    let hook = store.webhooks().create(session, hook).wait().unwrap().id;
+    store.webhooks().begin(hook, "key", "message.received").wait().unwrap();
+    cx.pass(DAY + 1);
+
+    let status = store.retention_status(&options()).unwrap();
+    let [moved] = &status.moved[..] else { panic!("{status:?}") };
+    assert_eq!((moved.by, moved.at, moved.messages), (MovedBy::Backfill, at(0), 4));
+    assert_eq!((moved.oldest, status.oldest), (at(-400 * DAY as i64), Some(at(-400 * DAY as i64))));
+    assert!(status.tables.contains(&("webhook_idempotency", 1)), "{status:?}");
+    let messages: u64 = status.tables.iter().filter(|(t, _)| *t == "messages").map(|(_, n)| n).sum();
+    assert_eq!(messages, 3);
+    let problems = store.overview(&Default::default()).unwrap().problems;
+    assert!(problems.iter().any(|p| p.starts_with("retention waits: ")), "{problems:?}");
+
+    let preview = store.retention_preview(&options()).unwrap();
+    let report = store.run_retention(&options(), None).unwrap();
+    assert_eq!((preview.rows(), report.rows()), (1, 1), "the rest does not wait");
+    assert_eq!((&preview.waiting, &report.waiting), (&status.waiting, &status.waiting));
+    assert!(report.waiting.unwrap().contains("openwa retention accept"));
+    // Nothing went, so nothing is kept out.
+    store.messages().backfill(session, vec![old("E", 60)]).wait().unwrap();
+    assert_eq!(kept(&store, session), ["A", "B", "C", "D", "E"]);
+    // A window that all of them are within: nothing to wait for.
+    let years = RetentionOptions {
+        windows: Windows { messages: Some(days(4000)), ..Windows::default() },
+        ..options()
+    };
+    assert_eq!(store.run_retention(&years, None).unwrap().waiting, None);
+
+    let accepted = store.accept_retention().unwrap();
+    assert_eq!(accepted.iter().map(|m| m.messages).collect::<Vec<_>>(), [5]);
+    let trail = store.audit().list(&AuditFilter::Action("retention.accept".into()), &PageRequest::default());
+    assert_eq!(trail.unwrap().items.len(), 1);
+    let report = store.run_retention(&options(), None).unwrap();
+    assert_eq!((report.rows(), report.waiting), (4, None));
+    assert_eq!(kept(&store, session), ["C"]);
+}
+
+fn a_backfill_of_recent_messages_does_not_wait(cx: &Context) {
+    let (store, session) = cx.session();
+    store.messages().backfill(session, vec![old("A", 29), old("B", 1)]).wait().unwrap();
+    cx.pass(2 * DAY);
+    let report = store.run_retention(&options(), None).unwrap();
+    assert_eq!((report.rows(), report.waiting), (1, None));
+    assert_eq!(kept(&store, session), ["B"]);
+    // History that is as old as the last run left it, in a session that retention cleans every day.
+    let edge = at(-28 * DAY as i64);
+    let edge = NewMessage { wa_timestamp: Some(edge), created_at: Some(edge), ..incoming("C", "old") };
+    cx.pass(DAY / 2);
+    store.messages().backfill(session, vec![edge]).wait().unwrap();
+    assert_eq!(store.retention_status(&options()).unwrap().waiting, None);
+    assert_eq!(kept(&store, session), ["B", "C"]);
 }
 
 fn a_run_can_be_stopped(cx: &Context) {

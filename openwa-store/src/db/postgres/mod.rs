@@ -79,6 +79,8 @@ impl Core {
             "openwa_migrations",
             "openwa_seal",
             "openwa_maintenance",
+            "openwa_moved",
+            "openwa_retention",
             "create_messages_partition",
             "save_new_messages",
         ]);

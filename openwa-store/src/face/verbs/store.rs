@@ -11,11 +11,12 @@ use crate::engine::Engine;
 use crate::face::inputs::{MaintenanceOptions, RetentionOptions};
 use crate::face::open::OpenOptions;
 use crate::json::Json;
-use crate::maintenance::retention::RetentionReport;
+use crate::maintenance::retention::{RetentionReport, RetentionStatus};
 use crate::maintenance::scheduler::{Job, MaintenanceJob, MaintenanceRun};
 use crate::maintenance::vacuum::{VacuumOptions, VacuumReport};
 use crate::overview::{Overview, OverviewOptions};
 use crate::repo::ingest::Ingested;
+use crate::repo::retention::MovedIn;
 use crate::seal::StoreKey;
 use crate::store::{IndexInfo, LogBuffer, PartitionInfo, SecretsStatus, Status, Store};
 use crate::takeover::{OpenwaExportReport, TakeoverOptions, TakeoverProgress, TakeoverReport};
@@ -139,6 +140,13 @@ verbs! { "store"(store, progress);
         let mut tell = |table, rows| progress(Progress { table, rows, total: None });
         store.run_retention(&options.into(), Some(&mut tell))
     }
+
+    read retention_status("How long rows are kept." options: RetentionOptions) -> RetentionStatus {
+        store.retention_status(&options.into())
+    }
+
+    read accept_retention() -> Vec<MovedIn> { store.accept_retention() }
+
     read start_maintenance("When the jobs run, and what they go by." options: MaintenanceOptions) -> () {
         store.start_maintenance(&options.into())
     }

@@ -104,7 +104,7 @@ pub(super) fn tasks(store: &Store) -> Vec<Task> {
 /// The options, checked.
 pub(super) struct Plan {
     pub(super) tasks: Vec<(Task, Schedule)>,
-    windows: Windows,
+    pub(super) windows: Windows,
     backups: BackupOptions,
 }
 
@@ -125,9 +125,24 @@ impl Plan {
         Ok(Plan { tasks: found, windows: options.windows, backups: options.backups.clone() })
     }
 
+    fn retention(&self) -> RetentionOptions {
+        RetentionOptions { windows: self.windows, ..RetentionOptions::default() }
+    }
+
     pub(super) fn schedule(&self, task: Task) -> Option<&Schedule> {
         self.tasks.iter().find(|(other, _)| *other == task).map(|(_, schedule)| schedule)
     }
+}
+
+/// Rows that a run deletes, where it does.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Rows {
+    /// Those that are older than their window, counted before.
+    pub(super) due: Option<u64>,
+    /// Those that are gone.
+    pub(super) deleted: Option<u64>,
+    /// Why messages wait.
+    pub(super) waiting: Option<String>,
 }
 
 impl MaintenanceOptions {
@@ -157,25 +172,46 @@ impl Task {
         }
     }
 
+    /// What it deletes; `None`: nothing. The first run of one that deletes waits for its slot.
+    pub(super) fn scope(self) -> Option<Scope> {
+        match self.job {
+            Job::Retention => Some(Scope::of(self.database.unwrap_or(Database::Data))),
+            Job::Idempotency => Some(Scope::IDEMPOTENCY),
+            _ => None,
+        }
+    }
+
+    /// What a run would delete now.
+    pub(super) fn preview(self, store: &Store, plan: &Plan) -> Result<Rows> {
+        let Some(scope) = self.scope() else { return Ok(Rows::default()) };
+        let report = store.count_old(&scope, &plan.retention())?;
+        Ok(Rows { due: Some(report.rows()), deleted: None, waiting: report.waiting })
+    }
+
     /// Does the work. `tell` hears how much is done and may stop it; then the answer is `Break`, and the rest is for
     /// the next run.
     pub(super) fn perform(
         self,
         store: &Store,
         plan: &Plan,
-        tell: &mut dyn FnMut(u64) -> ControlFlow<()>,
+        tell: &mut dyn FnMut(u64, Option<u64>) -> ControlFlow<()>,
+        rows: &mut Rows,
     ) -> Result<ControlFlow<()>> {
-        let mut clean = |scope: &Scope| {
-            let options = RetentionOptions { windows: plan.windows, ..RetentionOptions::default() };
-            let report = store.retention(scope, &options, Some(&mut |_, rows| tell(rows)))?;
-            Ok(if report.stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        };
+        if let Some(scope) = self.scope() {
+            *rows = self.preview(store, plan)?;
+            if tell(0, rows.due).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            let report = store.retention(&scope, &plan.retention(), Some(&mut |_, n| tell(n, None)))?;
+            (rows.deleted, rows.waiting) = (Some(report.rows()), report.waiting);
+            return Ok(if report.stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) });
+        }
+        let tell = &mut |n| tell(n, None);
         match (self.job, self.database) {
-            (Job::Retention, which) => clean(&Scope::of(which.unwrap_or(Database::Data))),
-            (Job::Idempotency, _) => clean(&Scope::IDEMPOTENCY),
             (Job::Partitions, _) => store.make_partitions().map(|_| ControlFlow::Continue(())),
             (Job::Usage, _) => store.write_usage().map(|()| ControlFlow::Continue(())),
             (Job::Optimize, which) => optimize::run(store, which.unwrap_or(Database::Data), tell),
+            (Job::Retention | Job::Idempotency, _) => Ok(ControlFlow::Continue(())),
             (Job::Backup, _) => {
                 let mut tell = |at: BackupProgress| tell(at.bytes);
                 match store.backup(&plan.backups, Some(&mut tell)) {

@@ -22,7 +22,7 @@ use crate::record::shape;
 use crate::store::Store;
 use crate::time::Timestamp;
 use crate::transfer::{OnProgress, Progress};
-use jobs::{Plan, Task};
+use jobs::{Plan, Rows, Task};
 use runner::{Memory, Runner};
 use signal::Signal;
 use slots::{Ended, Slot};
@@ -60,6 +60,8 @@ pub struct MaintenanceJob {
     pub error_at: Option<Timestamp>,
     /// When it is due next; in the past: it is due.
     pub next: Option<Timestamp>,
+    /// Why retention deletes no messages: older ones moved in, and nobody has said yes.
+    pub waiting: Option<String>,
 }
 }
 
@@ -79,6 +81,12 @@ pub struct MaintenanceRun {
     pub outcome: MaintenanceOutcome,
     /// Why it failed.
     pub error: Option<String>,
+    /// Rows that were older than their window before it began, without messages that wait. None: it deletes nothing.
+    pub due: Option<u64>,
+    /// Rows that it deleted. None: it deletes nothing, or did not come to that.
+    pub deleted: Option<u64>,
+    /// Why no messages were deleted: older ones moved in, and nobody has said yes.
+    pub waiting: Option<String>,
 }
 }
 
@@ -91,16 +99,26 @@ impl MaintenanceRun {
             attempt: run.map_or(0, |run| run.attempt),
             outcome,
             error: None,
+            due: None,
+            deleted: None,
+            waiting: None,
         }
     }
 
-    fn ended(task: Task, run: Run, ended: Ended) -> Self {
+    fn scheduled(task: Task, slot: Option<Timestamp>, rows: Rows) -> Self {
+        let Rows { due, deleted, waiting } = rows;
+        let run = Self::of(task, None, MaintenanceOutcome::Scheduled);
+        MaintenanceRun { slot, due, deleted, waiting, ..run }
+    }
+
+    fn ended(task: Task, run: Run, ended: Ended, rows: Rows) -> Self {
         let (outcome, error) = match ended {
             Ended::Done => (MaintenanceOutcome::Done, None),
             Ended::Stopped => (MaintenanceOutcome::Stopped, None),
             Ended::Failed { error, .. } => (MaintenanceOutcome::Failed, Some(error)),
         };
-        MaintenanceRun { error, ..Self::of(task, Some(run), outcome) }
+        let Rows { due, deleted, waiting } = rows;
+        MaintenanceRun { error, due, deleted, waiting, ..Self::of(task, Some(run), outcome) }
     }
 }
 
@@ -164,7 +182,8 @@ impl Store {
     /// schedule. It ends with [`stop_maintenance`](Self::stop_maintenance) or with the store.
     ///
     /// Any number of processes may run it on the same databases: one of them runs a slot. What was missed while nobody
-    /// ran is made up for once. A job that fails is tried again within its slot if that may help, and never keeps another
+    /// ran is made up for once; but what deletes has its first run in the next slot, so that it can be seen before
+    /// ([`retention_status`](Self::retention_status)). A job that fails is tried again within its slot if that may help, and never keeps another
     /// one from running.
     ///
     /// # Errors
@@ -215,8 +234,10 @@ impl Store {
     }
 
     /// Runs what is due now and returns: maintenance for a host that has its own scheduler, such as cron. With `job`, runs
-    /// that one, due or not. The answer has one entry for each job that was run at a place, and says how it ended; a
-    /// failure of one keeps no other from running. The progress counts each job's steps, with its name for a table.
+    /// that one, due or not. The answer has one entry for each job that was run at a place, and says how it ended and how
+    /// many rows it deleted; a failure of one keeps no other from running. One that deletes and never ran is `scheduled`.
+    /// The progress counts each job's steps, with its name for a table; of one that deletes, it first tells of how many
+    /// rows.
     ///
     /// # Errors
     /// `InvalidArgument` as [`start_maintenance`](Self::start_maintenance), and for a job that has no schedule; `Closed`.
@@ -243,9 +264,9 @@ impl Store {
             memory: self.at_work(|at_work| Arc::clone(&at_work.memory)).unwrap_or_default(),
             signal: Arc::clone(&signal),
         };
-        let mut tell = |task: Task, rows| {
+        let mut tell = |task: Task, rows, total| {
             let flow = progress.as_mut().map_or(ControlFlow::Continue(()), |tell| {
-                tell(Progress { table: task.job.name(), rows, total: None })
+                tell(Progress { table: task.job.name(), rows, total })
             });
             if flow.is_break() {
                 signal.stop();
@@ -292,7 +313,15 @@ impl Store {
         if let (None, Some(slot)) = (&trouble, &slot) {
             trouble = slot.error_at.zip(slot.error.clone());
         }
+        let noted = slot.as_ref().map_or(0, |s| s.last.attempt) == 0;
+        let windows = self.at_work(|at_work| at_work.plan.windows).unwrap_or_default();
+        let waits = (task.job, task.database) == (Job::Retention, Some(Database::Data));
+        // Trouble of the database is told already.
+        let waiting = if waits { self.retention_waits(&windows).unwrap_or(None) } else { None };
+        // Of one that was only noted there is no run to tell of.
+        let slot = slot.filter(|_| !noted);
         MaintenanceJob {
+            waiting,
             job: task.job,
             database: task.database,
             schedule: schedule.as_ref().map(|s| s.expression().to_owned()),

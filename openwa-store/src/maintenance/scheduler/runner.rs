@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use super::MaintenanceRun;
-use super::jobs::{Plan, Task};
+use super::jobs::{Plan, Rows, Task};
 use super::signal::Signal;
 use super::slots::{self, Ended, Slot};
 use crate::db::lock;
@@ -34,6 +34,8 @@ names! {
         Failed = "failed",
         /// Another process is running it.
         Elsewhere = "elsewhere",
+        /// It never ran, and its first run waits for its slot: `slot` says when that is, `due` what it would delete now.
+        Scheduled = "scheduled",
     }
 }
 
@@ -71,6 +73,9 @@ pub(super) struct Runner {
     pub(super) signal: Arc<Signal>,
 }
 
+/// Hears what is done of how much.
+pub(super) type Tell<'a> = &'a mut dyn FnMut(Task, u64, Option<u64>) -> ControlFlow<()>;
+
 /// What became of a task.
 enum Looked {
     Ran(MaintenanceRun),
@@ -98,7 +103,7 @@ impl Runner {
             if self.signal.is_stopped() {
                 break;
             }
-            let looked = self.look(*task, schedule, false, &mut |_, _| ControlFlow::Continue(()));
+            let looked = self.look(*task, schedule, false, &mut |_, _, _| ControlFlow::Continue(()));
             let at = match looked {
                 Ok(Looked::Wait(at)) => at,
                 // Its next slot may have come meanwhile.
@@ -115,7 +120,7 @@ impl Runner {
         &self,
         wanted: impl Fn(&Task) -> bool,
         asked: bool,
-        tell: &mut dyn FnMut(Task, u64) -> ControlFlow<()>,
+        tell: Tell<'_>,
     ) -> Vec<MaintenanceRun> {
         let mut runs = Vec::new();
         for (task, schedule) in self.plan.tasks.iter().filter(|(task, _)| wanted(task)) {
@@ -137,13 +142,7 @@ impl Runner {
     }
 
     /// Runs a task if it is due, or `asked` for.
-    fn look(
-        &self,
-        task: Task,
-        schedule: &Schedule,
-        asked: bool,
-        tell: &mut dyn FnMut(Task, u64) -> ControlFlow<()>,
-    ) -> Result<Looked> {
+    fn look(&self, task: Task, schedule: &Schedule, asked: bool, tell: Tell<'_>) -> Result<Looked> {
         let looked = match task.database {
             None => Ok(self.look_here(task, schedule, asked, tell)),
             Some(which) => self.look_in(which, task, schedule, asked, tell),
@@ -163,12 +162,15 @@ impl Runner {
         task: Task,
         schedule: &Schedule,
         asked: bool,
-        tell: &mut dyn FnMut(Task, u64) -> ControlFlow<()>,
+        tell: Tell<'_>,
     ) -> Result<Looked> {
         let (database, now) = (self.store.database(which), self.store.env().now());
         let last = database.read(|conn| slots::read(conn, task.job))?.map(|slot| slot.last);
         if let (Due::Wait(until), false) = (schedule.due(last.as_ref(), now), asked) {
             return Ok(Looked::Wait(until));
+        }
+        if last.is_none() && !asked && task.scope().is_some() {
+            return self.first_look(which, task, schedule, now);
         }
         let Some(_turn) = database.turn(task.turn())? else { return Ok(Looked::Elsewhere) };
         let schedule = schedule.clone();
@@ -177,24 +179,30 @@ impl Runner {
         });
         // Somebody has run it between our look and our turn.
         let Some(run) = claim.wait()? else { return Ok(Looked::Wait(now.plus(Duration::from_secs(1)))) };
-        let ended = self.perform(task, tell);
+        let (ended, rows) = self.perform(task, tell);
         let noted = ended.clone();
         self.store
             .write_to(which, "maintenance.finish", move |conn, env| {
                 slots::finish(conn, task.job, run, &NAME, env.now(), &noted)
             })
             .wait()?;
-        Ok(Looked::Ran(MaintenanceRun::ended(task, run, ended)))
+        Ok(Looked::Ran(MaintenanceRun::ended(task, run, ended, rows)))
+    }
+
+    /// Notes from when on a job's slots count that has never run: what it deletes shall be seen before.
+    fn first_look(&self, which: Database, task: Task, schedule: &Schedule, now: Timestamp) -> Result<Looked> {
+        let noted = schedule.clone();
+        self.store
+            .write_to(which, "maintenance.note", move |conn, _| {
+                slots::note(conn, task.job, &noted, &NAME, now)
+            })
+            .wait()?;
+        let rows = task.preview(&self.store, &self.plan)?;
+        Ok(Looked::Ran(MaintenanceRun::scheduled(task, schedule.next(now), rows)))
     }
 
     /// A job of this process's own.
-    fn look_here(
-        &self,
-        task: Task,
-        schedule: &Schedule,
-        asked: bool,
-        tell: &mut dyn FnMut(Task, u64) -> ControlFlow<()>,
-    ) -> Looked {
+    fn look_here(&self, task: Task, schedule: &Schedule, asked: bool, tell: Tell<'_>) -> Looked {
         let (before, now) = (self.memory.own(task), self.store.env().now());
         let last = before.as_ref().map(|slot| slot.last);
         let run = match schedule.due(last.as_ref(), now) {
@@ -204,20 +212,22 @@ impl Runner {
         };
         let mut slot = Slot::begun(schedule, run, &NAME, now, before);
         lock(&self.memory.own).insert(task, slot.clone());
-        let ended = self.perform(task, tell);
+        let (ended, rows) = self.perform(task, tell);
         slot.end(run, &ended, self.store.env().now());
         lock(&self.memory.own).insert(task, slot);
-        Looked::Ran(MaintenanceRun::ended(task, run, ended))
+        Looked::Ran(MaintenanceRun::ended(task, run, ended, rows))
     }
 
     /// Does the work, whatever goes wrong in it.
-    fn perform(&self, task: Task, tell: &mut dyn FnMut(Task, u64) -> ControlFlow<()>) -> Ended {
-        let mut tell = |done| {
-            if self.signal.is_stopped() { ControlFlow::Break(()) } else { tell(task, done) }
+    fn perform(&self, task: Task, tell: Tell<'_>) -> (Ended, Rows) {
+        let mut tell = |done, total| {
+            if self.signal.is_stopped() { ControlFlow::Break(()) } else { tell(task, done, total) }
         };
+        let mut rows = Rows::default();
         let (_span, start) = (observe::maintaining(task.job.name(), task.database), Instant::now());
-        let done = catch_unwind(AssertUnwindSafe(|| task.perform(&self.store, &self.plan, &mut tell)))
-            .unwrap_or_else(|_| Err(Error::new(Kind::Internal, "the job panicked")));
+        let done =
+            catch_unwind(AssertUnwindSafe(|| task.perform(&self.store, &self.plan, &mut tell, &mut rows)))
+                .unwrap_or_else(|_| Err(Error::new(Kind::Internal, "the job panicked")));
         let failed = done.as_ref().err().map(Error::kind);
         let (ended, outcome) = match done {
             Ok(ControlFlow::Continue(())) => (Ended::Done, MaintenanceOutcome::Done),
@@ -227,7 +237,7 @@ impl Runner {
             }
         };
         observe::maintained(task.job.name(), outcome.name(), failed, start.elapsed());
-        ended
+        (ended, rows)
     }
 }
 

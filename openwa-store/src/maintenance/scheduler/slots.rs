@@ -98,6 +98,30 @@ pub(super) fn claim(
     Ok(Some(run))
 }
 
+/// Notes that a job is looked after from now on; its attempts are none until a slot comes.
+pub(super) fn note(
+    conn: &dyn Conn,
+    job: Job,
+    schedule: &Schedule,
+    runner: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "INSERT INTO openwa_maintenance (job, schedule, timezone, slot, attempt, runner, started_at, ended_at)
+               VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?6) ON CONFLICT (job) DO NOTHING";
+    conn.execute(
+        sql,
+        &[
+            Value::Text(job.name()),
+            Value::Text(schedule.expression()),
+            Value::Text(schedule.timezone()),
+            Value::Time(schedule.latest(now).unwrap_or(now)),
+            Value::Text(runner),
+            Value::Time(now),
+        ],
+    )?;
+    Ok(())
+}
+
 /// A run that somebody asked for takes the place of the slot's own.
 pub(super) fn unasked(schedule: &Schedule, last: Option<&Last>, now: Timestamp) -> Run {
     let slot = schedule.latest(now).unwrap_or(now);

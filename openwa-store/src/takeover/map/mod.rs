@@ -17,7 +17,9 @@ use super::spool;
 use crate::entity::{Database, Entity, OpenwaExtra, TABLES};
 use crate::error::{Error, Kind};
 use crate::json::Json;
+use crate::repo::retention::Moving;
 use crate::text::Text;
+use crate::time::Timestamp;
 use crate::transfer::Renderer;
 use crate::value::{Row, Value};
 
@@ -160,12 +162,21 @@ pub(super) struct Out {
     pub(super) stored: Option<StoredMessage>,
     /// Whether the row goes to `openwa_extra` as it is although its table has a mapping.
     pub(super) whole: bool,
+    /// Messages among all rows so far.
+    pub(super) moving: Moving,
     renderers: Vec<Option<Renderer>>,
+}
+
+/// When a message was stored.
+fn created_at<E: Entity>(row: &E) -> Option<Timestamp> {
+    let at = Some(E::TABLE).filter(|table| table.name == "messages")?.index_of("created_at")?;
+    if let Value::Time(at) = row.values()[at] { Some(at) } else { None }
 }
 
 impl Out {
     pub(super) fn new() -> Self {
-        Out { rows: Vec::new(), stored: None, whole: false, renderers: TABLES.iter().map(|_| None).collect() }
+        let (rows, renderers) = (Vec::new(), TABLES.iter().map(|_| None).collect());
+        Out { rows, stored: None, whole: false, moving: Moving::default(), renderers }
     }
 
     /// Empties it for the next row.
@@ -179,7 +190,11 @@ impl Out {
     fn put<E: Entity>(&mut self, row: &E, unique: Option<String>, owner: Option<Uuid>) -> Result<(), Wrong> {
         row.check().map_err(|e| wrong(&e))?;
         let (owner, bound) = (owner.map(|id| id.to_string()), owner.is_some());
+        let created_at = created_at(row);
         let row = self.render(row, unique, owner, bound).map_err(|e| wrong(&e))?;
+        if let Some(at) = created_at {
+            self.moving.add(at);
+        }
         self.rows.push(row);
         Ok(())
     }
