@@ -3,7 +3,7 @@
 //!
 //! Start with [`Store`].
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod backup;
 mod check;
@@ -11,6 +11,7 @@ mod check;
 pub mod cli;
 mod config;
 mod db;
+mod fork;
 mod maintenance;
 mod overview;
 mod record;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Kind, Result};
+use crate::fork::Private;
 use crate::transfer::hex;
 
 /// What the names of these folders begin with.
@@ -18,7 +19,7 @@ const LOCK: &str = "lock";
 /// next one.
 pub(super) struct Staging {
     folder: PathBuf,
-    _lock: File,
+    _lock: Private<File>,
 }
 
 impl Staging {
@@ -40,7 +41,7 @@ impl Staging {
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         let make = || {
             builder.create(&folder)?;
-            let lock = File::create_new(folder.join(LOCK))?;
+            let lock = Private::new(File::create_new(folder.join(LOCK))?);
             lock.lock()?;
             builder.create(folder.join("files"))?;
             Ok(lock)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::backup::sources::still;
 use crate::config::Config;
-use crate::db::{SqliteFile, turn_in_folder};
+use crate::db::{Held, SqliteFile, turn_in_folder};
 use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
 use crate::time::Timestamp;
@@ -167,7 +167,7 @@ impl Places {
     }
 
     /// The locks of the folders, each taken once.
-    fn turns(&self) -> Vec<File> {
+    fn turns(&self) -> Vec<Held> {
         let mut folders: Vec<PathBuf> = self
             .all()
             .map(|place| fs::canonicalize(&place.folder).unwrap_or_else(|_| place.folder.clone()))

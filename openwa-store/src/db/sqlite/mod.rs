@@ -25,6 +25,7 @@ use rusqlite::{Connection, OpenFlags, ffi};
 use super::{Conn, Dialect, Flow, Ring, Seals};
 use crate::entity;
 use crate::error::{Error, Kind, Result};
+use crate::fork::{self, Owned, Private};
 use crate::time::TimeText;
 use crate::value::{Row, Value};
 
@@ -90,6 +91,9 @@ impl SqliteFile {
     /// closes the file at this moment. While a new file changes its journal mode, and while the last one out removes
     /// the log, SQLite does not wait but fails.
     pub(crate) fn among_other_openers<T>(&self, open: impl Fn() -> Result<T>) -> Result<T> {
+        if let Some(path) = &self.path {
+            fork::refuse(path)?;
+        }
         let _turn = self.path.as_deref().and_then(turn_in_folder);
         self.refuse_half_restored()?;
         let mut tries = 0;
@@ -189,7 +193,7 @@ impl SqliteFile {
         let conn = Connection::open_with_flags(uri.as_str(), flags)
             .map_err(|e| failure(&e).with("path", self.shown()))?;
         conn.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
-        Ok(SqliteConn { conn, file: self.clone(), held: RefCell::default() })
+        Ok(SqliteConn { conn: Owned::new(conn), _opened: None, file: self.clone(), held: RefCell::default() })
     }
 
     /// Opens the connection that moves pages from the log into the file, beside the writer.
@@ -236,6 +240,10 @@ impl SqliteFile {
     }
 
     fn open(&self, flags: OpenFlags) -> Result<SqliteConn> {
+        let noted = match &self.path {
+            Some(path) => fork::opening(path)?,
+            None => None,
+        };
         let opened = match &self.path {
             Some(path) => Connection::open_with_flags(path, flags),
             None => Connection::open_in_memory_with_flags(flags),
@@ -246,17 +254,32 @@ impl SqliteFile {
         // a value is bound that some partial index might be compared with: at every page of a chat, for half its time.
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(|e| failure(&e))?;
         conn.busy_handler(Some(wait_for_lock)).map_err(|e| failure(&e))?;
-        Ok(SqliteConn { conn, file: self.clone(), held: RefCell::default() })
+        Ok(SqliteConn {
+            conn: Owned::new(conn),
+            _opened: noted,
+            file: self.clone(),
+            held: RefCell::default(),
+        })
     }
 }
 
 /// A lock on the folder of a database, which leaves no file behind and which a crash releases. `None`: this system or
 /// file system has none; then the repetition has to do.
-pub(crate) fn turn_in_folder(path: &Path) -> Option<File> {
+pub(crate) fn turn_in_folder(path: &Path) -> Option<Held> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = File::open(folder).ok()?;
-    folder.lock().ok()?;
+    let folder = Held(Private::new(File::open(folder).ok()?));
+    folder.0.lock().ok()?;
     Some(folder)
+}
+
+/// A locked file.
+pub(crate) struct Held(Private<File>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Before it is closed: a program that was started meanwhile may have it open too.
+        let _ = self.0.unlock();
+    }
 }
 
 #[cfg(unix)]
@@ -287,7 +310,9 @@ fn remember_wal_pages(_: &rusqlite::hooks::Wal, pages: std::ffi::c_int) -> rusql
 
 /// A connection to a SQLite database.
 pub(crate) struct SqliteConn {
-    conn: Connection,
+    conn: Owned<Connection>,
+    /// Behind the connection: it is closed first.
+    _opened: Option<fork::Opened>,
     file: SqliteFile,
     held: RefCell<Option<Arc<Ring>>>,
 }
@@ -318,6 +343,7 @@ impl SqliteConn {
 
     /// Runs one parameterless statement, kept prepared.
     pub(crate) fn run(&self, sql: &str) -> Result<()> {
+        self.conn.check()?;
         let mut statement = self.conn.prepare_cached(sql).map_err(|e| self.failure(&e))?;
         statement.raw_execute().map(|_| ()).map_err(|e| self.failure(&e))
     }
@@ -370,6 +396,7 @@ impl SqliteConn {
     }
 
     fn prepare(&self, sql: &str, params: &[Value<'_>]) -> Result<rusqlite::CachedStatement<'_>> {
+        self.conn.check()?;
         if let Some(trace) = &self.file.trace {
             trace(self.file.database, sql);
         }
@@ -396,6 +423,7 @@ impl Conn for SqliteConn {
     }
 
     fn batch(&self, sql: &str) -> Result<()> {
+        self.conn.check()?;
         self.conn.execute_batch(sql).map_err(|e| self.failure(&e))
     }
 

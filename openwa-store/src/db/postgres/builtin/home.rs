@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::db::postgres::programs;
 use crate::error::{Error, Kind, Result};
+use crate::fork::Private;
 
 /// The folder, which exists and can be written.
 #[derive(Clone)]
@@ -83,8 +84,8 @@ impl Home {
     }
 
     /// Waits for the turn to start or stop the server. It is over when the file is dropped.
-    pub(super) fn turn(&self, deadline: Instant) -> Result<File> {
-        let file = self.lock_file("turn")?;
+    pub(super) fn turn(&self, deadline: Instant) -> Result<Private<File>> {
+        let file = Private::new(self.lock_file("turn")?);
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
