@@ -223,7 +223,7 @@ def save_on(n):
 def open_on():
     while not stop.is_set():
         openwa_store.open_store(elsewhere).close()
-threads = [threading.Thread(target=save_on, args=(n,)) for n in range(3)] + [threading.Thread(target=open_on)]
+threads = [threading.Thread(target=save_on, args=(n,), daemon=True) for n in range(3)] + [threading.Thread(target=open_on, daemon=True)]
 for thread in threads: thread.start()
 for i in range(20):
     pid = fork()

@@ -13,6 +13,7 @@ use elsewhere as system;
 #[cfg(unix)]
 use unix as system;
 
+pub use system::Lazy;
 pub(crate) use system::{Opened, Private, opening, refuse};
 
 /// One process. A child of it is another one.
@@ -101,6 +102,7 @@ pub(crate) fn used_in_child() -> Error {
 mod unix {
     use std::cell::UnsafeCell;
     use std::fs::Metadata;
+    use std::marker::PhantomData;
     use std::mem::ManuallyDrop;
     use std::ops::Deref;
     use std::os::fd::{AsRawFd, RawFd};
@@ -118,6 +120,43 @@ mod unix {
     use super::{INSTEAD, Process};
     use crate::db::lock;
     use crate::error::{Error, Kind, Result};
+
+    /// Like `LazyLock`, but nobody waits for another thread's making, which in a child might never end. Two threads may
+    /// make the value at once; all get the same.
+    pub struct Lazy<T> {
+        value: AtomicPtr<T>,
+        make: fn() -> T,
+        of: PhantomData<T>,
+    }
+
+    impl<T> Lazy<T> {
+        /// A value to be made when it is needed.
+        pub const fn new(make: fn() -> T) -> Self {
+            Lazy { value: AtomicPtr::new(null_mut()), make, of: PhantomData }
+        }
+    }
+
+    impl<T: Send + Sync + 'static> Deref for Lazy<T> {
+        type Target = T;
+
+        fn deref(&self) -> &T {
+            let mut value = self.value.load(Ordering::Acquire);
+            if value.is_null() {
+                let made = Box::into_raw(Box::new((self.make)()));
+                let kept = self.value.compare_exchange(null_mut(), made, Ordering::AcqRel, Ordering::Acquire);
+                value = kept.map_or_else(
+                    |first| {
+                        // SAFETY: it was made here and nobody else has it.
+                        drop(unsafe { Box::from_raw(made) });
+                        first
+                    },
+                    |_| made,
+                );
+            }
+            // SAFETY: what was put there once stays, whole, for ever.
+            unsafe { &*value }
+        }
+    }
 
     /// How often a process of this line was forked.
     static FORKS: AtomicU32 = AtomicU32::new(0);
@@ -340,6 +379,7 @@ mod unix {
 #[cfg(not(unix))]
 mod elsewhere {
     use std::path::Path;
+    pub use std::sync::LazyLock as Lazy;
 
     use crate::error::Result;
 
