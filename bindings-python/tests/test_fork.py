@@ -47,9 +47,9 @@ session = store.sessions.create(name="shop-1")
 """
 
 
-def runs(code: str, tmp_path: Path) -> None:
-    done = python(BEGIN + code, str(tmp_path))
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), done
+def runs(program: str, tmp_path: Path, *args: str, code: int = 0) -> None:
+    done = python(BEGIN + program, str(tmp_path), *args)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", ""), done
 
 
 @forks
