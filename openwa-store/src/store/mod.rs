@@ -168,7 +168,7 @@ impl Store {
     /// Opens a store and brings its databases to this library's version.
     ///
     /// # Errors
-    /// `ForeignDatabase`, `SchemaTooNew`, `SchemaChanged`, `PermissionDenied`, `Corrupt`, `Io`, `DiskFull`, each
+    /// `ForeignDatabase`, `SchemaTooNew`, `SchemaChanged`, `PermissionDenied`, `Corrupt`, `Io`, `DiskFull`, `Forked`, each
     /// with the path in its context; `WrongStoreKey`.
     pub fn open_with(config: Config) -> Result<Self> {
         let (ids, lately) = (Ids::new()?, Lately::default());
