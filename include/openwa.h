@@ -21,7 +21,8 @@
  *   threads may use one store; a record or cursor belongs to one thread at a time.
  * - It never crashes for NULL, a closed store, a handle that was just freed, or text that is not UTF-8: those are errors.
  *   A defect of the library ends as OPENWA_ERR_INTERNAL.
- * - A store that was open before a fork() answers OPENWA_ERR_FORKED in the child.
+ * - A store that was open at a fork() answers OPENWA_ERR_FORKED in the child, and so does opening it there. Close it
+ *   before, or open it in the child only.
  *
  * Generated from the sources in ffi/; do not edit.
  */
@@ -157,7 +158,8 @@
 #define OPENWA_ERR_CLOSED 60
 
 /**
- * The store was opened before a `fork` and is used in the child.
+ * The store was open when the parent forked this process: it has to be closed before, or opened in the child
+ * only.
  */
 #define OPENWA_ERR_FORKED 61
 
@@ -352,7 +354,8 @@ int32_t openwa_abi_version(void);
  * memory. The guide lists all options. Free the store with `openwa_store_free`.
  *
  * Errors: `OPENWA_ERR_INVALID_ARGUMENT` naming the option, `OPENWA_ERR_FOREIGN_DATABASE`, `OPENWA_ERR_SCHEMA_TOO_NEW`,
- * `OPENWA_ERR_PERMISSION_DENIED`, `OPENWA_ERR_CORRUPT`, `OPENWA_ERR_IO`, each with the path in its context.
+ * `OPENWA_ERR_PERMISSION_DENIED`, `OPENWA_ERR_CORRUPT`, `OPENWA_ERR_IO`, `OPENWA_ERR_FORKED` in a child of a process that has
+ * it open, each with the path in its context.
  *
  * ```c
  * openwa_store *store;

@@ -8,11 +8,11 @@ use openwa_store::face::{Call, Type};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
 
 use crate::answers::{Answer, Promise, Runtime, lock};
 use crate::method::tell;
+use crate::once::Once;
 
 /// A coroutine that makes a call when it is awaited; `name` is what it is called in warnings and debuggers.
 pub fn coroutine<'py>(
@@ -21,7 +21,7 @@ pub fn coroutine<'py>(
     result: &'static Type,
     progress: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    static HELPER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static HELPER: Once<Py<PyAny>> = Once::new();
     let py = name.py();
     let helper = HELPER.get_or_try_init(py, || -> PyResult<_> {
         Ok(py.import("openwa_store._walk")?.getattr("coroutine")?.unbind())

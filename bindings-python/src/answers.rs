@@ -17,10 +17,10 @@ use openwa_store::Result;
 use openwa_store::face::{Type, Value};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 
 use crate::convert;
 use crate::errors::raised;
+use crate::once::Once;
 
 /// Threads for reads. They take microseconds, and more threads than cores would only take turns.
 const READERS: usize = 4;
@@ -46,7 +46,7 @@ pub struct Promise {
 impl Promise {
     /// A promise and its future, for the running event loop.
     pub fn new<'py>(py: Python<'py>, ty: &'static Type) -> PyResult<(Self, Bound<'py, PyAny>)> {
-        static RUNNING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static RUNNING: Once<Py<PyAny>> = Once::new();
         let running = RUNNING.get_or_try_init(py, || -> PyResult<_> {
             Ok(py.import("asyncio")?.getattr("get_running_loop")?.unbind())
         })?;

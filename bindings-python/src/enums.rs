@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use openwa_store::face::{self, EnumDef};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
 
+use crate::once::Once;
 use crate::surface;
 
 struct List {
@@ -16,7 +16,7 @@ struct List {
 }
 
 fn lists(py: Python<'_>) -> PyResult<&HashMap<&'static str, List>> {
-    static LISTS: PyOnceLock<HashMap<&'static str, List>> = PyOnceLock::new();
+    static LISTS: Once<HashMap<&'static str, List>> = Once::new();
     LISTS.get_or_try_init(py, || {
         face::enums().into_iter().map(|list| Ok((list.name, new_list(py, list)?))).collect()
     })

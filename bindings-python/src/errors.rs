@@ -3,9 +3,9 @@
 use openwa_store::{Error, Kind};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
+use crate::once::Once;
 use crate::surface;
 
 struct Classes {
@@ -13,7 +13,7 @@ struct Classes {
     by_kind: Vec<(Kind, Py<PyType>)>,
 }
 
-static CLASSES: PyOnceLock<Classes> = PyOnceLock::new();
+static CLASSES: Once<Classes> = Once::new();
 
 fn make(py: Python<'_>) -> PyResult<Classes> {
     let new_type =

@@ -2,10 +2,10 @@
 
 use openwa_store::Store;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple, PyType};
 
 use crate::method::{Flavour, Method};
+use crate::once::Once;
 use crate::surface;
 
 /// What `Store` and the groups of verbs have in common. Each is a view of the same open store.
@@ -66,8 +66,8 @@ impl Group {
 
 /// The classes of one flavour: `Store` and its groups, by name.
 pub fn classes(py: Python<'_>, flavour: Flavour) -> PyResult<&Vec<(String, Py<PyType>)>> {
-    static BLOCKING: PyOnceLock<Vec<(String, Py<PyType>)>> = PyOnceLock::new();
-    static AIO: PyOnceLock<Vec<(String, Py<PyType>)>> = PyOnceLock::new();
+    static BLOCKING: Once<Vec<(String, Py<PyType>)>> = Once::new();
+    static AIO: Once<Vec<(String, Py<PyType>)>> = Once::new();
     let place = match flavour {
         Flavour::Blocking => &BLOCKING,
         Flavour::Aio => &AIO,

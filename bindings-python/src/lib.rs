@@ -10,6 +10,7 @@ mod enums;
 mod errors;
 mod handle;
 mod method;
+mod once;
 mod open;
 mod page;
 mod record;

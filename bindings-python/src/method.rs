@@ -6,13 +6,13 @@ use std::ops::ControlFlow;
 use openwa_store::face::{self, Call, Progress, Record as Values, Type, Value, Verb, VerbKind};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::aio;
 use crate::convert::{self, Place};
 use crate::errors::{OrRaise, raised};
 use crate::handle::Handle;
+use crate::once::Once;
 use crate::signature::{Default, Kind, Signature};
 use crate::surface::{self, Param};
 
@@ -53,7 +53,7 @@ pub struct Method {
     params: Vec<Param>,
     /// Their names, as Python holds those that are written in a program.
     names: Vec<Py<PyString>>,
-    signature: PyOnceLock<Py<PyAny>>,
+    signature: Once<Py<PyAny>>,
 }
 
 impl Method {
@@ -86,17 +86,7 @@ impl Method {
         let qualname = class.map_or_else(|| name.clone(), |class| format!("{class}.{name}"));
         let qualname = PyString::new(py, &qualname).unbind();
         let is_function = class.is_none();
-        Method {
-            verb,
-            flavour,
-            does,
-            name,
-            qualname,
-            is_function,
-            params,
-            names,
-            signature: PyOnceLock::new(),
-        }
+        Method { verb, flavour, does, name, qualname, is_function, params, names, signature: Once::new() }
     }
 
     /// The name under which it is an attribute.

@@ -12,6 +12,7 @@ use crate::handle::Handle;
 #[pyfunction]
 #[pyo3(name = "_open", signature = (**options))]
 pub fn open(py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<Handle> {
+    convert::prepare(py)?;
     let mut values = Values::empty(face::open_options());
     for (name, value) in options.into_iter().flatten() {
         convert::put(&mut values, face::open_options(), name.cast::<PyString>()?.to_str()?, &value)?;

@@ -11,11 +11,12 @@ use openwa_store::face::{self, Field, Record as Values, Shape, Value};
 use pyo3::exceptions::{PyAttributeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::pyclass::CompareOp;
-use pyo3::sync::{MutexExt, PyOnceLock};
+use pyo3::sync::MutexExt;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 
 use crate::answers::lock;
 use crate::convert;
+use crate::once::Once;
 use crate::signature::{Default, Kind, Signature};
 use crate::surface;
 
@@ -51,7 +52,7 @@ enum Filling {
 
 /// A new object of a record's class, past the class's own constructor.
 fn fill<'py>(class: &Bound<'py, PyType>, values: Filling) -> PyResult<Bound<'py, PyAny>> {
-    static NEW: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static NEW: Once<Py<PyAny>> = Once::new();
     let py = class.py();
     let new = NEW.get_or_try_init(py, || py.get_type::<Record>().getattr("__new__").map(Bound::unbind))?;
     new.bind(py).call1((class, Bound::new(py, Filled(Mutex::new(Some(values))))?))
@@ -318,7 +319,7 @@ impl FieldOf {
 
 /// The class of each shape, by the shape's name.
 fn classes(py: Python<'_>) -> PyResult<&HashMap<&'static str, Py<PyType>>> {
-    static CLASSES: PyOnceLock<HashMap<&'static str, Py<PyType>>> = PyOnceLock::new();
+    static CLASSES: Once<HashMap<&'static str, Py<PyType>>> = Once::new();
     CLASSES.get_or_try_init(py, || {
         let mut classes = HashMap::new();
         for shape in face::shapes() {

@@ -3,8 +3,10 @@
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +17,7 @@ import openwa_store
 import openwa_store.aio
 
 from .conftest import CHAT, NOON, text
+from .test_fork import runs
 
 
 def program(name: str) -> str | None:
@@ -80,3 +83,53 @@ def test_no_server(tmp_path: Path) -> None:
     assert isinstance(caught.value, openwa_store.UnavailableError) and caught.value.retryable
     with pytest.raises(openwa_store.InvalidArgumentError):
         openwa_store.open_store(tmp_path, data="postgresql://host/db?nonsense=1")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child(server: str, tmp_path: Path) -> None:
+    """It opens a store of its own on the same server, in another folder. The parent's connections are not its own: it does
+    not end them, nor keep them when the parent is gone."""
+    runs(
+        """
+server = sys.argv[2]
+store.close()
+store = openwa_store.open_store(here, data=server)
+if not store.sessions.find("shop-1"): store.sessions.create(name="shop-1")
+save(store, "before", 5)
+store.start_maintenance()
+pid = fork()
+if pid == 0:
+    try:
+        store.sessions.find("shop-1")
+        os._exit(1)
+    except openwa_store.ForkedError: pass
+    assert is_refused(here)
+    own = openwa_store.open_store(elsewhere, data=server)
+    del store
+    save(own, "child", 5)
+    sys.exit()
+save(store, "beside", 5)
+went_well(pid)
+assert save(store, "after", 5) == 20
+read, write = os.pipe()
+if fork() == 0:
+    os.close(write)
+    os.read(read, 1)  # until the last parent is gone
+    ask = [sys.argv[3], "-At", "-h", sys.argv[4], "-U", "postgres", "-c",
+           "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'openwa-store'"]
+    import subprocess
+    while subprocess.run(ask, capture_output=True, check=True, text=True).stdout.strip() != "0": pass
+    open(sys.argv[1] + "/gone", "w").close()
+    os._exit(0)
+os.kill(os.getpid(), signal.SIGKILL)
+""",
+        tmp_path,
+        server.replace("schema=py", "schema=forked"),
+        str(program("psql")),
+        server.split("host=")[1].split("&")[0],
+        code=-signal.SIGKILL,
+    )
+    end = time.monotonic() + 60
+    while not (tmp_path / "gone").exists():
+        assert time.monotonic() < end, "the child keeps the parent's connections"
+        time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Threads, fork, spawn, and the end of the interpreter."""
+"""Threads, spawn, and the end of the interpreter; forks are in test_fork.py."""
 
 import multiprocessing
 import os
@@ -62,41 +62,6 @@ def test_other_threads_keep_running(store: openwa_store.Store, session: openwa_s
     within = sum(begin < t < end for t in ticks)
     # Converting the arguments holds the lock; the rest, by far the most, does not.
     assert within > (end - begin) / 0.0005 * 0.1, f"{within} ticks in {end - begin:.3f} s"
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_child_is_told_so(tmp_path: Path) -> None:
-    done = python(
-        """
-        import asyncio, os, sys, warnings
-        import openwa_store, openwa_store.aio
-        store = openwa_store.open_store(sys.argv[1])
-        session = store.sessions.create(name="s")
-        async def find(): return await openwa_store.aio.Store(store).sessions.find("s")
-        asyncio.run(find())
-        warnings.simplefilter("ignore")  # newer Pythons warn of any fork with threads
-        if os.fork() == 0:
-            for use in (lambda: store.sessions.create(name="t"), lambda: store.sessions.find("s"),
-                        lambda: asyncio.run(find())):
-                try:
-                    use()
-                    os._exit(1)
-                except openwa_store.ForkedError as e:
-                    assert "fork" in str(e)
-            with openwa_store.open_store(sys.argv[1]) as own:
-                own.sessions.create(name="of the child")
-                async def count():
-                    return [s.name async for s in openwa_store.aio.Store(own).sessions.iterate()]
-                assert asyncio.run(count()) == ["s", "of the child"]
-            sys.exit(0)
-        _, status = os.wait()
-        assert os.waitstatus_to_exitcode(status) == 0, status
-        assert store.sessions.find("of the child")
-        store.close()
-        """,
-        str(tmp_path),
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), done
 
 
 def in_child(folder: str, name: str) -> int:

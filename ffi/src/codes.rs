@@ -47,7 +47,8 @@ pub const OPENWA_ERR_DISK_FULL: i32 = 44;
 pub const OPENWA_ERR_CLOCK_JUMP: i32 = 45;
 /// The store is closed.
 pub const OPENWA_ERR_CLOSED: i32 = 60;
-/// The store was opened before a `fork` and is used in the child.
+/// The store was open when the parent forked this process: it has to be closed before, or opened in the child
+/// only.
 pub const OPENWA_ERR_FORKED: i32 = 61;
 /// The file or folder may not be read or written.
 pub const OPENWA_ERR_PERMISSION_DENIED: i32 = 62;

@@ -47,6 +47,10 @@ pub unsafe extern "C" fn openwa_messages_save_async(
             let Call::Write(pending) = verb.call(&body.store, args)? else {
                 return Err(Error::new(Kind::Internal, "a save is a write"));
             };
+            if body.dispatcher.is_elsewhere() {
+                // It says what is wrong.
+                return pending.wait().map(drop);
+            }
             let inbox = body.dispatcher.inbox()?;
             let ticket = pending.try_submit()?;
             let expected = Mutex::new(Some(Expected { ticket, done, user: User(user) }));
@@ -81,14 +85,30 @@ impl Expected {
 }
 
 /// The thread that calls callbacks; it is started with the first write that needs it.
-#[derive(Default)]
-pub(crate) struct Dispatcher(Mutex<Option<Running>>);
+pub(crate) struct Dispatcher {
+    running: Mutex<Option<Running>>,
+    /// The process that may have the thread; a child of it has not.
+    process: u32,
+}
 
 struct Running {
     inbox: Sender<Message>,
     thread: JoinHandle<()>,
-    /// The process that has the thread; a child of it has not.
-    process: u32,
+}
+
+impl Default for Dispatcher {
+    fn default() -> Self {
+        Dispatcher { running: Mutex::default(), process: std::process::id() }
+    }
+}
+
+impl Drop for Dispatcher {
+    fn drop(&mut self) {
+        if self.is_elsewhere() {
+            // A thread of the child may have the number of the parent's by now.
+            std::mem::forget(std::mem::take(&mut self.running));
+        }
+    }
 }
 
 enum Message {
@@ -113,25 +133,32 @@ impl Wake for Watch {
 }
 
 impl Dispatcher {
+    /// Whether this is a child of the process that opened the store.
+    fn is_elsewhere(&self) -> bool {
+        self.process != std::process::id()
+    }
+
     fn inbox(&self) -> Result<Sender<Message>> {
-        let mut running = lock(&self.0);
+        let mut running = lock(&self.running);
         if let Some(running) = &*running {
             return Ok(running.inbox.clone());
         }
         let (inbox, messages) = channel();
         let thread = std::thread::Builder::new().name("openwa-callbacks".to_owned());
         let thread = thread.spawn(move || run(&messages))?;
-        *running = Some(Running { inbox: inbox.clone(), thread, process: std::process::id() });
+        *running = Some(Running { inbox: inbox.clone(), thread });
         Ok(inbox)
     }
 
     /// Waits until every callback was called. Every write must have its answer already.
     pub(crate) fn end(&self) {
-        let Some(running) = lock(&self.0).take() else { return };
+        if self.is_elsewhere() {
+            return;
+        }
+        let Some(running) = lock(&self.running).take() else { return };
         let _ = running.inbox.send(Message::End);
-        let elsewhere = running.process != std::process::id();
         // A callback that frees its store is on that thread itself.
-        if !elsewhere && running.thread.thread().id() != std::thread::current().id() {
+        if running.thread.thread().id() != std::thread::current().id() {
             let _ = running.thread.join();
         } else {
             std::mem::forget(running.thread);

@@ -7,8 +7,8 @@ pub(crate) mod write;
 pub(crate) use body::Body;
 
 use std::ffi::c_char;
-use std::sync::LazyLock;
 
+use ::openwa_store::face::Lazy;
 use ::openwa_store::face::{self, Record, Shape, Type, Value};
 use ::openwa_store::{Error, Result};
 
@@ -96,7 +96,7 @@ pub(crate) unsafe fn set<C: Column, T>(
 
 /// A shape by name.
 pub(crate) fn shape(name: &str) -> Result<&'static Shape> {
-    static SHAPES: LazyLock<Vec<&'static Shape>> = LazyLock::new(|| {
+    static SHAPES: Lazy<Vec<&'static Shape>> = Lazy::new(|| {
         let mut shapes = face::shapes();
         shapes.sort_unstable_by_key(|shape| shape.name);
         shapes

@@ -43,7 +43,8 @@ impl Handle for openwa_store {
 /// memory. The guide lists all options. Free the store with `openwa_store_free`.
 ///
 /// Errors: `OPENWA_ERR_INVALID_ARGUMENT` naming the option, `OPENWA_ERR_FOREIGN_DATABASE`, `OPENWA_ERR_SCHEMA_TOO_NEW`,
-/// `OPENWA_ERR_PERMISSION_DENIED`, `OPENWA_ERR_CORRUPT`, `OPENWA_ERR_IO`, each with the path in its context.
+/// `OPENWA_ERR_PERMISSION_DENIED`, `OPENWA_ERR_CORRUPT`, `OPENWA_ERR_IO`, `OPENWA_ERR_FORKED` in a child of a process that has
+/// it open, each with the path in its context.
 ///
 /// ```c
 /// openwa_store *store;

@@ -1,8 +1,8 @@
 //! Text and bytes that cross the border.
 
 use std::ffi::{CString, c_char};
-use std::sync::LazyLock;
 
+use ::openwa_store::face::Lazy;
 use ::openwa_store::{Error, Kind, Result};
 
 use crate::guard::{Output, quiet};
@@ -99,7 +99,7 @@ pub(crate) unsafe fn name<'a>(given: *const c_char, argument: &'static str) -> R
 
 /// A name of a closed list as a C string that lives as long as the program.
 pub(crate) fn static_name(name: &str) -> *const c_char {
-    static NAMES: LazyLock<Vec<CString>> = LazyLock::new(|| {
+    static NAMES: Lazy<Vec<CString>> = Lazy::new(|| {
         let lists = ::openwa_store::face::enums();
         let mut names: Vec<_> =
             lists.iter().flat_map(|list| list.values).map(|name| c_string(name)).collect();

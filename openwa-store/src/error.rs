@@ -85,7 +85,7 @@ kinds! {
     ClockJump = 45, "CLOCK_JUMP", false;
     /// The store is closed.
     Closed = 60, "CLOSED", false;
-    /// The store was opened before a `fork` and is used in the child.
+    /// The store was open when the parent forked this process: it has to be closed before, or opened in the child only.
     Forked = 61, "FORKED", false;
     /// The file or folder may not be read or written.
     PermissionDenied = 62, "PERMISSION_DENIED", false;

@@ -12,6 +12,7 @@ pub mod cli;
 mod config;
 mod db;
 mod folder;
+mod fork;
 mod maintenance;
 mod overview;
 mod record;

@@ -63,6 +63,15 @@ int32_t note_ok(const char *name, int32_t code) {
   return code;
 }
 
+/* A child must not find it locked by a thread that it does not have. */
+static void lock_notes(void) {
+  pthread_mutex_lock(&noting);
+}
+
+static void unlock_notes(void) {
+  pthread_mutex_unlock(&noting);
+}
+
 static char folder[512];
 static int folders;
 
@@ -157,8 +166,9 @@ size_t count_rows(openwa_rows *rows) {
  * that TEST_NOTED names. */
 int main(int argc, char **argv) {
   static const struct test *const groups[] = {basics_tests, verbs_tests,  keys_tests,    rules_tests, upkeep_tests, backup_tests,
-                                              misuse_tests, threads_tests, vectors_tests};
+                                              misuse_tests, threads_tests, fork_tests,  vectors_tests};
   int run = 0;
+  pthread_atfork(lock_notes, unlock_notes, unlock_notes);
   for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
     for (const struct test *t = groups[g]; t->name != NULL; t++) {
       if (argc > 1 && strstr(t->name, argv[1]) == NULL) {

@@ -49,6 +49,6 @@ struct test {
 };
 
 extern const struct test basics_tests[], verbs_tests[], keys_tests[], rules_tests[], upkeep_tests[], backup_tests[], misuse_tests[],
-    threads_tests[], vectors_tests[];
+    threads_tests[], fork_tests[], vectors_tests[];
 
 #endif

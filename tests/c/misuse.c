@@ -1,9 +1,6 @@
 /* Wrong use is an error with a message, never a crash. */
 #include "check.h"
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 int32_t openwa_test_panic(openwa_error **err);
 
 static void null_is_no_handle(void) {
@@ -142,31 +139,6 @@ static void a_closed_store_says_so(void) {
   openwa_store_free(store);
 }
 
-static void a_child_opens_its_own(void) {
-  openwa_store *store = folder_store("");
-  openwa_str session = S(new_session(store, "shop-1"));
-  openwa_rows *rows;
-  OK(openwa_messages_iterate(store, session, NULL, &rows, &err));
-  fflush(NULL);
-  pid_t child = fork();
-  if (child == 0) {
-    const openwa_record *row;
-    bool good = openwa_sessions_get(store, session, NULL, NULL) == OPENWA_ERR_FORKED &&
-                openwa_sessions_delete(store, session, NULL, NULL) == OPENWA_ERR_FORKED &&
-                openwa_rows_next(rows, &row, NULL) == OPENWA_ERR_FORKED;
-    openwa_store_free(store);
-    /* Not by exit: what the parent had open is not the child's to account for. */
-    execlp(good ? "true" : "false", "", (char *)NULL);
-    _exit(2);
-  }
-  int status;
-  CHECK(child > 0 && waitpid(child, &status, 0) == child);
-  CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-  OK(openwa_sessions_get(store, session, NULL, &err));
-  openwa_rows_free(rows);
-  openwa_store_free(store);
-}
-
 static void panics_stay_inside(void) {
   FAILS(openwa_test_panic(&err), OPENWA_ERR_INTERNAL, "a deliberate panic");
   CHECK(openwa_test_panic(NULL) == OPENWA_ERR_INTERNAL);
@@ -178,6 +150,5 @@ const struct test misuse_tests[] = {{"null_is_no_handle", null_is_no_handle},
                                     {"columns_have_one_type", columns_have_one_type},
                                     {"handles_are_told_apart", handles_are_told_apart},
                                     {"a_closed_store_says_so", a_closed_store_says_so},
-                                    {"a_child_opens_its_own", a_child_opens_its_own},
                                     {"panics_stay_inside", panics_stay_inside},
                                     {NULL, NULL}};

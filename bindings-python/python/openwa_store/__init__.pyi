@@ -279,7 +279,9 @@ class ClosedError(Error):
     """The store is closed."""
 
 class ForkedError(Error):
-    """The store was opened before a `fork` and is used in the child."""
+    """The store was open when the parent forked this process: it has to be closed before, or
+    opened in the child only.
+    """
 
 class PermissionDeniedError(Error, builtins.PermissionError):
     """The file or folder may not be read or written."""

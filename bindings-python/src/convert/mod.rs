@@ -6,3 +6,4 @@ mod scalars;
 
 pub use input::{Place, optional, path, put, require};
 pub use output::{object, value_to_python};
+pub use scalars::prepare;

@@ -1,11 +1,11 @@
 //! The types that need more than PyO3 has: text with lone surrogates, instants, lengths of time, UUIDs, JSON.
 
 use crate::errors::OrRaise;
+use crate::once::Once;
 use openwa_store::{Json, Text, Timestamp, Uuid};
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDateTime, PyDelta, PyDeltaAccess, PyString, PyType, PyTzInfo};
 
 const DAY_MS: i64 = 86_400_000;
@@ -35,7 +35,7 @@ pub fn text_to_python<'py>(py: Python<'py>, text: &Text) -> PyResult<Bound<'py, 
 }
 
 fn epoch(py: Python<'_>) -> PyResult<&Bound<'_, PyDateTime>> {
-    static EPOCH: PyOnceLock<Py<PyDateTime>> = PyOnceLock::new();
+    static EPOCH: Once<Py<PyDateTime>> = Once::new();
     let make = || -> PyResult<_> {
         let utc = PyTzInfo::utc(py)?;
         Ok(PyDateTime::new(py, 1970, 1, 1, 0, 0, 0, 0, Some(&utc))?.unbind())
@@ -99,7 +99,7 @@ struct UuidParts {
 
 /// What a UUID is made of. Its own constructor, written in Python, takes longer than reading the row.
 fn uuid_parts(py: Python<'_>) -> PyResult<&UuidParts> {
-    static PARTS: PyOnceLock<UuidParts> = PyOnceLock::new();
+    static PARTS: Once<UuidParts> = Once::new();
     PARTS.get_or_try_init(py, || {
         let module = py.import("uuid")?;
         let object = py.get_type::<PyAny>();
@@ -131,24 +131,37 @@ pub fn uuid_to_python(py: Python<'_>, uuid: Uuid) -> PyResult<Bound<'_, PyAny>> 
     Ok(made)
 }
 
-/// Any value that `json` can write; NaN and infinities, which JSON has not, are refused.
-pub fn json_from_python(value: &Bound<'_, PyAny>) -> PyResult<Json> {
-    static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let py = value.py();
-    let encode = DUMPS.get_or_try_init(py, || -> PyResult<_> {
+fn encode(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static ENCODE: Once<Py<PyAny>> = Once::new();
+    let made = ENCODE.get_or_try_init(py, || {
         let options = pyo3::types::PyDict::new(py);
         options.set_item("allow_nan", false)?;
         options.set_item("separators", (",", ":"))?;
         let encoder = py.import("json")?.getattr("JSONEncoder")?.call((), Some(&options))?;
         Ok(encoder.getattr("encode")?.unbind())
     })?;
-    let text = encode.bind(py).call1((value,))?;
-    Json::parse(text.cast::<PyString>()?.to_str()?).or_raise(py)
+    Ok(made.bind(py))
+}
+
+fn decode(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static DECODE: Once<Py<PyAny>> = Once::new();
+    Ok(DECODE.get_or_try_init(py, || Ok(py.import("json")?.getattr("loads")?.unbind()))?.bind(py))
+}
+
+/// Any value that `json` can write; NaN and infinities, which JSON has not, are refused.
+pub fn json_from_python(value: &Bound<'_, PyAny>) -> PyResult<Json> {
+    let text = encode(value.py())?.call1((value,))?;
+    Json::parse(text.cast::<PyString>()?.to_str()?).or_raise(value.py())
 }
 
 pub fn json_to_python<'py>(py: Python<'py>, json: &Json) -> PyResult<Bound<'py, PyAny>> {
-    static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let loads =
-        LOADS.get_or_try_init(py, || -> PyResult<_> { Ok(py.import("json")?.getattr("loads")?.unbind()) })?;
-    loads.bind(py).call1((&*json.to_json(),))
+    decode(py)?.call1((&*json.to_json(),))
+}
+
+/// Loads what values are converted with. A child that was forked while a thread loads a module waits for it for ever.
+pub fn prepare(py: Python<'_>) -> PyResult<()> {
+    uuid_parts(py)?;
+    epoch(py)?;
+    encode(py)?;
+    decode(py).map(drop)
 }

@@ -16,6 +16,7 @@ use super::objects::Objects;
 use super::place::Place;
 use crate::db::{Holder, LOCK_WAIT, Wait, lock};
 use crate::error::{Error, Kind, Result};
+use crate::fork::Private;
 
 /// Its name beside the files of the repository.
 const NAME: &str = "openwa.lock";
@@ -28,7 +29,7 @@ const LOOK: Duration = Duration::from_secs(3);
 
 /// The right to write to a repository, until it is dropped.
 pub(super) enum Lock {
-    Folder(#[allow(dead_code, reason = "held for its drop")] File),
+    Folder(#[allow(dead_code, reason = "held for its drop")] Private<File>),
     Bucket(Lease),
 }
 
@@ -42,7 +43,7 @@ impl Lock {
         options.create(true).append(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).map_err(told)?;
+        let file = Private::new(options.open(&path).map_err(told)?);
         match file.try_lock() {
             Ok(()) => Ok(Lock::Folder(file)),
             Err(std::fs::TryLockError::WouldBlock) => {

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::db::{Holder, LOCK_WAIT, lock_file};
 use crate::error::{Error, Kind, Result};
+use crate::fork::Private;
 use crate::transfer::hex;
 
 /// What the names of these folders begin with.
@@ -20,7 +21,7 @@ const LOCK: &str = "lock";
 /// next one.
 pub(super) struct Staging {
     folder: PathBuf,
-    _lock: File,
+    _lock: Private<File>,
 }
 
 impl Staging {
@@ -40,9 +41,9 @@ impl Staging {
         let mut builder = DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        let make = || -> Result<File> {
+        let make = || -> Result<Private<File>> {
             builder.create(&folder)?;
-            let lock = File::create_new(folder.join(LOCK))?;
+            let lock = Private::new(File::create_new(folder.join(LOCK))?);
             // The next one to come may be looking whether it is left over.
             if !lock_file(&lock, Instant::now() + LOCK_WAIT)? {
                 return Err(Holder::name(

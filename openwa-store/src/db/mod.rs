@@ -27,7 +27,7 @@ pub(crate) use queue::Limits;
 pub(crate) use seals::{Ring, SealState, Seals};
 pub use sqlite::{Durability, Trace};
 #[cfg(feature = "backup")]
-pub(crate) use sqlite::{FolderTurn, Frozen};
+pub(crate) use sqlite::{Frozen, Held};
 pub(crate) use sqlite::{Sqlite, SqliteConn, SqliteFile, meaning, turn_in_folder, vfs_name};
 pub(crate) use ticket::Sharable;
 pub use ticket::{Pending, Ticket, Writing};
@@ -43,6 +43,7 @@ use queue::{Job, Queue};
 
 use crate::entity::{self, Entity, Table};
 use crate::error::{Error, Kind, Result};
+use crate::fork::{self, Owned, Process};
 use crate::observe::{self, Reach};
 use crate::seal::{OpenedRow, Target};
 use crate::time::Timestamp;
@@ -242,9 +243,9 @@ pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// One database of a store: it decides where a call runs.
 pub(crate) struct Database {
-    engine: Engine,
+    engine: Owned<Engine>,
     closed: AtomicBool,
-    owner: u32,
+    owner: Process,
     reach: Arc<Reach>,
 }
 
@@ -257,7 +258,7 @@ enum Engine {
 /// Does the same with whichever engine it is.
 macro_rules! either {
     ($database:expr, $engine:ident => $do:expr) => {
-        match &$database.engine {
+        match &*$database.engine {
             Engine::Sqlite($engine) => $do,
             #[cfg(feature = "postgres")]
             Engine::Postgres($engine) => $do,
@@ -277,17 +278,14 @@ impl Database {
     }
 
     fn new(engine: Engine, which: entity::Database) -> Arc<Self> {
-        let (closed, owner) = (AtomicBool::new(false), std::process::id());
-        Arc::new(Database { engine, closed, owner, reach: Arc::new(Reach::of(which)) })
+        let (engine, closed) = (Owned::new(engine), AtomicBool::new(false));
+        Arc::new(Database { engine, closed, owner: Process::current(), reach: Arc::new(Reach::of(which)) })
     }
 
     /// Fails when the store is closed, or was opened by the parent of this process.
     pub(crate) fn usable(&self) -> Result<()> {
         if self.is_forked() {
-            return Err(Error::new(
-                Kind::Forked,
-                "the store was opened before this process was forked; open it again in the child",
-            ));
+            return Err(fork::used_in_child());
         }
         if self.closed.load(Ordering::Acquire) {
             return Err(queue::closed());
@@ -295,8 +293,9 @@ impl Database {
         Ok(())
     }
 
-    fn is_forked(&self) -> bool {
-        std::process::id() != self.owner
+    /// Whether the parent of this process opened it.
+    pub(crate) fn is_forked(&self) -> bool {
+        !self.owner.is_current()
     }
 
     /// Runs a read on the caller's thread. Everything `f` reads is of one moment only inside [`Self::snapshot`].
@@ -313,7 +312,7 @@ impl Database {
         go_on: &mut dyn FnMut() -> Flow,
     ) -> Result<T> {
         self.usable()?;
-        match &self.engine {
+        match &*self.engine {
             Engine::Sqlite(engine) => engine.long_read(f, go_on),
             #[cfg(feature = "postgres")]
             Engine::Postgres(engine) => {
@@ -340,7 +339,7 @@ impl Database {
     /// Has a connection to itself for work of many transactions; `f` begins and ends them. On SQLite other writers wait.
     pub(crate) fn alone<T>(&self, f: impl FnOnce(&dyn Conn) -> Result<T>) -> Result<T> {
         self.usable()?;
-        match &self.engine {
+        match &*self.engine {
             Engine::Sqlite(engine) => engine.writer().with_conn(|conn| f(conn)),
             #[cfg(feature = "postgres")]
             Engine::Postgres(engine) => engine.alone(f),
@@ -390,7 +389,7 @@ impl Database {
 
     /// The engine, where it is SQLite.
     pub(crate) fn as_sqlite(&self) -> Option<&Sqlite> {
-        match &self.engine {
+        match &*self.engine {
             Engine::Sqlite(engine) => Some(engine),
             #[cfg(feature = "postgres")]
             Engine::Postgres(_) => None,
@@ -400,7 +399,7 @@ impl Database {
     /// The engine, where it is PostgreSQL.
     #[cfg(feature = "postgres")]
     pub(crate) fn as_postgres(&self) -> Option<&Postgres> {
-        match &self.engine {
+        match &*self.engine {
             Engine::Sqlite(_) => None,
             Engine::Postgres(engine) => Some(engine),
         }
@@ -408,7 +407,7 @@ impl Database {
 
     /// Connections that are open to a server, and the most there may be; `None`: there is no server.
     pub(crate) fn connections(&self) -> Option<(u64, u64)> {
-        match &self.engine {
+        match &*self.engine {
             Engine::Sqlite(_) => None,
             #[cfg(feature = "postgres")]
             Engine::Postgres(engine) => Some(engine.connections()),
@@ -422,7 +421,7 @@ impl Database {
 
     /// What its engine does differently.
     pub(crate) fn dialect(&self) -> Dialect {
-        match &self.engine {
+        match &*self.engine {
             Engine::Sqlite(_) => Dialect::Sqlite,
             #[cfg(feature = "postgres")]
             Engine::Postgres(engine) => Dialect::Postgres { partitioned: engine.is_partitioned() },

@@ -294,6 +294,10 @@ impl Queue {
         self.room.notify_all();
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        lock(&self.state).closed
+    }
+
     /// After [`close`](Self::close): waits until every group has its answers.
     #[cfg(feature = "postgres")]
     pub(super) fn wait_until_done(&self) {

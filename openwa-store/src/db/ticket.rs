@@ -11,6 +11,7 @@ use std::thread::Thread;
 use super::queue::{Job, Together};
 use super::{Conn, Database, lock};
 use crate::error::{Error, Kind, Result};
+use crate::fork::{Process, used_in_child};
 use crate::observe::{self, Reach};
 
 /// A prepared write. It does nothing until it is run:
@@ -232,7 +233,11 @@ fn polled_again() -> Error {
 /// The answer to a queued write: wait for it, or await it. The write happens whether or not anybody does.
 pub struct Ticket<T>(Arc<Slot<T>>);
 
-struct Slot<T>(Mutex<State<T>>);
+struct Slot<T> {
+    state: Mutex<State<T>>,
+    /// In a child of it nobody writes.
+    process: Process,
+}
 
 enum State<T> {
     Open(Option<Waker>),
@@ -244,7 +249,7 @@ impl<T> Ticket<T> {
     /// Whether the answer is there.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        !matches!(*lock(&self.0.0), State::Open(_))
+        !self.0.process.has_not_forked() || !matches!(*lock(&self.0.state), State::Open(_))
     }
 
     /// Blocks until the answer is there.
@@ -273,7 +278,10 @@ impl<T> Future for Ticket<T> {
     type Output = Result<T>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T>> {
-        let mut state = lock(&self.0.0);
+        if !self.0.process.has_not_forked() {
+            return Poll::Ready(Err(used_in_child()));
+        }
+        let mut state = lock(&self.0.state);
         match &mut *state {
             State::Open(waker) => {
                 match waker {
@@ -320,7 +328,7 @@ impl<T: Send + 'static> Task<T> {
         {
             (together.ready)(item.as_mut());
         }
-        let slot = Arc::new(Slot(Mutex::new(State::Open(None))));
+        let slot = Arc::new(Slot { state: Mutex::new(State::Open(None)), process: database.owner });
         // Not the database itself: the last one to let go of it must not be its own writer.
         let reach = Arc::clone(&database.reach);
         let task = Task { operation, reach, seen, write, out: None, slot: Some(Arc::clone(&slot)) };
@@ -335,8 +343,10 @@ impl<T> Task<T> {
         if let Ok(out) = &out {
             (self.seen)(out);
         }
-        let before =
-            std::mem::replace(&mut *lock(&slot.0), State::Done(out.map_err(|e| e.during(self.operation))));
+        let before = std::mem::replace(
+            &mut *lock(&slot.state),
+            State::Done(out.map_err(|e| e.during(self.operation))),
+        );
         if let State::Open(Some(waker)) = before {
             waker.wake();
         }

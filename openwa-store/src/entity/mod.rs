@@ -247,8 +247,8 @@ macro_rules! entity {
             }
 
             fn sql() -> &'static $crate::entity::Sql {
-                static SQL: std::sync::LazyLock<$crate::entity::Sql> =
-                    std::sync::LazyLock::new(|| $crate::entity::Sql::of($name::TABLE));
+                static SQL: $crate::fork::Lazy<$crate::entity::Sql> =
+                    $crate::fork::Lazy::new(|| $crate::entity::Sql::of($name::TABLE));
                 &SQL
             }
 

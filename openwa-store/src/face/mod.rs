@@ -20,6 +20,8 @@ pub use open::{config, open, open_options};
 pub use outputs::{api_key, failure};
 pub use reach::{enums, shapes};
 
+#[doc(hidden)]
+pub use crate::fork::Lazy;
 pub use crate::record::{EnumDef, Field, Page, Record, Shape, Type, Value};
 
 use crate::error::{Error, Kind, Result};

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
 
@@ -17,6 +17,7 @@ use super::together::{
 use crate::db::{Conn, Flow, Query, lists, lock};
 use crate::entity::Message;
 use crate::error::Result;
+use crate::fork::Lazy;
 use crate::policy::message::{Merged, NewMessage, deliver};
 use crate::text::Text;
 use crate::value::{Column, ColumnKind, Row, Value};
@@ -195,7 +196,7 @@ fn send(
     conn.conclude(queries)
 }
 
-static SAVE: LazyLock<String> = LazyLock::new(|| {
+static SAVE: Lazy<String> = Lazy::new(|| {
     let believed = "?1::bigint, ?2::boolean, ?3::uuid[], ?4::jsonb[], ?5::timestamptz[], ?6::text[]";
     format!("SELECT * FROM save_new_messages({believed}, {})", lists(Message::TABLE, 7))
 });

@@ -1,13 +1,12 @@
 //! A session's credentials, one row per key.
 
-use std::sync::LazyLock;
-
 use uuid::Uuid;
 
 use super::sql;
 use crate::db::{Conn, Ring};
 use crate::entity::{Entity, SessionAuth};
 use crate::error::{Error, Kind, Result};
+use crate::fork::Lazy;
 use crate::record::shape;
 use crate::seal::{Own, Replaced, Target, open_value};
 use crate::text::Text;
@@ -81,7 +80,7 @@ fn taken_over_as(key_id: &Text) -> Option<Text> {
 /// The place of `value` among the columns.
 const VALUE: usize = 3;
 
-static UPSERT: LazyLock<String> = LazyLock::new(|| {
+static UPSERT: Lazy<String> = Lazy::new(|| {
     format!(
         "{} ON CONFLICT (session_id, category, key_id) DO UPDATE
            SET value = excluded.value, updated_at = excluded.updated_at",

@@ -1,8 +1,6 @@
 //! What happens to messages after they were stored: acks, edits, revokes, reactions. What comes before its message waits
 //! for it.
 
-use std::sync::LazyLock;
-
 use uuid::Uuid;
 
 use super::identities::canonical;
@@ -11,6 +9,7 @@ use super::pending;
 use crate::db::Conn;
 use crate::entity::{Entity, Message, PendingKind};
 use crate::error::{Error, Result};
+use crate::fork::Lazy;
 use crate::policy::message as rules;
 use crate::text::Text;
 use crate::time::Timestamp;
@@ -37,7 +36,7 @@ pub(crate) fn ack(conn: &dyn Conn, cx: &Context<'_>, session: Uuid, id: &Text, a
             return Ok(if raised > 0 { Changed::Updated } else { Changed::Unchanged });
         }
     } else {
-        static RAISE: LazyLock<String> = LazyLock::new(|| {
+        static RAISE: Lazy<String> = Lazy::new(|| {
             format!("UPDATE messages SET ack = ?3 WHERE session_id = ?1 AND wa_message_id = ?2 AND {LOWER}")
         });
         if conn.execute(&RAISE, &[Value::Uuid(session), id.bind(), ack_value, rank])? > 0 {

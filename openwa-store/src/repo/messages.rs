@@ -1,7 +1,5 @@
 //! Writing messages: insert, deduplicate and merge in one commit, and what happens to them later.
 
-use std::sync::LazyLock;
-
 use uuid::Uuid;
 
 use super::at_once::Lately;
@@ -10,6 +8,7 @@ use super::{Ids, pending, sql};
 use crate::db::Conn;
 use crate::entity::{Entity, Message};
 use crate::error::{Error, Kind, Result};
+use crate::fork::Lazy;
 use crate::policy::message::{self as rules, Merged, NewMessage};
 use crate::policy::{address, config as schemas};
 use crate::text::Text;
@@ -121,7 +120,7 @@ impl Gate {
 }
 
 fn gate(conn: &dyn Conn, session: Uuid) -> Result<Gate> {
-    static SQL: LazyLock<String> = LazyLock::new(|| format!("SELECT {GATE} FROM sessions WHERE id = ?1"));
+    static SQL: Lazy<String> = Lazy::new(|| format!("SELECT {GATE} FROM sessions WHERE id = ?1"));
     conn.first(&conn.dialect().holding(&SQL), &[Value::Uuid(session)], |row| Ok(Gate::read(row, 0)))?
         .ok_or_else(|| Error::not_found("session", session))
 }
@@ -130,9 +129,8 @@ pub(super) fn keeps_history(conn: &dyn Conn, session: Uuid) -> Result<bool> {
     Ok(gate(conn, session)?.history)
 }
 
-static INSERT: LazyLock<String> = LazyLock::new(|| {
-    format!("{} ON CONFLICT (session_id, wa_message_id) DO NOTHING", Message::TABLE.insert())
-});
+static INSERT: Lazy<String> =
+    Lazy::new(|| format!("{} ON CONFLICT (session_id, wa_message_id) DO NOTHING", Message::TABLE.insert()));
 
 /// Insert, dedup and merge. `backfill`: nothing comes back that retention has removed.
 pub(crate) fn save(

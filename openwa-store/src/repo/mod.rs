@@ -35,7 +35,7 @@ use crate::time::Timestamp;
 /// Built once.
 macro_rules! sql {
     ($entity:ty, $text:literal) => {{
-        static SQL: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+        static SQL: crate::fork::Lazy<String> = crate::fork::Lazy::new(|| {
             format!($text, <$entity as $crate::entity::Entity>::TABLE.column_list())
         });
         SQL.as_str()

@@ -250,7 +250,7 @@ pub(crate) fn write_reaction(
 fn upsert_reaction(conn: &dyn Conn, row: &MessageReaction) -> Result<u64> {
     use crate::entity::Entity;
     row.check()?;
-    static UPSERT: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+    static UPSERT: crate::fork::Lazy<String> = crate::fork::Lazy::new(|| {
         format!(
             "{} ON CONFLICT (session_id, wa_message_id, sender) DO UPDATE
                SET emoji = excluded.emoji, reacted_at = excluded.reacted_at

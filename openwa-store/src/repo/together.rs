@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -13,6 +13,7 @@ use super::messages::{self, Context, GATE, Outcome, Saved};
 use crate::db::{Conn, Flow, Query, Taken, insert_messages};
 use crate::entity::{ColumnDef, Entity, Message};
 use crate::error::{Error, Result};
+use crate::fork::Lazy;
 use crate::policy::address;
 use crate::policy::message::{Merged, NewMessage, deliver};
 use crate::text::Text;
@@ -106,8 +107,8 @@ fn merge(
 /// What sessions say about their messages, which stays as long as the transaction, and the phone addresses of all LIDs that
 /// occur.
 pub(super) fn ask(conn: &dyn Conn, cx: &Context<'_>, saves: &[Save<'_>]) -> Result<(Sessions, Phones)> {
-    static SESSIONS: LazyLock<String> =
-        LazyLock::new(|| format!("SELECT id, {GATE} FROM sessions WHERE id = ANY(?1::uuid[]) ORDER BY id"));
+    static SESSIONS: Lazy<String> =
+        Lazy::new(|| format!("SELECT id, {GATE} FROM sessions WHERE id = ANY(?1::uuid[]) ORDER BY id"));
     const PHONES: &str = "SELECT session_id, lid, pn FROM identities
                 WHERE (session_id, lid) IN (SELECT * FROM unnest(?1::uuid[], ?2::text[])) AND pn IS NOT NULL";
     let ids: Vec<Value<'_>> = sessions(saves).into_iter().map(Value::Uuid).collect();
@@ -208,7 +209,7 @@ fn insert(conn: &dyn Conn, cx: &Context<'_>, rows: &[(usize, Message)]) -> Resul
     Ok(arrived)
 }
 
-static INSERT: LazyLock<String> = LazyLock::new(|| insert_messages(Message::TABLE, Taken::Skipped));
+static INSERT: Lazy<String> = Lazy::new(|| insert_messages(Message::TABLE, Taken::Skipped));
 
 /// Rows as a list per column, which is empty where no row has a value: the server fills up with NULL what is shorter than
 /// the longest.
@@ -241,7 +242,7 @@ pub(super) fn lists_of<'a>([ids, sessions, wa_message_ids]: &'a [Vec<Value<'a>>;
 
 /// What is there under the keys of some rows, each with the id of the row that it is there instead of. The inner query has a
 /// limit so that the server looks each row up by its key, instead of reading whole partitions to join them.
-pub(super) static INSTEAD: LazyLock<String> = LazyLock::new(|| {
+pub(super) static INSTEAD: Lazy<String> = Lazy::new(|| {
     let columns: Vec<String> = Message::TABLE.columns.iter().map(|c| format!("m.{}", c.name)).collect();
     format!(
         "SELECT {}, k.id FROM unnest(?1::uuid[], ?2::uuid[], ?3::text[]) AS k(id, session_id, wa_message_id)

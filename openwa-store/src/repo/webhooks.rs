@@ -267,7 +267,7 @@ pub(crate) fn begin(
         response_data: None,
     };
     row.check()?;
-    static BEGIN: std::sync::LazyLock<String> = std::sync::LazyLock::new(|| {
+    static BEGIN: crate::fork::Lazy<String> = crate::fork::Lazy::new(|| {
         format!(
             "{} ON CONFLICT (webhook_id, idempotency_key) DO UPDATE SET event_type = excluded.event_type,
                processed_at = excluded.processed_at, response_status = NULL, response_data = NULL

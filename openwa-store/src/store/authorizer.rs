@@ -17,6 +17,7 @@ use super::api_keys::{Ask, Authorization};
 use crate::db::{Database, SqliteConn, lock};
 use crate::entity::ApiKey;
 use crate::error::{Kind, Result};
+use crate::fork::used_in_child;
 use crate::policy::address;
 use crate::policy::authorize::{self, Decision, KeyRules, Request};
 use crate::policy::keys as rules;
@@ -77,6 +78,7 @@ impl Authorizer {
     pub(super) fn authorize(&self, key: &str, ask: &Ask<'_>) -> Result<Authorization> {
         let now = self.env.now();
         let digest = rules::digest(key, self.env.config.api_key_pepper.as_deref());
+        self.main.usable()?;
         let mut state = lock(&self.state);
         self.follow(&mut state)?;
         if !state.known.contains_key(&digest) {
@@ -121,7 +123,6 @@ impl Authorizer {
 
     /// Drops what is kept if anybody has changed the database.
     fn follow(&self, state: &mut State) -> Result<()> {
-        self.main.usable()?;
         // Main is always on SQLite.
         let Some(main) = self.main.as_sqlite() else { return Ok(()) };
         let version = if main.file().in_memory() {
@@ -182,6 +183,9 @@ impl Authorizer {
 
     /// Writes the uses that were counted so far.
     pub(super) fn flush(&self) -> Result<()> {
+        if self.main.is_forked() {
+            return Err(used_in_child());
+        }
         let uses = lock(&self.state).take_uses();
         if uses.is_empty() {
             return Ok(());
@@ -191,6 +195,13 @@ impl Authorizer {
         if written.as_ref().is_err_and(|e| e.kind() != Kind::Closed) {
             lock(&self.state).add_uses(again);
         }
+        written
+    }
+
+    /// Writes the uses, and closes the connection that watches the database.
+    pub(super) fn close(&self) -> Result<()> {
+        let written = self.flush();
+        lock(&self.state).watch = None;
         written
     }
 }

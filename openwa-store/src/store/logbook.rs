@@ -11,6 +11,7 @@ use super::Store;
 use crate::db::{Database, lock};
 use crate::entity::{ApiKeyLog, WebhookLog};
 use crate::error::{Error, Kind, Result};
+use crate::fork::{Owned, used_in_child};
 use crate::observe;
 use crate::record::shape;
 use crate::repo::logbook::Logged;
@@ -40,8 +41,7 @@ pub struct LogBuffer {
 /// Both logs, and the thread that writes them.
 pub(super) struct Logbook {
     shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-    owner: u32,
+    thread: Owned<Mutex<Option<JoinHandle<()>>>>,
 }
 
 struct Shared {
@@ -112,6 +112,10 @@ impl<T: Logged> Shelf<T> {
 
     /// Writes all that waits now.
     fn flush(&self) -> Result<()> {
+        // A child has neither the thread nor, perhaps, the locks.
+        if self.database.is_forked() {
+            return Err(used_in_child());
+        }
         let _one_at_a_time = lock(&self.writing);
         let mut left = self.waiting();
         while left > 0 {
@@ -188,7 +192,7 @@ impl Logbook {
             state: Mutex::default(),
             changed: Condvar::new(),
         };
-        Logbook { shared: Arc::new(shared), thread: Mutex::default(), owner: std::process::id() }
+        Logbook { shared: Arc::new(shared), thread: Owned::new(Mutex::default()) }
     }
 
     fn add<T: Logged>(&self, shelf: fn(&Shared) -> &Shelf<T>, row: T) -> Result<()> {
@@ -225,10 +229,6 @@ impl Logbook {
 
     /// Ends the thread and writes what waits. Nothing comes after it.
     pub(super) fn close(&self) -> Result<()> {
-        // A fork has neither the thread nor, perhaps, the locks.
-        if std::process::id() != self.owner {
-            return Ok(());
-        }
         lock(&self.shared.state).closed = true;
         self.shared.changed.notify_all();
         if let Some(thread) = lock(&self.thread).take() {

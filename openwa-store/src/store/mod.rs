@@ -100,6 +100,9 @@ struct Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        if self.main.is_forked() {
+            return;
+        }
         // Nobody is left to hear of an error. The databases close themselves.
         let _ = self.logbook.close();
         let _ = self.authorizer.flush();
@@ -172,7 +175,7 @@ impl Store {
     /// `FileGone` when a file of the store is missing or empty beside others of it, `ForeignDatabase`, `SchemaTooNew`,
     /// `SchemaChanged`, `PermissionDenied`, `Corrupt`, `Io`, `DiskFull`, each with the path in its context;
     /// `WrongStoreKey`; `Busy` naming the process that keeps a lock for a minute, for instance because it was stopped;
-    /// those of an interrupted import that is finished.
+    /// `Forked`; those of an interrupted import that is finished.
     pub fn open_with(config: Config) -> Result<Self> {
         Self::open_parts(config, false)
     }
@@ -212,17 +215,20 @@ impl Store {
         Ok(store)
     }
 
-    /// Ends the store: what was submitted is written, then the files are closed. A second call does nothing, and
-    /// dropping the last clone does the same.
+    /// Ends the store: what was submitted is written, then the files are closed. A second call does nothing, nor does one in
+    /// a forked child, and dropping the last clone does the same.
     ///
     /// # Errors
     /// What the last writes failed with.
     pub fn close(&self) -> Result<()> {
+        if self.inner.main.is_forked() {
+            return Ok(());
+        }
         if let Some(keeper) = &self.keeper {
             keeper.stop();
         }
         let logged = self.inner.logbook.close();
-        let used = self.inner.authorizer.flush();
+        let used = self.inner.authorizer.close();
         self.inner.main.close()?;
         self.inner.data.close()?;
         logged?;

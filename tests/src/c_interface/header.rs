@@ -57,7 +57,8 @@ const INTRODUCTION: &str = "\
  *   threads may use one store; a record or cursor belongs to one thread at a time.
  * - It never crashes for NULL, a closed store, a handle that was just freed, or text that is not UTF-8: those are errors.
  *   A defect of the library ends as OPENWA_ERR_INTERNAL.
- * - A store that was open before a fork() answers OPENWA_ERR_FORKED in the child.
+ * - A store that was open at a fork() answers OPENWA_ERR_FORKED in the child, and so does opening it there. Close it
+ *   before, or open it in the child only.
  *
  * Generated from the sources in ffi/; do not edit.
  */

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::backup::sources::still;
 use crate::config::Config;
-use crate::db::{FolderTurn, LOCK_WAIT, SqliteFile, turn_in_folder};
+use crate::db::{Held, LOCK_WAIT, SqliteFile, turn_in_folder};
 use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
 use crate::folder;
@@ -177,7 +177,7 @@ impl Places {
     }
 
     /// The locks of the folders, each taken once.
-    fn turns(&self) -> Result<Vec<FolderTurn>> {
+    fn turns(&self) -> Result<Vec<Held>> {
         let mut folders: Vec<PathBuf> = self
             .all()
             .map(|place| fs::canonicalize(&place.folder).unwrap_or_else(|_| place.folder.clone()))

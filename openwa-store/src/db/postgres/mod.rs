@@ -57,7 +57,6 @@ pub(crate) struct Core {
     readiness: Readiness,
     /// A connection that was taken for a direct one was not.
     pooled: AtomicBool,
-    owner: u32,
 }
 
 /// How often the end of a commit is asked for whose answer was lost.
@@ -94,7 +93,6 @@ impl Core {
             months: Months::default(),
             readiness,
             pooled: AtomicBool::new(false),
-            owner: std::process::id(),
         }))
     }
 
@@ -155,13 +153,4 @@ fn unknown() -> Error {
          there already is recognised",
     )
     .with("outcome", "unknown")
-}
-
-impl Drop for Core {
-    fn drop(&mut self) {
-        // After a fork the connections are the parent's; closing them here would end them there.
-        if std::process::id() != self.owner {
-            self.pool.leak();
-        }
-    }
 }

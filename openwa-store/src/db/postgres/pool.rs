@@ -156,11 +156,6 @@ impl Pool {
         self.freed.notify_one();
     }
 
-    /// Leaves the connections as they are, for ever.
-    pub(super) fn leak(&self) {
-        std::mem::forget(std::mem::take(&mut lock(&self.state).idle));
-    }
-
     pub(super) fn close(&self) {
         let mut state = lock(&self.state);
         state.closed = true;

@@ -18,6 +18,8 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use socket2::TcpKeepalive;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::fork::Private;
+
 /// How a silent peer is noticed: after this long without a word the system asks, every ten seconds, three times.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
@@ -30,7 +32,7 @@ const QUIETLY: SendFlags = SendFlags::empty();
 
 /// Used by one thread at a time.
 pub(super) struct Socket {
-    socket: socket2::Socket,
+    socket: Private<socket2::Socket>,
     /// The system took no more of what was to be sent.
     full: AtomicBool,
     /// A future that is waited for may go on.
@@ -54,7 +56,11 @@ impl Socket {
             }
         };
         socket.set_nonblocking(true)?;
-        Ok(Arc::new(Socket { socket, full: AtomicBool::new(false), woken: AtomicBool::new(false) }))
+        Ok(Arc::new(Socket {
+            socket: Private::new(socket),
+            full: AtomicBool::new(false),
+            woken: AtomicBool::new(false),
+        }))
     }
 
     /// The stream of bytes, for whoever speaks over it.
@@ -90,7 +96,7 @@ impl Socket {
         // A time that is too long for the system is as good as none.
         let left = left.and_then(|left| left.try_into().ok());
         let room = if self.full.swap(false, Ordering::Relaxed) { PollFlags::OUT } else { PollFlags::empty() };
-        match poll(&mut [PollFd::new(&self.socket, PollFlags::IN | room)], left.as_ref()) {
+        match poll(&mut [PollFd::new(&*self.socket, PollFlags::IN | room)], left.as_ref()) {
             Ok(_) | Err(Errno::INTR) => {}
             // The system is short of something; the socket itself tells what is wrong with it.
             Err(_) => std::thread::sleep(Duration::from_millis(10)),
@@ -147,7 +153,7 @@ pub(super) struct Bytes(Arc<Socket>);
 impl AsyncRead for Bytes {
     fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let room = out.initialize_unfilled();
-        let (read, _) = ready!(attempt(|| recv(&self.0.socket, &mut *room, RecvFlags::empty())))?;
+        let (read, _) = ready!(attempt(|| recv(&*self.0.socket, &mut *room, RecvFlags::empty())))?;
         out.advance(read);
         Poll::Ready(Ok(()))
     }
@@ -155,7 +161,7 @@ impl AsyncRead for Bytes {
 
 impl AsyncWrite for Bytes {
     fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let sent = attempt(|| send(&self.0.socket, bytes, QUIETLY));
+        let sent = attempt(|| send(&*self.0.socket, bytes, QUIETLY));
         self.0.full.store(sent.is_pending(), Ordering::Relaxed);
         sent
     }

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use super::bulk::SqliteBulk;
 use super::writer::Writer;
-use super::{SqliteConn, SqliteFile};
+use super::{Held, SqliteConn, SqliteFile};
 use crate::db::queue::Queue;
 use crate::db::{Bulk, Conn, Limits, Seals, Turn, lock};
 use crate::error::{Error, Result};
+use crate::fork::Private;
 
 /// Read connections that are kept when nobody uses them. More may be open at once; each costs about 100 kB.
 const IDLE_READERS: usize = 4;
@@ -20,16 +21,6 @@ pub(crate) struct Sqlite {
     idle: Mutex<Vec<SqliteConn>>,
     /// Work that is under way, for a database in memory.
     turns: Turns,
-}
-
-/// A locked file. A process forked meanwhile has it open too, so closing it would not be enough.
-struct Held(File);
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        // Closing it ends the lock as well, unless it is open elsewhere.
-        let _ = self.0.unlock();
-    }
 }
 
 type Turns = Arc<Mutex<BTreeSet<&'static str>>>;
@@ -68,7 +59,7 @@ impl Sqlite {
         };
         let out = f(&conn);
         let mut idle = lock(&self.idle);
-        if idle.len() < IDLE_READERS {
+        if idle.len() < IDLE_READERS && !self.writer.queue().is_closed() {
             idle.push(conn);
         }
         out
@@ -100,9 +91,9 @@ impl Sqlite {
         };
         let path = path.with_extension(format!("{work}.lock"));
         let file = File::options().create(true).append(true).open(&path);
-        let file = file.map_err(|e| Error::from(e).with("path", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Turn(Box::new(Held(file))))),
+        let file = Held(Private::new(file.map_err(|e| Error::from(e).with("path", path.display()))?));
+        match file.0.try_lock() {
+            Ok(()) => Ok(Some(Turn(Box::new(file)))),
             Err(std::fs::TryLockError::WouldBlock) => Ok(None),
             Err(std::fs::TryLockError::Error(e)) => Err(Error::from(e).with("path", path.display())),
         }
@@ -140,6 +131,8 @@ impl Sqlite {
     }
 
     pub(in crate::db) fn close(&self) -> Result<()> {
+        // First the queue, which tells reads that end later not to leave their connections here.
+        self.writer.queue().close();
         lock(&self.idle).clear();
         self.writer.close()
     }

@@ -17,8 +17,7 @@ pub(crate) use copy::Frozen;
 pub(crate) use database::Sqlite;
 pub(crate) use failure::meaning;
 #[cfg(feature = "backup")]
-pub(crate) use turns::FolderTurn;
-pub(crate) use turns::turn_in_folder;
+pub(crate) use turns::{Held, turn_in_folder};
 pub(crate) use vfs::name as vfs_name;
 
 use std::cell::{Cell, RefCell};
@@ -35,6 +34,7 @@ use self::turns::wait_for_lock;
 use super::{Conn, Dialect, Flow, Holder, Ring, Seals, Wait};
 use crate::entity;
 use crate::error::{Error, Kind, Result, of_system};
+use crate::fork::{self, Owned};
 use crate::time::TimeText;
 use crate::value::{Row, Value};
 
@@ -89,6 +89,9 @@ impl SqliteFile {
     /// closes the file at this moment. While a new file changes its journal mode, and while the last one out removes
     /// the log, SQLite does not wait but fails.
     pub(crate) fn among_other_openers<T>(&self, open: impl Fn() -> Result<T>) -> Result<T> {
+        if let Some(path) = &self.path {
+            fork::refuse(path)?;
+        }
         let until = Instant::now() + self.lock_wait;
         let _turn = self.path.as_deref().map(|path| turn_in_folder(path, until)).transpose()?;
         self.refuse_half_restored()?;
@@ -207,13 +210,7 @@ impl SqliteFile {
         let conn = Connection::open_with_flags_and_vfs(uri.as_str(), flags, vfs::name()?)
             .map_err(|e| failure(&e).with("path", self.shown()))?;
         conn.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
-        Ok(SqliteConn {
-            conn,
-            file: self.clone(),
-            held: RefCell::default(),
-            failed: RefCell::default(),
-            lax: Cell::default(),
-        })
+        Ok(SqliteConn::new(conn, None, self))
     }
 
     /// Opens a connection that looks at the file and leaves its log as it is, also as the last one.
@@ -272,6 +269,10 @@ impl SqliteFile {
     }
 
     fn open(&self, flags: OpenFlags) -> Result<SqliteConn> {
+        let noted = match &self.path {
+            Some(path) => fork::opening(path)?,
+            None => None,
+        };
         let opened = match &self.path {
             Some(path) => Connection::open_with_flags_and_vfs(path, flags, vfs::name()?),
             None => Connection::open_in_memory_with_flags(flags),
@@ -282,13 +283,7 @@ impl SqliteFile {
         // a value is bound that some partial index might be compared with: at every page of a chat, for half its time.
         conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(|e| failure(&e))?;
         conn.busy_handler(Some(wait_for_lock)).map_err(|e| failure(&e))?;
-        Ok(SqliteConn {
-            conn,
-            file: self.clone(),
-            held: RefCell::default(),
-            failed: RefCell::default(),
-            lax: Cell::default(),
-        })
+        Ok(SqliteConn::new(conn, noted, self))
     }
 }
 
@@ -320,7 +315,9 @@ fn remember_wal_pages(_: &rusqlite::hooks::Wal, pages: std::ffi::c_int) -> rusql
 
 /// A connection to a SQLite database.
 pub(crate) struct SqliteConn {
-    conn: Connection,
+    conn: Owned<Connection>,
+    /// Behind the connection: it is closed first.
+    _opened: Option<fork::Opened>,
     file: SqliteFile,
     held: RefCell<Option<Arc<Ring>>>,
     /// The last failure: one that ends a transaction is everybody's who shares it.
@@ -330,6 +327,17 @@ pub(crate) struct SqliteConn {
 }
 
 impl SqliteConn {
+    fn new(conn: Connection, opened: Option<fork::Opened>, file: &SqliteFile) -> Self {
+        SqliteConn {
+            conn: Owned::new(conn),
+            _opened: opened,
+            file: file.clone(),
+            held: RefCell::default(),
+            failed: RefCell::default(),
+            lax: Cell::default(),
+        }
+    }
+
     /// Switches to write-ahead logging. SQLite does not ask the busy handler while it changes the mode, so
     /// several openers of a new file have to try again by themselves.
     fn use_wal(&self) -> Result<()> {
@@ -412,6 +420,7 @@ impl SqliteConn {
 
     /// Runs one parameterless statement, kept prepared.
     pub(crate) fn run(&self, sql: &str) -> Result<()> {
+        self.conn.check()?;
         let mut statement = self.conn.prepare_cached(sql).map_err(|e| self.failure(&e))?;
         statement.raw_execute().map(|_| ()).map_err(|e| self.failure(&e))
     }
@@ -472,6 +481,7 @@ impl SqliteConn {
     }
 
     fn prepare(&self, sql: &str, params: &[Value<'_>]) -> Result<rusqlite::CachedStatement<'_>> {
+        self.conn.check()?;
         if let Some(trace) = &self.file.trace {
             trace(self.file.database, sql);
         }
@@ -498,6 +508,7 @@ impl Conn for SqliteConn {
     }
 
     fn batch(&self, sql: &str) -> Result<()> {
+        self.conn.check()?;
         self.conn.execute_batch(sql).map_err(|e| self.failure(&e))
     }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::db::{Holder, LOCK_WAIT, lock_file};
 use crate::error::{Error, Kind, Result};
 use crate::folder;
+use crate::fork::Private;
 
 thread_local! {
     /// When this thread's present wait for a lock is over.
@@ -38,30 +39,25 @@ pub(super) fn wait_for_lock(tries: i32) -> bool {
     true
 }
 
-/// The lock of a folder, until it is dropped.
-pub(crate) struct FolderTurn {
-    file: File,
-    owner: u32,
-}
+/// A locked file.
+pub(crate) struct Held(pub(super) Private<File>);
 
-impl Drop for FolderTurn {
+impl Drop for Held {
     fn drop(&mut self) {
-        // A child forked meanwhile has the file open too, so that closing it would not end the lock; and it
-        // must not end ours.
-        if std::process::id() == self.owner {
-            let _ = self.file.unlock();
-        }
+        // Before it is closed: a program that was started meanwhile may have it open too.
+        let _ = self.0.unlock();
     }
 }
 
 /// A lock on the folder of a database, which leaves no file behind and which a crash releases. `None`: this
 /// system or file system has none; then the repetition has to do. `Busy`: another process held it until
 /// `deadline`.
-pub(crate) fn turn_in_folder(path: &Path, deadline: Instant) -> Result<Option<FolderTurn>> {
+pub(crate) fn turn_in_folder(path: &Path, deadline: Instant) -> Result<Option<Held>> {
     let folder = folder::of(path);
     let Ok(file) = File::open(folder) else { return Ok(None) };
+    let file = Private::new(file);
     match lock_file(&file, deadline) {
-        Ok(true) => Ok(Some(FolderTurn { file, owner: std::process::id() })),
+        Ok(true) => Ok(Some(Held(file))),
         Ok(false) => {
             let text =
                 "another process is opening or restoring a store in this folder and does not come to its end";

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::MaintenanceRun;
@@ -43,8 +43,9 @@ names! {
 const LOOK: Duration = Duration::from_secs(60);
 
 /// Host and process, for people.
-static NAME: LazyLock<String> =
-    LazyLock::new(|| format!("{}:{}", gethostname::gethostname().to_string_lossy(), std::process::id()));
+fn name() -> String {
+    format!("{}:{}", gethostname::gethostname().to_string_lossy(), std::process::id())
+}
 
 /// What this process knows by itself.
 #[derive(Default)]
@@ -175,7 +176,7 @@ impl Runner {
         let Some(_turn) = database.turn(task.turn())? else { return Ok(Looked::Elsewhere) };
         let schedule = schedule.clone();
         let claim = self.store.write_to(which, "maintenance.claim", move |conn, env| {
-            slots::claim(conn, task.job, &schedule, &NAME, env.now(), asked)
+            slots::claim(conn, task.job, &schedule, &name(), env.now(), asked)
         });
         // Somebody has run it between our look and our turn.
         let Some(run) = claim.wait()? else { return Ok(Looked::Wait(now.plus(Duration::from_secs(1)))) };
@@ -183,7 +184,7 @@ impl Runner {
         let noted = ended.clone();
         self.store
             .write_to(which, "maintenance.finish", move |conn, env| {
-                slots::finish(conn, task.job, run, &NAME, env.now(), &noted)
+                slots::finish(conn, task.job, run, &name(), env.now(), &noted)
             })
             .wait()?;
         Ok(Looked::Ran(MaintenanceRun::ended(task, run, ended, rows)))
@@ -194,7 +195,7 @@ impl Runner {
         let noted = schedule.clone();
         self.store
             .write_to(which, "maintenance.note", move |conn, _| {
-                slots::note(conn, task.job, &noted, &NAME, now)
+                slots::note(conn, task.job, &noted, &name(), now)
             })
             .wait()?;
         let rows = task.preview(&self.store, &self.plan)?;
@@ -210,7 +211,7 @@ impl Runner {
             Due::Wait(_) if asked => slots::unasked(schedule, last.as_ref(), now),
             Due::Wait(until) => return Looked::Wait(until),
         };
-        let mut slot = Slot::begun(schedule, run, &NAME, now, before);
+        let mut slot = Slot::begun(schedule, run, &name(), now, before);
         lock(&self.memory.own).insert(task, slot.clone());
         let (ended, rows) = self.perform(task, tell);
         slot.end(run, &ended, self.store.env().now());

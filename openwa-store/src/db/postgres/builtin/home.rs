@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::db::postgres::programs;
 use crate::db::{Holder, Wait};
 use crate::error::{Error, Kind, Result};
+use crate::fork::Private;
 
 /// The folder, which exists and can be written.
 #[derive(Clone)]
@@ -84,8 +85,8 @@ impl Home {
     }
 
     /// Waits for the turn to start or stop the server. It is over when the file is dropped.
-    pub(super) fn turn(&self, deadline: Instant) -> Result<File> {
-        let file = self.lock_file("turn")?;
+    pub(super) fn turn(&self, deadline: Instant) -> Result<Private<File>> {
+        let file = Private::new(self.lock_file("turn")?);
         if crate::db::lock_file(&file, deadline)? { Ok(file) } else { Err(self.held(&file)) }
     }
 

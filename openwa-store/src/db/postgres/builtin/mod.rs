@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use super::programs::Programs;
 use crate::error::Result;
+use crate::fork::Private;
 use answer::Login;
 use cluster::Cluster;
 use container::Container;
@@ -47,9 +48,8 @@ pub(crate) struct Builtin {
     server: Server,
     home: Home,
     /// Held shared by everyone who uses the server.
-    users: Option<File>,
+    users: Option<Private<File>>,
     login: Login,
-    owner: u32,
 }
 
 enum Server {
@@ -78,7 +78,7 @@ impl Builtin {
         let deadline = Instant::now() + options.wait;
         let home = Home::open(&options.dir.join("postgres"))?;
         let _turn = home.turn(deadline)?;
-        let users = home.users()?;
+        let users = Private::new(home.users()?);
         home.join(&users, deadline)?;
         let login = Login {
             user: options.user.to_owned(),
@@ -92,7 +92,7 @@ impl Builtin {
             } else {
                 Server::Cluster(Cluster::start(&home, &programs, &login, options.port, deadline, tell)?)
             };
-        Ok(Builtin { server, home, users: Some(users), login, owner: std::process::id() })
+        Ok(Builtin { server, home, users: Some(users), login })
     }
 
     /// Where the server is: its host, or the folder of its socket, and its port.
@@ -117,10 +117,6 @@ impl Builtin {
     }
 
     fn leave(&mut self) -> Result<()> {
-        // A forked child shares its parent's lock, and must not take it away.
-        if std::process::id() != self.owner {
-            std::mem::forget(self.users.take());
-        }
         let Some(users) = self.users.take() else { return Ok(()) };
         let _turn = self.home.turn(Instant::now() + Duration::from_secs(60))?;
         users.unlock()?;
