@@ -91,10 +91,10 @@ fn every_command_works_on_postgresql() {
 
         let document = openwa.path("export.json");
         openwa.says(&["export", &document], "Written");
-        let copy = openwa.path("copy");
-        openwa.ok(&["--dir", &copy, "--data", "data.sqlite", "init"]);
-        openwa.ok(&["--dir", &copy, "--data", "data.sqlite", "import", &document]);
-        openwa.says(&["--dir", &copy, "--data", "data.sqlite", "messages", session], "@");
+        let (copy, rows) = (openwa.path("copy"), openwa.path("copy/data.sqlite"));
+        openwa.ok(&["--dir", &copy, "--data", &rows, "init"]);
+        openwa.ok(&["--dir", &copy, "--data", &rows, "import", &document]);
+        openwa.says(&["--dir", &copy, "--data", &rows, "messages", session], "@");
         let moved = openwa.path("moved.sqlite");
         openwa.says(&["migrate", "--from", &openwa.data, "--to", &moved], "are the same");
 

@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::db::{Conn, SqliteFile, turn_in_folder};
 use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
+use crate::schema;
 use crate::value::Value;
 
 /// A database file, and the write-ahead log beside it.
@@ -61,19 +62,22 @@ pub(super) fn refuse_missing_parts(config: &Config, moving: bool) -> Result<()> 
     }
     let (Some(main), Some(data)) = (&main, &data) else { return Ok(()) };
     if main.is_there() && !data.is_there() && !moving {
+        if !has_row(&main.file, "SELECT 1 FROM sqlite_schema WHERE name = 'openwa_migrations'") {
+            schema::refuse_foreign(&main.file).map_err(|e| e.with("path", main.path.display()))?;
+        }
         return Err(gone(&data.path, &[(&main.path, main.bytes), (&main.log, main.log_bytes)]));
     }
-    if data.is_there() && !main.is_there() && has_sessions(&data.file) {
+    if data.is_there() && !main.is_there() && has_row(&data.file, "SELECT 1 FROM sessions LIMIT 1") {
         return Err(gone(&main.path, &[(&data.path, data.bytes), (&data.log, data.log_bytes)]));
     }
     Ok(())
 }
 
-/// Whether sessions are in a database. One that cannot be read is refused by who opens it.
-fn has_sessions(file: &SqliteFile) -> bool {
-    let found = file.open_guest().and_then(|conn| {
-        (&conn as &dyn Conn).first("SELECT 1 FROM sessions LIMIT 1", &[], |row| Ok(row.get(0) != Value::Null))
-    });
+/// Whether a query finds something. A database that cannot be read is refused by who opens it.
+fn has_row(file: &SqliteFile, sql: &str) -> bool {
+    let found = file
+        .open_guest()
+        .and_then(|conn| (&conn as &dyn Conn).first(sql, &[], |row| Ok(row.get(0) != Value::Null)));
     matches!(found, Ok(Some(true)))
 }
 
