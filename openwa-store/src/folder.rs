@@ -27,9 +27,14 @@ fn make_with(folder: &Path, builder: &std::fs::DirBuilder) -> io::Result<()> {
         // Somebody else made it just now and may not have come to syncing it.
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            let Some(parent) = folder.parent() else { return Err(e) };
+            // Some file systems answer so although the folder above is there (`/proc`).
+            let Some(parent) =
+                folder.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.is_dir())
+            else {
+                return Err(e);
+            };
             make_with(parent, builder)?;
-            return make_with(folder, builder);
+            builder.create(folder).or_else(|e| if folder.is_dir() { Ok(()) } else { Err(e) })?;
         }
         Err(e) => return Err(e),
     }
@@ -80,6 +85,13 @@ pub(crate) mod synced {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_folder_that_cannot_be_made_is_an_error() {
+        let error = super::make(std::path::Path::new("/proc/nowhere/at/all")).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+    }
 
     #[test]
     fn each_new_folder_is_synced_in_the_one_above_it() {
