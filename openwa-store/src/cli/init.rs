@@ -6,6 +6,7 @@ use super::exit::{Exit, Result};
 use super::json::Object;
 use super::options::Options;
 use super::output::Output;
+use super::waiting;
 use crate::entity::Database;
 
 /// Make a new store, or bring an old one to this version
@@ -16,7 +17,9 @@ pub struct Init {}
 
 impl Init {
     pub fn run(&self, options: &Options, out: &mut Output) -> Result<Exit> {
-        let store = Store::open_with(options.store_config()?)?;
+        let opened = Store::open_with(options.store_config()?);
+        waiting::done();
+        let store = opened?;
         let (main, data) = (store.database(Database::Main).shown(), store.database(Database::Data).shown());
         store.close()?;
         if out.is_json() {

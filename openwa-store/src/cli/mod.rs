@@ -29,6 +29,7 @@ mod table;
 mod takeover;
 mod transfer;
 mod vacuum;
+mod waiting;
 
 use std::ffi::OsString;
 

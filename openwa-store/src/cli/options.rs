@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use uuid::Uuid;
 
 use super::exit::{Exit, Failure, Result};
+use super::waiting;
 
 const DEFAULT_DIR: &str = "./data";
 
@@ -74,7 +75,7 @@ impl Options {
         if let Some(data) = &self.data {
             config.data = data.parse()?;
         }
-        config.opening = Some(Arc::new(|text| eprintln!("openwa: waiting: {text}")));
+        config.opening = Some(Arc::new(waiting::tell));
         Ok(config)
     }
 
@@ -114,7 +115,9 @@ impl Options {
                 "give its folder with --dir, or make a new store with `openwa init`",
             ));
         }
-        Ok(Store::open_with(config)?)
+        let opened = Store::open_with(config);
+        waiting::done();
+        Ok(opened?)
     }
 }
 

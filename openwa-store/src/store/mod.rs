@@ -181,7 +181,6 @@ impl Store {
     }
 
     /// Opens the store that another one is moved to: its Data database is new, its Main one may be there.
-    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
     pub(crate) fn open_moving(config: Config) -> Result<Self> {
         Self::open_parts(config, true)
     }

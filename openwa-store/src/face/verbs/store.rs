@@ -110,7 +110,7 @@ verbs! { "store"(store, progress);
         "What to move." options: MigrateOptions,
     ) -> MigrateReport {
         let config = Config { data: data.parse()?, ..store.config().clone() };
-        let target = Store::open_with(config)?;
+        let target = Store::open_moving(config)?;
         let report = store.migrate_to(&target, &options, Some(progress))?;
         target.close()?;
         Ok(report)
