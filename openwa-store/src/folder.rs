@@ -89,8 +89,8 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn a_folder_that_cannot_be_made_is_an_error() {
-        let error = super::make(std::path::Path::new("/proc/nowhere/at/all")).unwrap_err();
-        assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+        let error = make(Path::new("/proc/nowhere/at/all")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 
     #[test]
