@@ -18,6 +18,7 @@ mod repo;
 mod schema;
 mod seal;
 mod store;
+mod temporary;
 mod value;
 
 pub mod engine;

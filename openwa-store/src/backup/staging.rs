@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Kind, Result};
+use crate::temporary::Temporary;
 use crate::transfer::hex;
 
 /// What the names of these folders begin with.
@@ -17,7 +18,7 @@ const LOCK: &str = "lock";
 /// A folder that only its owner may enter. It is removed when it is dropped; what a killed process left is removed by the
 /// next one.
 pub(super) struct Staging {
-    folder: PathBuf,
+    folder: Temporary,
     _lock: File,
 }
 
@@ -39,13 +40,13 @@ impl Staging {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         let make = || {
-            builder.create(&folder)?;
+            let (folder, ()) = Temporary::make(folder, |path| builder.create(path))?;
             let lock = File::create_new(folder.join(LOCK))?;
             lock.lock()?;
             builder.create(folder.join("files"))?;
-            Ok(lock)
+            Ok((folder, lock))
         };
-        let lock = make().map_err(|e: std::io::Error| told(e.into()))?;
+        let (folder, lock) = make().map_err(|e: std::io::Error| told(e.into()))?;
         Ok(Staging { folder, _lock: lock })
     }
 
@@ -66,13 +67,6 @@ impl Staging {
             free >> 20
         );
         Err(Error::new(Kind::DiskFull, text).with("path", self.folder.display()))
-    }
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        // What cannot be removed now is removed by the next one.
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 

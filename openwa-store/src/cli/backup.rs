@@ -7,10 +7,12 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 
 use super::exit::{Exit, Result};
+use super::input;
 use super::json::{Object, array};
 use super::meter::Meter;
 use super::options::Options;
 use super::output::Output;
+use super::signals;
 use super::table::{Column, Table};
 use crate::{
     Backup as Made, BackupOptions, BackupProgress, BackupPrune, BackupRepo, Json, KeepRules, RestoreOptions,
@@ -37,7 +39,7 @@ struct Repo {
     #[arg(long, env = "OPENWA_BACKUP_REPO", value_name = "PLACE", help_heading = "Repository")]
     repo: String,
 
-    /// File whose first line is the password [default: OPENWA_BACKUP_PASSWORD]
+    /// File whose first line is the password, - for standard input [default: OPENWA_BACKUP_PASSWORD]
     #[arg(long, value_name = "FILE", help_heading = "Repository")]
     password_file: Option<String>,
 
@@ -47,13 +49,17 @@ struct Repo {
 }
 
 impl Repo {
-    fn options(&self) -> BackupRepo {
-        BackupRepo {
+    fn options(&self) -> Result<BackupRepo> {
+        signals::remove_temporaries();
+        let mut file = self.password_file.clone();
+        let standard = file.take_if(|file| input::is_standard(&file));
+        let typed = standard.map(|file| input::text(file.as_ref())).transpose()?;
+        Ok(BackupRepo {
             repo: Some(self.repo.clone()),
-            password: None,
-            password_file: self.password_file.clone(),
+            password: typed.map(|text| text.lines().next().unwrap_or_default().into()),
+            password_file: file,
             password_command: self.password_command.clone(),
-        }
+        })
     }
 }
 
@@ -229,7 +235,7 @@ impl Create {
     fn run(&self, options: &Options, out: &mut Output) -> Result<Exit> {
         let store = options.open()?;
         let how = BackupOptions {
-            repo: self.repo.options(),
+            repo: self.repo.options()?,
             name: self.name.clone(),
             prune: self.prune || self.keep.is_given(),
             keep: self.keep.rules(self.name.as_deref()),
@@ -266,7 +272,7 @@ impl Create {
 
 impl List {
     fn run(&self, out: &mut Output) -> Result<Exit> {
-        let found = backups(&self.repo.options())?;
+        let found = backups(&self.repo.options()?)?;
         if out.is_json() {
             out.json(&array(found.iter().map(document)))?;
             return Ok(Exit::Done);
@@ -304,7 +310,7 @@ impl List {
 
 impl Verify {
     fn run(&self, out: &mut Output) -> Result<Exit> {
-        let how = VerifyOptions { repo: self.repo.options(), backup: self.backup.clone() };
+        let how = VerifyOptions { repo: self.repo.options()?, backup: self.backup.clone() };
         let report = metered("verify", |tell| verify_backups(&how, Some(tell)))?;
         let sound = report.problems.is_empty();
         if out.is_json() {
@@ -330,7 +336,7 @@ impl Verify {
 impl Restore {
     fn run(&self, options: &Options, out: &mut Output) -> Result<Exit> {
         let how = RestoreOptions {
-            repo: self.repo.options(),
+            repo: self.repo.options()?,
             backup: self.backup.clone(),
             name: self.name.clone(),
             replace: self.replace,
@@ -364,7 +370,7 @@ impl Restore {
 
 impl Prune {
     fn run(&self, out: &mut Output) -> Result<Exit> {
-        let report = prune_backups(&self.repo.options(), &self.keep.rules(self.name.as_deref()))?;
+        let report = prune_backups(&self.repo.options()?, &self.keep.rules(self.name.as_deref()))?;
         if out.is_json() {
             out.json(&pruned(&report))?;
         } else {

@@ -1,5 +1,6 @@
 //! How the command ends: exit codes, and errors that say what to do.
 
+use std::borrow::Cow;
 use std::io;
 
 use crate::{Error, Json, Kind, Text};
@@ -58,7 +59,7 @@ pub enum Failure {
     /// The store says so.
     Store(Error),
     /// Something beside the store, with what to do about it.
-    Command { exit: Exit, message: String, hint: &'static str },
+    Command { exit: Exit, message: String, hint: Cow<'static, str> },
     /// Standard output cannot be written.
     Output(io::Error),
 }
@@ -76,12 +77,16 @@ impl From<io::Error> for Failure {
 }
 
 impl Failure {
-    pub fn usage(message: impl Into<String>, hint: &'static str) -> Self {
-        Failure::Command { exit: Exit::Usage, message: message.into(), hint }
+    pub fn new(exit: Exit, message: impl Into<String>, hint: impl Into<Cow<'static, str>>) -> Self {
+        Failure::Command { exit, message: message.into(), hint: hint.into() }
     }
 
-    pub fn not_found(message: impl Into<String>, hint: &'static str) -> Self {
-        Failure::Command { exit: Exit::NotFound, message: message.into(), hint }
+    pub fn usage(message: impl Into<String>, hint: impl Into<Cow<'static, str>>) -> Self {
+        Failure::new(Exit::Usage, message, hint)
+    }
+
+    pub fn not_found(message: impl Into<String>, hint: impl Into<Cow<'static, str>>) -> Self {
+        Failure::new(Exit::NotFound, message, hint)
     }
 
     fn exit(&self) -> Exit {
@@ -101,9 +106,9 @@ impl Failure {
             return exit;
         }
         let (kind, message, hint) = match self {
-            Failure::Store(e) => (e.kind().name(), e.message().to_owned(), hint_for(e.kind())),
-            Failure::Command { message, hint, exit } => (kind_name(*exit), message.clone(), *hint),
-            Failure::Output(e) => ("IO", format!("cannot write to standard output: {e}"), ""),
+            Failure::Store(e) => (e.kind().name(), e.message().to_owned(), hint_for(e.kind()).into()),
+            Failure::Command { message, hint, exit } => (kind_name(*exit), message.clone(), hint.clone()),
+            Failure::Output(e) => ("IO", format!("cannot write to standard output: {e}"), "".into()),
         };
         let contexts: Vec<(&str, &str)> = match self {
             Failure::Store(e) => e.contexts().collect(),
@@ -116,7 +121,7 @@ impl Failure {
                 .put("kind", text(kind))
                 .put("message", text(&message))
                 .put("context", context.done())
-                .put("hint", text(hint))
+                .put("hint", text(&hint))
                 .put("exit", json!(exit as u8));
             eprintln!("{}", Object::new().put("error", error.done()).done());
             return exit;

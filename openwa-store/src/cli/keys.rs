@@ -1,3 +1,4 @@
+use std::io::BufRead;
 use std::net::IpAddr;
 
 use crate::entity::ApiKey;
@@ -7,11 +8,13 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::exit::{Exit, Failure, Result};
+use super::input;
 use super::json::Object;
 use super::options::{self, Options};
 use super::output::Output;
 use super::pages::{self, Paging};
 use super::table::{Column, Table};
+use super::target::{refuse_unseen, show_once};
 
 /// Create, list, revoke and check API keys
 #[derive(Subcommand)]
@@ -131,6 +134,7 @@ impl Create {
         };
         let entries: Vec<NewWhitelistEntry> =
             self.addresses.iter().map(|address| whitelist_entry(address)).collect();
+        refuse_unseen()?;
         let made = store.api_keys().create(new).wait()?;
         for entry in entries {
             if let Err(e) = store.api_keys().allow_address(made.api_key.id, entry).wait() {
@@ -139,17 +143,21 @@ impl Create {
                 return Err(e.into());
             }
         }
-        if out.is_json() {
-            let whole = Object::new().put("key", json!(made.key)).put("api_key", made.api_key.to_json());
-            out.json(&whole.done())?;
-        } else {
+        let shown = show_once(out, |out| {
+            if out.is_json() {
+                let whole = Object::new().put("key", json!(made.key)).put("api_key", made.api_key.to_json());
+                return out.json(&whole.done());
+            }
             out.line(&made.key)?;
             out.line(format_args!(
                 "\nThis is the only time the key is shown. Its record: {} {}",
                 made.api_key.id, made.api_key.name
-            ))?;
+            ))
+        });
+        if shown.is_err() {
+            store.api_keys().delete(made.api_key.id, true).wait()?;
         }
-        Ok(Exit::Done)
+        shown.map(|()| Exit::Done)
     }
 }
 
@@ -228,7 +236,7 @@ impl Check {
     fn run(&self, store: &Store, out: &mut Output) -> Result<Exit> {
         let mut from_input = String::new();
         let key = if self.key == "-" {
-            std::io::stdin().read_line(&mut from_input)?;
+            input::standard()?.read_line(&mut from_input)?;
             from_input.trim()
         } else {
             &self.key

@@ -1,17 +1,19 @@
 //! From one engine to the other.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use indicatif::HumanCount;
 use serde_json::json;
 
 use super::exit::{Exit, Failure, Result};
+use super::input::is_standard;
 use super::json::{Object, array};
 use super::meter::metered;
 use super::options::Options;
 use super::output::Output;
 use super::table::{Column, Table};
+use crate::store::identity;
 use crate::{Config, DataDatabase, MigrateOptions, MigrateReport, Store};
 
 /// Copy the rows of one store straight into another, whatever their engines
@@ -42,10 +44,15 @@ pub struct Migrate {
 impl Migrate {
     pub fn run(&self, options: &Options, out: &mut Output) -> Result<Exit> {
         let (from, to) = (place(options, &self.from)?, place(options, &self.to)?);
-        if from.data == to.data && from.data_path() == to.data_path() {
+        let same = |one: Option<PathBuf>, other: Option<PathBuf>| {
+            one == other
+                || one.zip(other).is_some_and(|(a, b)| identity(&a).is_some_and(|a| Some(a) == identity(&b)))
+        };
+        let files = from.data_path().is_some() && to.data_path().is_some();
+        if (files || from.data == to.data) && same(from.data_path(), to.data_path()) {
             return Err(Failure::usage("--from and --to name the same place", "give two places"));
         }
-        if self.main && from.main_path() == to.main_path() {
+        if self.main && same(from.main_path(), to.main_path()) {
             return Err(Failure::usage(
                 "--main has nowhere to go: both places have the same Main database",
                 "give two folders",
@@ -62,6 +69,10 @@ impl Migrate {
 
 /// The store at a place.
 fn place(options: &Options, text: &str) -> Result<Config> {
+    if is_standard(text) {
+        let hint = "write `openwa export -` at one end, and `openwa import -` at the other";
+        return Err(Failure::usage("a store is no stream, so - is no place of one", hint));
+    }
     let path = Path::new(text);
     let is_file = path.is_file() || path.extension().is_some_and(|e| e == "sqlite" || e == "db");
     if is_file || text.contains("://") {

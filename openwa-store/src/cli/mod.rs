@@ -9,6 +9,7 @@ mod completions;
 mod db;
 mod exit;
 mod init;
+mod input;
 mod json;
 mod keys;
 mod maintenance;
@@ -22,11 +23,13 @@ mod replay;
 mod retention;
 mod secrets;
 mod sessions;
+mod signals;
 mod status;
 mod storage;
 mod summary;
 mod table;
 mod takeover;
+mod target;
 mod transfer;
 mod vacuum;
 
@@ -113,9 +116,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     cli.options.choose_color();
     let mut out = Output::new(cli.options.json);
     let done = cli.command.run(&cli.options, &mut out);
-    // What was written is shown before what went wrong.
-    let done = out.flush().map_err(Into::into).and(done);
-    match done {
+    // What was written is shown before what went wrong, which may be that it cannot be shown.
+    let shown = out.flush();
+    match done.and_then(|exit| Ok(shown.map(|()| exit)?)) {
         Ok(exit) => exit as u8,
         Err(failure) => failure.report(cli.options.json) as u8,
     }

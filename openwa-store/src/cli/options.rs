@@ -1,15 +1,17 @@
 //! The options of every command, and the store they name.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::entity::Session;
-use crate::{Config, Error, Store};
+use crate::{Config, Store};
 use clap::{Args, ValueEnum};
 use uuid::Uuid;
 
-use super::exit::{Exit, Failure, Result};
+use super::exit::{Failure, Result};
+use super::input;
 
 const DEFAULT_DIR: &str = "./data";
 
@@ -30,7 +32,7 @@ pub struct Options {
     )]
     data: Option<String>,
 
-    /// File of NAME=VALUE lines with the gateway's settings; the environment wins over it
+    /// File of NAME=VALUE lines with the gateway's settings, - for standard input; the environment wins over it
     #[arg(long, global = true, value_name = "FILE", help_heading = "Store")]
     config: Option<PathBuf>,
 
@@ -48,6 +50,9 @@ pub struct Options {
         hide_possible_values = true
     )]
     color: Color,
+
+    #[arg(skip)]
+    read: OnceCell<HashMap<String, String>>,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -78,11 +83,44 @@ impl Options {
         Ok(config)
     }
 
+    /// What `--config` names, read once: it may be standard input.
+    fn settings(&self) -> Result<&HashMap<String, String>> {
+        if let Some(read) = self.read.get() {
+            return Ok(read);
+        }
+        let settings = self.config.as_deref().map(read_settings).transpose()?.unwrap_or_default();
+        Ok(self.read.get_or_init(|| settings))
+    }
+
+    /// The files that the options name: nothing is written over them.
+    pub fn files(&self) -> Result<Vec<PathBuf>> {
+        let name = "OPENWA_STORE_KEY_FILE";
+        let key = std::env::var(name).ok().filter(|v| !v.is_empty()).or(self.settings()?.get(name).cloned());
+        let dir = self.store_config()?.dir.unwrap_or_default();
+        Ok(self.config.clone().into_iter().chain(key.map(|key| dir.join(key))).collect())
+    }
+
     /// The same for another folder; `--data` is not about that one.
     pub fn config_at(&self, other: Option<&Path>) -> Result<Config> {
-        let file = self.config.as_deref().map(read_settings).transpose()?.unwrap_or_default();
+        self.config_by(other, |_| true)
+    }
+
+    /// The same without the store's key, which may not be there yet.
+    pub fn config_without_key(&self) -> Result<Config> {
+        let mut config = self.config_by(None, |name| !name.starts_with("OPENWA_STORE_KEY"))?;
+        if let Some(data) = &self.data {
+            config.data = data.parse()?;
+        }
+        Ok(config)
+    }
+
+    /// With the settings that `wanted` says yes to.
+    fn config_by(&self, other: Option<&Path>, wanted: impl Fn(&str) -> bool) -> Result<Config> {
+        let file = self.settings()?;
         let setting = |name: &str| {
-            std::env::var(name).ok().filter(|v| !v.is_empty()).or_else(|| file.get(name).cloned())
+            let given =
+                std::env::var(name).ok().filter(|v| !v.is_empty()).or_else(|| file.get(name).cloned());
+            given.filter(|_| wanted(name))
         };
         let given = other.map(Path::to_owned).or_else(|| self.dir.clone());
         let dir = given.or_else(|| setting("OPENWA_DIR").map(PathBuf::from));
@@ -132,19 +170,10 @@ pub fn session(store: &Store, wanted: &str) -> Result<Session> {
     }
 }
 
-/// Opens a file that the user named; its name is in the error.
-pub fn open_file(path: &Path) -> Result<std::fs::File> {
-    std::fs::File::open(path).map_err(|e| unreadable(path, e))
-}
-
-fn unreadable(path: &Path, e: std::io::Error) -> Failure {
-    Error::from(e).with("path", path.display()).into()
-}
-
 /// Reads NAME=VALUE lines as a shell or a container's env file has them: `#` comments, an optional `export`,
 /// quotes around a value.
 fn read_settings(path: &Path) -> Result<HashMap<String, String>> {
-    let text = std::fs::read_to_string(path).map_err(|e| unreadable(path, e))?;
+    let text = input::text(path)?;
     let mut settings = HashMap::new();
     for (i, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -152,11 +181,10 @@ fn read_settings(path: &Path) -> Result<HashMap<String, String>> {
             continue;
         }
         let Some((name, value)) = line.strip_prefix("export ").unwrap_or(line).split_once('=') else {
-            return Err(Failure::Command {
-                exit: Exit::Usage,
-                message: format!("{}, line {}: not NAME=VALUE", path.display(), i + 1),
-                hint: "a settings file has lines such as DATABASE_NAME=data.sqlite",
-            });
+            return Err(Failure::usage(
+                format!("{}, line {}: not NAME=VALUE", path.display(), i + 1),
+                "a settings file has lines such as DATABASE_NAME=data.sqlite",
+            ));
         };
         settings.insert(name.trim().to_owned(), unquoted(value.trim()).to_owned());
     }

@@ -1,19 +1,24 @@
 //! Standard output, for people or for programs.
 
-use std::io::{self, BufWriter, Stdout, Write};
+use std::io::{self, BufWriter, Write};
 
 use crate::Json;
 
 use super::table::Table;
 
 pub struct Output {
-    to: BufWriter<Stdout>,
+    to: BufWriter<Box<dyn Write>>,
     json: bool,
 }
 
 impl Output {
     pub fn new(json: bool) -> Self {
-        Output { to: BufWriter::new(io::stdout()), json }
+        Output { to: BufWriter::new(Box::new(io::stdout())), json }
+    }
+
+    /// Standard error instead, for a command whose standard output has what it makes.
+    pub fn beside(&self) -> Self {
+        Output { to: BufWriter::new(Box::new(io::stderr())), json: self.json }
     }
 
     /// Whether a program reads.

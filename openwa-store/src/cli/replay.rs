@@ -8,9 +8,10 @@ use indicatif::HumanCount;
 use serde_json::json;
 
 use super::exit::{Exit, Failure, Result};
+use super::input;
 use super::json::{Object, array};
 use super::meter::{Meter, Metered};
-use super::options::{self, Options};
+use super::options::Options;
 use super::output::Output;
 use super::summary::Summary;
 use super::table::{Column, Table};
@@ -68,10 +69,10 @@ impl Replay {
 }
 
 fn replay_log(store: &Store, log: &Path) -> Result<ReplayReport> {
-    let (source, size): (Box<dyn std::io::Read>, _) = if log == Path::new("-") {
-        (Box::new(std::io::stdin().lock()), None)
+    let (source, size): (Box<dyn std::io::Read>, _) = if input::is_standard(log) {
+        (Box::new(input::standard()?), None)
     } else {
-        let file = options::open_file(log)?;
+        let file = input::open_file(log)?;
         let size = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|m| m.len());
         (Box::new(file), size)
     };

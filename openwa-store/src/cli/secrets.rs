@@ -7,11 +7,13 @@ use indicatif::HumanCount;
 use serde_json::json;
 
 use super::exit::{Exit, Failure, Result};
+use super::input;
 use super::json::Object;
 use super::meter::metered;
 use super::options::Options;
 use super::output::Output;
-use crate::store::SecretsState;
+use super::target::{refuse_unseen, show_once};
+use crate::store::{SecretsState, refuse_own};
 use crate::{Error, SecretsStatus, StoreKey};
 
 /// Seal the store's secrets, change their key, or get over its loss
@@ -36,7 +38,7 @@ pub enum Secrets {
 
 #[derive(Args)]
 pub struct Key {
-    /// Write it to this new file, which only its owner may read [default: standard output]
+    /// Write it to this new file, which only its owner may read; - is standard output [default: -]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -46,7 +48,7 @@ pub struct Nothing {}
 
 #[derive(Args)]
 pub struct Rotate {
-    /// File with the new key [default: from OPENWA_NEW_STORE_KEY]
+    /// File with the new key, - for standard input [default: from OPENWA_NEW_STORE_KEY]
     #[arg(long, value_name = "FILE")]
     new_key_file: Option<PathBuf>,
 
@@ -65,7 +67,7 @@ pub struct Forget {
 impl Secrets {
     pub fn run(&self, options: &Options, out: &mut Output) -> Result<Exit> {
         let (rows, done) = match self {
-            Secrets::Key(key) => return key.run(out),
+            Secrets::Key(key) => return key.run(options, out),
             Secrets::Status(_) => return status(&options.open()?.secrets_status()?, out),
             Secrets::Seal(_) => {
                 let store = options.open()?;
@@ -103,10 +105,11 @@ impl Secrets {
 }
 
 impl Key {
-    fn run(&self, out: &mut Output) -> Result<Exit> {
+    fn run(&self, options: &Options, out: &mut Output) -> Result<Exit> {
         let key = StoreKey::generate()?;
-        match &self.out {
+        match self.out.as_ref().filter(|path| !input::is_standard(path)) {
             Some(path) => {
+                refuse_own(&options.config_without_key()?, &[], path)?;
                 write_new(path, &key).map_err(|e| Error::from(e).with("path", path.display()))?;
                 let text = format!("key {} is in {}", key.id(), path.display());
                 if out.is_json() {
@@ -115,11 +118,17 @@ impl Key {
                     out.line(text)?;
                 }
             }
-            None if out.is_json() => {
-                let both = Object::new().put("key", json!(key.id())).put("store_key", json!(key.to_hex()));
-                out.json(&both.done())?;
+            None => {
+                refuse_unseen()?;
+                show_once(out, |out| {
+                    if out.is_json() {
+                        let both =
+                            Object::new().put("key", json!(key.id())).put("store_key", json!(key.to_hex()));
+                        return out.json(&both.done());
+                    }
+                    out.line(key.to_hex())
+                })?;
             }
-            None => out.line(key.to_hex())?,
         }
         Ok(Exit::Done)
     }
@@ -132,13 +141,18 @@ fn write_new(path: &Path, key: &StoreKey) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut how, 0o600);
     let mut file = how.open(path)?;
-    file.write_all(format!("{}\n", key.to_hex()).as_bytes())?;
-    file.sync_all()
+    let text = format!("{}\n", key.to_hex());
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    // Half a key opens nothing, and would be in the way of the next try.
+    written.inspect_err(|_| drop(std::fs::remove_file(path)))
 }
 
 impl Rotate {
     fn new_key(&self) -> Result<StoreKey> {
         if let Some(file) = &self.new_key_file {
+            if input::is_standard(file) {
+                return Ok(StoreKey::from_content(&input::read(file)?)?);
+            }
             return Ok(StoreKey::from_file(file)?);
         }
         let given = std::env::var("OPENWA_NEW_STORE_KEY").ok().filter(|key| !key.is_empty());

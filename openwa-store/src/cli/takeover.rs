@@ -3,16 +3,19 @@
 use std::ops::ControlFlow;
 use std::time::Instant;
 
+use crate::temporary::Temporary;
 use crate::{Store, TakeoverOptions, TakeoverPhase, TakeoverProgress, TakeoverReport, TakeoverTable, Text};
 use clap::Args;
 use indicatif::{HumanCount, HumanDuration};
 use serde_json::json;
 
 use super::exit::{Exit, Result};
+use super::input;
 use super::json::{Object, array};
 use super::meter::Meter;
 use super::options::Options;
 use super::output::Output;
+use super::signals;
 use super::table::{Column, Table};
 
 /// Problems that are shown to people; a program gets them all.
@@ -22,7 +25,7 @@ const SHOWN: usize = 20;
 ///
 /// A source is OpenWA's main.sqlite, its openwa.sqlite, the URL of its PostgreSQL database
 /// (postgres://user:password@host/database?schema=public), an export of it (.json, .json.gz, .json.zst), an auth folder
-/// of Baileys, or a session archive of whatsapp-web.js. It is recognised by what it is, and never changed. The store is
+/// of Baileys, or a session archive of whatsapp-web.js; - is one of these files on standard input. It is recognised by what it is, and never changed. The store is
 /// made if it is missing. All of it or nothing; a second run adds only what is new.
 #[derive(Args)]
 pub struct Takeover {
@@ -53,7 +56,9 @@ impl Takeover {
         // A plan makes no store.
         let there = options.store_config()?.data_path().is_none_or(|path| path.exists());
         let store = if self.plan && !there { Store::in_memory()? } else { options.open_or_make()? };
-        let report = metered(|tell| store.takeover(&self.sources, &how, Some(tell)))?;
+        signals::remove_temporaries();
+        let (sources, _standard) = self.named()?;
+        let report = metered(|tell| store.takeover(&sources, &how, Some(tell)))?;
         store.close()?;
         if out.is_json() {
             out.json(&document(&report))?;
@@ -61,6 +66,20 @@ impl Takeover {
             tell(&report, out)?;
         }
         Ok(if report.problem_count > 0 { Exit::Failed } else { Exit::Done })
+    }
+}
+
+impl Takeover {
+    /// The sources by names of files; standard input is one for as long as the second answer is kept.
+    fn named(&self) -> Result<(Vec<String>, Option<Temporary>)> {
+        let mut standard = None;
+        let mut sources = self.sources.clone();
+        for source in sources.iter_mut().filter(|source| input::is_standard(source)) {
+            let file = input::standard_as_file()?;
+            *source = file.display().to_string();
+            standard = Some(file);
+        }
+        Ok((sources, standard))
     }
 }
 

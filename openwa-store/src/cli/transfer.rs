@@ -7,13 +7,16 @@ use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 
 use super::exit::{Exit, Failure, Result};
+use super::input;
 use super::json::{Object, array};
 use super::meter::metered;
 use super::options::Options;
 use super::output::Output;
+use super::signals;
 use super::table::{Column, Table};
+use super::target::Target;
 use crate::{
-    ExportOptions, ExportReport, ImportOptions, ImportReport, Missing, Mode, OpenwaExportReport, Text,
+    ExportOptions, ExportReport, ImportOptions, ImportReport, Missing, Mode, OpenwaExportReport, Store, Text,
 };
 
 /// Write the store as one JSON document
@@ -23,8 +26,12 @@ use crate::{
 /// when it is complete.
 #[derive(Args)]
 pub struct Export {
-    /// Where to; compressed if the name ends in .zst
+    /// Where to, - for standard output; compressed if the name ends in .zst
     file: PathBuf,
+
+    /// Replace a file that is there already; never one of the store itself
+    #[arg(long)]
+    force: bool,
 
     /// Also API keys, their logs and the audit trail
     #[arg(long)]
@@ -51,17 +58,21 @@ enum Format {
 
 /// Read an exported document into the store, all of it or nothing
 ///
-/// The store is made if it is missing. Counts, checksum, references and every value are checked first.
+/// A store that has rows wants --replace or --merge. Counts, checksum, references and every value are checked first.
 #[derive(Args)]
 pub struct Import {
-    /// The document, plain or compressed
+    /// The document, plain or compressed; - for standard input
     file: PathBuf,
 
-    /// Keep the rows that are there and add those that are new [default: replace the tables of the document]
+    /// Empty each table that the document has, then put the rows of the document into it
     #[arg(long)]
+    replace: bool,
+
+    /// Keep the rows that are there and add those that are new
+    #[arg(long, conflicts_with = "replace")]
     merge: bool,
 
-    /// Empty the tables that the document does not have
+    /// Also empty the tables that the document does not have
     #[arg(long, conflicts_with = "merge")]
     clear_missing: bool,
 
@@ -72,9 +83,23 @@ pub struct Import {
 
 impl Export {
     pub fn run(&self, options: &Options, out: &mut Output) -> Result<Exit> {
-        let store = options.open()?;
+        let (config, others) = (options.store_config()?, options.files()?);
+        let mut target = Target::at(&self.file, self.force, &config, &others)?;
+        let store = Options::open_existing(config)?;
+        signals::remove_temporaries();
+        let mut beside;
+        let out = match &target {
+            Target::Stream { is_output: true, .. } => {
+                beside = out.beside();
+                &mut beside
+            }
+            _ => out,
+        };
         if self.format == Format::Openwa {
-            let report = metered("export", |tell| store.export_openwa_file(&self.file, Some(tell)))?;
+            let report = metered("export", |tell| match &target {
+                Target::File(file) => store.export_openwa_file(file, Some(tell)),
+                Target::Stream { .. } => store.export_openwa(&mut target, Some(tell)),
+            })?;
             return way_back(&self.file, &report, out);
         }
         let what = ExportOptions {
@@ -83,7 +108,10 @@ impl Export {
             redact: self.redact,
             ..ExportOptions::default()
         };
-        let report = metered("export", |tell| store.export_file(&self.file, &what, Some(tell)))?;
+        let report = metered("export", |tell| match &target {
+            Target::File(file) => store.export_file(file, &what, Some(tell)),
+            Target::Stream { .. } => store.export(&mut target, &what, Some(tell)),
+        })?;
         if out.is_json() {
             out.json(&export_document(&self.file, &report))?;
             return Ok(Exit::Done);
@@ -95,7 +123,7 @@ impl Export {
         out.table(&table)?;
         out.line(format_args!(
             "\nWritten to {}: {} of JSON, SHA-256 of its tables {}",
-            self.file.display(),
+            shown(&self.file),
             HumanBytes(report.bytes),
             report.sha256
         ))?;
@@ -104,19 +132,37 @@ impl Export {
     }
 }
 
+/// Fails for a store that has rows, and says what they are in for.
+fn refuse_rows(store: &Store) -> Result<()> {
+    let status = store.status()?;
+    let tables =
+        status.databases.iter().flat_map(|d| &d.rows).filter(|(name, _)| !name.starts_with("openwa_"));
+    let rows: u64 = tables.map(|(_, rows)| rows).sum();
+    if rows == 0 {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::Refused,
+        format!("the store has {} rows already, and nothing says what becomes of them", HumanCount(rows)),
+        "--replace empties each table that the document has before its rows go in; --merge keeps the rows that are there \
+         and adds those that are new; --dry-run tells the numbers",
+    ))
+}
+
 impl Import {
     pub fn run(&self, options: &Options, out: &mut Output) -> Result<Exit> {
-        if !self.file.exists() {
-            // Said before a store is made for it.
-            return Err(Failure::not_found(format!("there is no file {}", self.file.display()), ""));
+        let document = input::open(&self.file)?;
+        let store = options.open()?;
+        if !(self.replace || self.merge || self.dry_run) {
+            refuse_rows(&store)?;
         }
-        let store = options.open_or_make()?;
         let how = ImportOptions {
             mode: if self.merge { Mode::Merge } else { Mode::Replace },
             missing: if self.clear_missing { Missing::Clear } else { Missing::Keep },
             dry_run: self.dry_run,
         };
-        let report = metered("import", |tell| store.import_file(&self.file, &how, Some(tell)))?;
+        let report = metered("import", |tell| store.import(document, &how, Some(tell)))
+            .map_err(|e| e.with("path", self.file.display()))?;
         store.close()?;
         if out.is_json() {
             out.json(&import_document(&report))?;
@@ -159,7 +205,7 @@ fn way_back(file: &Path, report: &OpenwaExportReport, out: &mut Output) -> Resul
         table.row([t.table.clone(), HumanCount(t.rows).to_string()]);
     }
     out.table(&table)?;
-    let (path, size) = (file.display(), HumanBytes(report.bytes));
+    let (path, size) = (shown(file), HumanBytes(report.bytes));
     out.line(format_args!("\nWritten to {path}: {size}. OpenWA reads it with POST /api/infra/import-data."))?;
     for (table, rows) in &report.left_out {
         out.line(format_args!(
@@ -168,6 +214,10 @@ fn way_back(file: &Path, report: &OpenwaExportReport, out: &mut Output) -> Resul
         ))?;
     }
     Ok(Exit::Done)
+}
+
+fn shown(file: &Path) -> String {
+    if input::is_standard(file) { "standard output".to_owned() } else { file.display().to_string() }
 }
 
 fn left_out(redacted: &[String], out: &mut Output) -> Result<()> {

@@ -41,11 +41,11 @@ impl Vacuum {
         meter.done();
         let report = report?;
         if report.already_running {
-            return Err(Failure::Command {
-                exit: Exit::TryAgain,
-                message: "another process is at it already".to_owned(),
-                hint: "wait until it is done",
-            });
+            return Err(Failure::new(
+                Exit::TryAgain,
+                "another process is at it already",
+                "wait until it is done",
+            ));
         }
         if out.is_json() {
             out.json(&report.into_record().to_json())?;

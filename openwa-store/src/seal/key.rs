@@ -61,12 +61,17 @@ impl StoreKey {
         let path = path.as_ref();
         let read = || {
             let content = Zeroizing::new(std::fs::read(path)?);
-            if let Ok(key) = <[u8; KEY]>::try_from(content.as_slice()) {
-                return Ok(StoreKey::from_bytes(key));
-            }
-            std::str::from_utf8(&content).map_err(|_| no_key())?.parse()
+            Self::from_content(&content)
         };
         read().map_err(|e: Error| e.with("path", path.display()))
+    }
+
+    /// The key in the content of a file.
+    pub(crate) fn from_content(content: &[u8]) -> Result<Self> {
+        if let Ok(key) = <[u8; KEY]>::try_from(content) {
+            return Ok(StoreKey::from_bytes(key));
+        }
+        std::str::from_utf8(content).map_err(|_| no_key())?.parse()
     }
 
     /// The key as 64 hexadecimal digits, for the place where it is kept.

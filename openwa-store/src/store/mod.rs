@@ -14,6 +14,7 @@ mod events;
 mod logbook;
 mod messages;
 pub mod migrations;
+mod own;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod secrets;
@@ -31,6 +32,11 @@ pub use batches::Batches;
 pub use contacts::Contacts;
 pub use logbook::LogBuffer;
 pub use messages::{Messages, Scan};
+#[cfg(all(feature = "cli-slim", unix))]
+pub(crate) use own::identity_of;
+pub(crate) use own::refuse_own;
+#[cfg(feature = "cli-slim")]
+pub(crate) use own::{Identity, identity, refuse_same};
 #[cfg(all(feature = "backup", feature = "postgres"))]
 pub(crate) use postgres::on_server;
 pub use secrets::{SecretsState, SecretsStatus};

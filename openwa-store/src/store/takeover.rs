@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::Store;
+use super::{Store, refuse_own};
 use crate::error::{Error, Result};
 use crate::takeover::{self, OnTakeover, OpenwaExportReport, TakeoverOptions, TakeoverReport};
 use crate::transfer::{OnProgress, SavedFile};
@@ -48,13 +48,14 @@ impl Store {
     /// ends in `.zst`. It takes its place only when it is complete and durable.
     ///
     /// # Errors
-    /// As `export`, with the path in the context.
+    /// As [`export_file`](Self::export_file).
     pub fn export_openwa_file(
         &self,
         path: impl AsRef<Path>,
         progress: OnProgress<'_>,
     ) -> Result<OpenwaExportReport> {
         let path = path.as_ref();
+        refuse_own(self.config(), &[], path).map_err(|e| e.during("export"))?;
         let run = || {
             let mut file = SavedFile::create(path)?;
             let packed = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("zst"));

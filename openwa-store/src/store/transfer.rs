@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 
-use super::Store;
+use super::{Store, refuse_own};
 use crate::error::{Error, Result};
 use crate::transfer::{
     self, ExportOptions, ExportReport, ImportOptions, ImportReport, MigrateOptions, MigrateReport,
@@ -33,7 +33,8 @@ impl Store {
     /// `.zst`. The file takes its place, and that of an older one, only when it is complete and durable.
     ///
     /// # Errors
-    /// As `export`, with the path in the context.
+    /// As `export`, with the path in the context; `InvalidArgument` for a file of the store itself, or in a backup
+    /// repository.
     pub fn export_file(
         &self,
         path: impl AsRef<Path>,
@@ -41,6 +42,7 @@ impl Store {
         progress: OnProgress<'_>,
     ) -> Result<ExportReport> {
         let path = path.as_ref();
+        refuse_own(self.config(), &[], path).map_err(|e| e.during("export"))?;
         let packed = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("zst"));
         let options = ExportOptions { compress: options.compress || packed, ..options.clone() };
         let run = || {

@@ -8,6 +8,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use crate::error::{Error, Kind, Result};
+use crate::temporary::Temporary;
 
 /// Bytes after which the disk gets what was written, while the next are being made. Otherwise all of it would have to be
 /// waited for at the end.
@@ -17,7 +18,7 @@ const STRETCH: usize = 8 << 20;
 /// Dropped before that, it is removed.
 pub(crate) struct SavedFile {
     file: Arc<File>,
-    temporary: PathBuf,
+    temporary: Temporary,
     path: PathBuf,
     kept: bool,
     /// Bytes that the disk was not asked to take yet.
@@ -65,7 +66,8 @@ impl SavedFile {
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = Arc::new(options.open(&temporary)?);
+        let (temporary, file) = Temporary::make(temporary, |path| options.open(path))?;
+        let file = Arc::new(file);
         Ok(SavedFile { file, temporary, path: path.to_owned(), kept: false, behind: 0, ahead: None })
     }
 
@@ -111,8 +113,6 @@ impl Drop for SavedFile {
         if !self.kept {
             // On Windows a file in use cannot be removed.
             let _ = self.ahead.take().map(Ahead::end);
-            // The error that brought us here is the one to report.
-            let _ = std::fs::remove_file(&self.temporary);
         }
     }
 }

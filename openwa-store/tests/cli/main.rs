@@ -5,6 +5,7 @@
 
 mod backup;
 mod openwa;
+mod output;
 mod secrets;
 mod status;
 mod takeover;
@@ -403,6 +404,7 @@ fn an_export_makes_the_same_store_again() {
     assert_eq!(exported["tables"]["messages"], 45 + 22);
     assert_eq!(exported["tables"]["api_keys"], 1);
 
+    openwa.ok(&["--dir", other, "init"]);
     let dry = openwa.json(&["--dir", other, "import", file, "--dry-run"]);
     assert_eq!(dry["dry_run"], true);
     let differ = openwa.run(&["db", "compare", other]);
@@ -437,7 +439,7 @@ fn a_damaged_document_changes_nothing() {
     let text = std::fs::read_to_string(&file).unwrap();
     let damaged = openwa.file("damaged.json", text.replacen("shop-1", "shop-9", 1).as_bytes());
     let before = openwa.ok(&["sessions", "list", "--json"]);
-    let out = openwa.run(&["import", &damaged]);
+    let out = openwa.run(&["import", &damaged, "--replace"]);
     assert_eq!(code(&out), 5, "{}", stderr(&out));
     assert_eq!(openwa.ok(&["sessions", "list", "--json"]), before);
     assert_eq!(code(&openwa.run(&["--dir", "/tmp/never-made", "import", "/no/such/file"])), 3);

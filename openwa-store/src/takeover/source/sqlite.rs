@@ -21,6 +21,7 @@ use crate::db::{meaning, vfs_name};
 use crate::error::{Error, Kind, Result};
 use crate::takeover::map::{self, MAPPINGS};
 use crate::takeover::row::{Cell, SourceRow};
+use crate::temporary::Temporary;
 use crate::text::Text;
 
 /// How often a file that changes is copied anew.
@@ -245,7 +246,7 @@ fn uri(path: &Path) -> Result<String> {
 }
 
 /// A database and its journal in a private folder, which is removed with this value.
-struct Copied(PathBuf);
+struct Copied(Temporary);
 
 impl Copied {
     fn of(path: &Path) -> Result<Self> {
@@ -277,14 +278,7 @@ impl Copied {
     }
 }
 
-impl Drop for Copied {
-    fn drop(&mut self) {
-        // It holds what the source holds; nobody else could read it.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn private_folder() -> Result<PathBuf> {
+fn private_folder() -> Result<Temporary> {
     let mut random = [0; 8];
     getrandom::fill(&mut random)
         .map_err(|e| Error::new(Kind::Internal, format!("no random numbers: {e}")))?;
@@ -292,6 +286,6 @@ fn private_folder() -> Result<PathBuf> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(&folder)?;
+    let (folder, ()) = Temporary::make(folder, |path| builder.create(path))?;
     Ok(folder)
 }
