@@ -14,6 +14,7 @@ use super::options::Options;
 use super::output::Output;
 use super::signals;
 use super::table::{Column, Table};
+use super::waiting;
 use crate::{
     Backup as Made, BackupOptions, BackupProgress, BackupPrune, BackupRepo, Json, KeepRules, RestoreOptions,
     Text, VerifyOptions, backups, prune_backups, restore_backup, verify_backups,
@@ -223,6 +224,7 @@ fn metered<T>(
 ) -> crate::Result<T> {
     let mut meter = Meter::rows(what);
     let done = work(&mut |at: BackupProgress| {
+        waiting::done();
         let of = at.total.map_or_else(String::new, |total| format!(" of {}", HumanBytes(total)));
         meter.say(format!("{}: {}{of}", at.phase, HumanBytes(at.bytes)));
         ControlFlow::Continue(())

@@ -13,6 +13,7 @@ use super::meter::metered;
 use super::options::Options;
 use super::output::Output;
 use super::table::{Column, Table};
+use super::waiting;
 use crate::store::identity;
 use crate::{Config, DataDatabase, MigrateOptions, MigrateReport, Store};
 
@@ -60,6 +61,7 @@ impl Migrate {
         }
         let from = Options::open_existing(from)?;
         let to = Store::open_with(to)?;
+        waiting::done();
         let how = MigrateOptions { main: self.main, replace: self.replace };
         let report = metered("migrate", |tell| from.migrate_to(&to, &how, Some(tell)))?;
         to.close()?;

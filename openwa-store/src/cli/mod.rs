@@ -32,6 +32,7 @@ mod takeover;
 mod target;
 mod transfer;
 mod vacuum;
+mod waiting;
 
 use std::ffi::OsString;
 
@@ -116,6 +117,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     cli.options.choose_color();
     let mut out = Output::new(cli.options.json);
     let done = cli.command.run(&cli.options, &mut out);
+    waiting::done();
     // What was written is shown before what went wrong, which may be that it cannot be shown.
     let shown = out.flush();
     match done.and_then(|exit| Ok(shown.map(|()| exit)?)) {

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::exit::{Failure, Result};
 use super::input;
+use super::waiting;
 
 const DEFAULT_DIR: &str = "./data";
 
@@ -79,7 +80,7 @@ impl Options {
         if let Some(data) = &self.data {
             config.data = data.parse()?;
         }
-        config.opening = Some(Arc::new(|text| eprintln!("openwa: waiting: {text}")));
+        config.opening = Some(Arc::new(waiting::tell));
         Ok(config)
     }
 
@@ -146,7 +147,9 @@ impl Options {
                 ));
             }
         }
-        Ok(Store::open_with(config)?)
+        let opened = Store::open_with(config);
+        waiting::done();
+        Ok(opened?)
     }
 
     /// Opens the store, and makes it if it is missing.

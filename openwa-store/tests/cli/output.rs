@@ -275,3 +275,32 @@ fn a_signal_leaves_no_temporary_file() {
     assert_eq!(code(&nohup), 0, "{}", stderr(&nohup));
     assert!(Path::new(&out).exists());
 }
+
+/// A server of which nobody has heard.
+const NOWHERE: &str = "postgres://u:p@127.0.0.1:1/d?wait=4000";
+
+#[test]
+fn a_server_that_does_not_answer_is_told_by_one_line() {
+    let openwa = Openwa::new();
+    let (code, told) = openwa.fails(&["--data", NOWHERE, "init"]);
+    assert_eq!(code, 6, "{told}");
+    let begin = |what: &str| told.lines().filter(|line| line.starts_with(what)).count();
+    assert_eq!((begin("openwa: waiting"), begin("openwa: waited ")), (1, 1), "{told}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_line_of_a_server_that_does_not_answer_counts_in_a_terminal() {
+    let openwa = Openwa::new();
+    let watch = format!("stty rows 12 cols 50; exec {} --data '{NOWHERE}' init", env!("CARGO_BIN_EXE_openwa"));
+    let mut terminal = openwa.around("script", &["--quiet", "--return", "--command", &watch, "/dev/null"]);
+    terminal.env("PATH", "/usr/bin:/bin").env("TERM", "xterm");
+    let out = terminal.stdin(std::process::Stdio::null()).output().unwrap();
+    let seen = String::from_utf8_lossy(&out.stdout).into_owned();
+    for seconds in ["waiting, 0 s", "waiting, 1 s", "waiting, 2 s"] {
+        assert!(seen.contains(seconds), "{seen:?}");
+    }
+    let waiting = seen.rsplit_once("\r\u{1b}[K").unwrap().0;
+    assert!(!waiting.contains('\n'), "{seen:?}");
+    assert!(waiting.split('\r').all(|line| console::measure_text_width(line) < 50), "{seen:?}");
+}
