@@ -1,7 +1,8 @@
-//! Folders whose names survive a power cut.
+//! Folders whose names survive a power cut, and names beside others.
 
+use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Makes a folder, and those above it that are missing. The name of each new one is on the disk when this
 /// returns.
@@ -44,6 +45,13 @@ fn make_with(folder: &Path, builder: &std::fs::DirBuilder) -> io::Result<()> {
 /// The folder that a file or folder is in.
 pub(crate) fn of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The file beside another one whose name goes on with `end`: `data.sqlite-wal`.
+pub(crate) fn beside(path: &Path, end: impl AsRef<OsStr>) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
 }
 
 /// Brings the names in a folder to the disk. Systems other than Unix have no such call.
@@ -102,7 +110,7 @@ mod tests {
         let folders = || synced::take().into_iter().map(|(folder, _)| folder).collect::<Vec<_>>();
         assert_eq!(folders(), [at(""), at("a"), at("a/b")]);
         make(&at("a/b/c")).unwrap();
-        assert_eq!(folders(), [""; 0].map(std::path::PathBuf::from), "what is there needs nothing");
+        assert_eq!(folders(), [""; 0].map(PathBuf::from), "what is there needs nothing");
         std::fs::write(at("file"), "").unwrap();
         assert!(make(&at("file")).is_err() && make(&at("file/below")).is_err());
     }
@@ -112,7 +120,7 @@ mod tests {
         use crate::entity::Database;
         let dir = tempfile::tempdir().unwrap();
         let at = |path: &str| dir.path().join(path);
-        let holds = |parent: std::path::PathBuf, name: &str| {
+        let holds = |parent: PathBuf, name: &str| {
             let synced = synced::take();
             let found =
                 synced.iter().any(|(folder, names)| *folder == parent && names.iter().any(|n| n == name));

@@ -2,7 +2,7 @@
 //! alone, at its end too, and opens no database that was open when the process forked: SQLite remembers per process which
 //! locks it holds, a child inherits that memory, and the system does not pass the locks on.
 //!
-//! This is the one module with unsafe code: it takes part in `fork` by `pthread_atfork`.
+//! It has unsafe code because it takes part in `fork` by `pthread_atfork`.
 
 use std::ops::{Deref, DerefMut};
 
@@ -14,7 +14,7 @@ use elsewhere as system;
 use unix as system;
 
 pub use system::Lazy;
-pub(crate) use system::{Opened, Private, opening, refuse};
+pub(crate) use system::{FileId, Opened, Private, file_id, opening, refuse};
 
 /// One process. A child of it is another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +51,11 @@ pub(crate) struct Owned<T> {
 impl<T> Owned<T> {
     pub(crate) fn new(value: T) -> Self {
         Owned { value: Some(value), process: Process::current() }
+    }
+
+    /// The process that made it.
+    pub(crate) fn process(&self) -> Process {
+        self.process
     }
 
     /// Fails in a child, also in one that was forked in the middle of a call.
@@ -101,7 +106,6 @@ pub(crate) fn used_in_child() -> Error {
 #[allow(unsafe_code, reason = "handlers of `fork` are an interface of C")]
 mod unix {
     use std::cell::UnsafeCell;
-    use std::fs::Metadata;
     use std::marker::PhantomData;
     use std::mem::ManuallyDrop;
     use std::ops::Deref;
@@ -178,7 +182,7 @@ mod unix {
     }
 
     /// Device and number: a file has more than one path.
-    type FileId = (u64, u64);
+    pub(crate) type FileId = (u64, u64);
 
     /// The locks behind SQLite's global state. A fork waits for them, so that no child inherits one that is held.
     const MUTEXES: usize = (SQLITE_MUTEX_STATIC_VFS3 - SQLITE_MUTEX_STATIC_MAIN + 1) as usize;
@@ -294,8 +298,9 @@ mod unix {
         }
     }
 
-    fn id(metadata: &Metadata) -> FileId {
-        (metadata.dev(), metadata.ino())
+    /// Which file has a path now.
+    pub(crate) fn file_id(path: &Path) -> std::io::Result<FileId> {
+        std::fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino()))
     }
 
     /// Notes that a connection to a database file is opened. `None`: there is no such file.
@@ -303,8 +308,8 @@ mod unix {
     /// # Errors
     /// `Forked` as [`refuse`].
     pub(crate) fn opening(path: &Path) -> Result<Option<Opened>> {
-        let Ok(metadata) = std::fs::metadata(path) else { return Ok(None) };
-        let (id, process) = (id(&metadata), Process::current());
+        let Ok(id) = file_id(path) else { return Ok(None) };
+        let process = Process::current();
         let files = &mut lock(&STATE).files;
         inherited(files, id, process).map_err(|e| e.with("path", path.display()))?;
         match files.iter_mut().find(|f| f.id == id) {
@@ -319,9 +324,8 @@ mod unix {
     /// # Errors
     /// `Forked`.
     pub(crate) fn refuse(path: &Path) -> Result<()> {
-        let Ok(metadata) = std::fs::metadata(path) else { return Ok(()) };
-        inherited(&lock(&STATE).files, id(&metadata), Process::current())
-            .map_err(|e| e.with("path", path.display()))
+        let Ok(id) = file_id(path) else { return Ok(()) };
+        inherited(&lock(&STATE).files, id, Process::current()).map_err(|e| e.with("path", path.display()))
     }
 
     fn inherited(files: &[OpenFile], id: FileId, process: Process) -> Result<()> {
@@ -388,6 +392,13 @@ mod elsewhere {
     }
 
     pub(super) fn take_part() {}
+
+    /// A file that is open cannot be removed or replaced here, so nobody asks which one has a path.
+    pub(crate) type FileId = ();
+
+    pub(crate) fn file_id(_path: &Path) -> std::io::Result<FileId> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
 
     pub(crate) struct Opened;
 

@@ -46,9 +46,7 @@ impl Lock {
         let file = Private::new(options.open(&path).map_err(told)?);
         match file.try_lock() {
             Ok(()) => Ok(Lock::Folder(file)),
-            Err(std::fs::TryLockError::WouldBlock) => {
-                Err(Holder::name(Holder::of(&file).as_ref(), busy(objects)))
-            }
+            Err(std::fs::TryLockError::WouldBlock) => Err(Holder::of_lock(&file, busy(objects))),
             Err(std::fs::TryLockError::Error(e)) => Err(told(e)),
         }
     }

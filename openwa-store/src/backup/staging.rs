@@ -46,13 +46,8 @@ impl Staging {
             let lock = Private::new(File::create_new(folder.join(LOCK))?);
             // The next one to come may be looking whether it is left over.
             if !lock_file(&lock, Instant::now() + LOCK_WAIT)? {
-                return Err(Holder::name(
-                    Holder::of(&lock).as_ref(),
-                    Error::new(
-                        Kind::Busy,
-                        "another process looks at a folder for temporary files and does not finish",
-                    ),
-                ));
+                let text = "another process looks at a folder for temporary files and does not finish";
+                return Err(Holder::of_lock(&lock, Error::new(Kind::Busy, text)));
             }
             builder.create(folder.join("files"))?;
             Ok(lock)

@@ -4,9 +4,8 @@ use serde_json::json;
 
 use super::exit::{Exit, Result};
 use super::json::Object;
-use super::options::Options;
+use super::options::{Options, opened};
 use super::output::Output;
-use super::waiting;
 use crate::entity::Database;
 
 /// Make a new store, or bring an old one to this version
@@ -17,9 +16,8 @@ pub struct Init {}
 
 impl Init {
     pub fn run(&self, options: &Options, out: &mut Output) -> Result<Exit> {
-        let opened = Store::open_with(options.store_config()?);
-        waiting::done();
-        let store = opened?;
+        let config = options.store_config()?;
+        let store = opened(|| Store::open_with(config))?;
         let (main, data) = (store.database(Database::Main).shown(), store.database(Database::Data).shown());
         store.close()?;
         if out.is_json() {

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::exit::{Exit, Failure, Result};
 use super::json::{Object, array};
 use super::meter::metered;
-use super::options::Options;
+use super::options::{Options, opened};
 use super::output::Output;
 use super::table::{Column, Table};
 use crate::{Config, DataDatabase, MigrateOptions, MigrateReport, Store};
@@ -52,7 +52,7 @@ impl Migrate {
             ));
         }
         let from = Options::open_existing(from)?;
-        let to = Store::open_moving(to)?;
+        let to = opened(|| Store::open_moving(to))?;
         let how = MigrateOptions { main: self.main, replace: self.replace };
         let report = metered("migrate", |tell| from.migrate_to(&to, &how, Some(tell)))?;
         to.close()?;

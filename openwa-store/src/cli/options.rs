@@ -115,10 +115,15 @@ impl Options {
                 "give its folder with --dir, or make a new store with `openwa init`",
             ));
         }
-        let opened = Store::open_with(config);
-        waiting::done();
-        Ok(opened?)
+        opened(|| Store::open_with(config))
     }
+}
+
+/// Opens a store in some way; what it waited for is said no longer.
+pub fn opened(open: impl FnOnce() -> crate::Result<Store>) -> Result<Store> {
+    let opened = open();
+    waiting::done();
+    Ok(opened?)
 }
 
 /// A session by name or id.

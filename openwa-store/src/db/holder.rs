@@ -45,9 +45,17 @@ impl Wait {
 
 /// Takes the lock of a file. False: it was held until `deadline`.
 pub(crate) fn lock_file(file: &File, deadline: Instant) -> io::Result<bool> {
+    locked_until(deadline, || file.try_lock())
+}
+
+/// The same with another way of locking.
+pub(crate) fn locked_until(
+    deadline: Instant,
+    try_lock: impl Fn() -> Result<(), TryLockError>,
+) -> io::Result<bool> {
     let mut wait = Wait::until(deadline);
     loop {
-        match file.try_lock() {
+        match try_lock() {
             Ok(()) => return Ok(true),
             Err(TryLockError::WouldBlock) if wait.again() => {}
             Err(TryLockError::WouldBlock) => return Ok(false),
@@ -73,6 +81,11 @@ impl Holder {
     /// process's locks on it.
     pub(crate) fn of_database(path: &Path) -> Option<Self> {
         system::holder_of_database(path)
+    }
+
+    /// Adds to the error of a lock of a file that could not be had who holds it.
+    pub(crate) fn of_lock(file: &File, e: Error) -> Error {
+        Self::name(Self::of(file).as_ref(), e)
     }
 
     /// Adds to the error of a lock that could not be had who holds it, and what to do about that.
@@ -111,6 +124,7 @@ mod system {
     use std::path::Path;
 
     use super::Holder;
+    use crate::folder;
 
     pub(super) fn holder_of(file: &File) -> Option<Holder> {
         let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).ok()?;
@@ -122,14 +136,11 @@ mod system {
     }
 
     pub(super) fn holder_of_database(path: &Path) -> Option<Holder> {
-        let folder = crate::folder::of(path);
-        let folder = File::open(folder).ok()?;
+        let folder = File::open(folder::of(path)).ok()?;
         let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", folder.as_raw_fd())).ok()?;
         let device = device(&info)?;
         let id = |path: &Path| Some(format!("{device}:{}", fs::metadata(path).ok()?.ino()));
-        let mut index = path.as_os_str().to_owned();
-        index.push("-shm");
-        let (index, file) = (id(Path::new(&index)), id(path)?);
+        let (index, file) = (id(&folder::beside(path, "-shm")), id(path)?);
         let locks = fs::read_to_string("/proc/locks").ok()?;
         let locks: Vec<Lock<'_>> =
             locks.lines().filter_map(Lock::read).filter(|l| l.kind == "POSIX").collect();

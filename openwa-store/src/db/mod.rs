@@ -18,7 +18,7 @@ mod ticket;
 
 pub(crate) use bulk::Bulk;
 pub(crate) use dialect::{Dialect, Taken, insert_messages, lists};
-pub(crate) use holder::{Holder, LOCK_WAIT, Wait, lock_file};
+pub(crate) use holder::{Holder, LOCK_WAIT, Wait, lock_file, locked_until};
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{Connector, FIRST_MONTH, Line, Postgres, Prepare, Setup, quoted};
 #[cfg(all(feature = "backup", feature = "postgres"))]
@@ -28,7 +28,7 @@ pub(crate) use seals::{Ring, SealState, Seals};
 pub use sqlite::{Durability, Trace};
 #[cfg(feature = "backup")]
 pub(crate) use sqlite::{Frozen, Held};
-pub(crate) use sqlite::{Sqlite, SqliteConn, SqliteFile, meaning, turn_in_folder, vfs_name};
+pub(crate) use sqlite::{Sqlite, SqliteConn, SqliteFile, lost, size, told, turn_in_folder, vfs_name};
 pub(crate) use ticket::Sharable;
 pub use ticket::{Pending, Ticket, Writing};
 
@@ -43,7 +43,7 @@ use queue::{Job, Queue};
 
 use crate::entity::{self, Entity, Table};
 use crate::error::{Error, Kind, Result};
-use crate::fork::{self, Owned, Process};
+use crate::fork::{self, Owned};
 use crate::observe::{self, Reach};
 use crate::seal::{OpenedRow, Target};
 use crate::time::Timestamp;
@@ -245,7 +245,6 @@ pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub(crate) struct Database {
     engine: Owned<Engine>,
     closed: AtomicBool,
-    owner: Process,
     reach: Arc<Reach>,
 }
 
@@ -279,7 +278,7 @@ impl Database {
 
     fn new(engine: Engine, which: entity::Database) -> Arc<Self> {
         let (engine, closed) = (Owned::new(engine), AtomicBool::new(false));
-        Arc::new(Database { engine, closed, owner: Process::current(), reach: Arc::new(Reach::of(which)) })
+        Arc::new(Database { engine, closed, reach: Arc::new(Reach::of(which)) })
     }
 
     /// Fails when the store is closed, or was opened by the parent of this process.
@@ -295,7 +294,7 @@ impl Database {
 
     /// Whether the parent of this process opened it.
     pub(crate) fn is_forked(&self) -> bool {
-        !self.owner.is_current()
+        !self.engine.process().is_current()
     }
 
     /// Runs a read on the caller's thread. Everything `f` reads is of one moment only inside [`Self::snapshot`].

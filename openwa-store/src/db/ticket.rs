@@ -328,7 +328,8 @@ impl<T: Send + 'static> Task<T> {
         {
             (together.ready)(item.as_mut());
         }
-        let slot = Arc::new(Slot { state: Mutex::new(State::Open(None)), process: database.owner });
+        let slot =
+            Arc::new(Slot { state: Mutex::new(State::Open(None)), process: database.engine.process() });
         // Not the database itself: the last one to let go of it must not be its own writer.
         let reach = Arc::clone(&database.reach);
         let task = Task { operation, reach, seen, write, out: None, slot: Some(Arc::clone(&slot)) };

@@ -38,6 +38,7 @@ pub fn status(config: &Config, database: Database) -> Result<Vec<Applied>> {
     }
     let (file, path) = on_disk(config, database)?;
     let at = |e: Error| during(e.with("path", path.display()));
+    file.refuse_lost().map_err(at)?;
     if !path.exists() {
         return Err(at(missing()));
     }
@@ -98,5 +99,24 @@ mod tests {
         let wrong = migrate(&config, Database::Data, Some(99)).unwrap_err();
         assert_eq!(wrong.kind(), Kind::InvalidArgument);
         std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    #[test]
+    fn a_log_without_its_database_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config::new(dir.path());
+        Store::open(dir.path()).unwrap().close().unwrap();
+        let (file, log) = (dir.path().join("data.sqlite"), dir.path().join("data.sqlite-wal"));
+        std::fs::write(&log, b"rows").unwrap();
+        for empty in [true, false] {
+            if empty {
+                std::fs::write(&file, b"").unwrap();
+            } else {
+                std::fs::remove_file(&file).unwrap();
+            }
+            assert_eq!(status(&config, Database::Data).unwrap_err().kind(), Kind::FileGone);
+            assert_eq!(migrate(&config, Database::Data, None).unwrap_err().kind(), Kind::FileGone);
+            assert_eq!(std::fs::read(&log).unwrap(), b"rows");
+        }
     }
 }

@@ -7,10 +7,9 @@ use std::path::Path;
 use super::Store;
 use crate::error::{Error, Result};
 use crate::repo::retention::MovedBy;
-use crate::transfer::Origin;
 use crate::transfer::{
     self, ExportOptions, ExportReport, ImportOptions, ImportReport, MigrateOptions, MigrateReport,
-    OnProgress, SavedFile,
+    OnProgress, Origin, SavedFile,
 };
 
 impl Store {
@@ -63,8 +62,9 @@ impl Store {
     /// references, and the document's counts and checksum. With tables of Main it replaces the API keys too, the
     /// last one with full access included; what [`authorize`](super::ApiKeys::authorize) keeps is renewed.
     ///
-    /// # Errors `InvalidData` naming table, row (from 1) and column, or the byte, `Cancelled`, `Unsupported`
-    /// for another compression, `Busy` while another import with tables of Main is under way, those of the
+    /// # Errors
+    /// `InvalidData` naming table, row (from 1) and column, or the byte, `Cancelled`, `Unsupported` for another
+    /// compression, `Busy` while another import with tables of Main is under way, those of the
     /// database and of `from`.
     pub fn import(
         &self,

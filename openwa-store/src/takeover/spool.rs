@@ -12,9 +12,9 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
-use crate::db::{meaning, vfs_name};
+use crate::db::{told, vfs_name};
 use crate::entity::{Message, OpenwaExtra, TABLES, Table};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::time::Timestamp;
 use crate::transfer::{FORMAT, VERSION, hex};
 
@@ -74,10 +74,8 @@ pub(super) struct Spool {
 }
 
 fn failed(e: rusqlite::Error) -> Error {
-    let meant = e.sqlite_error().map(meaning);
-    let (kind, advice) = meant.map_or((Kind::Io, None), |m| (m.kind, m.advice));
-    let advice = advice.map_or_else(String::new, |advice| format!(": {advice}"));
-    Error::new(kind, format!("the temporary database of the takeover failed: {e}{advice}")).caused_by(e)
+    let (kind, text) = told(&e);
+    Error::new(kind, format!("the temporary database of the takeover failed: {text}")).caused_by(e)
 }
 
 impl Spool {

@@ -128,9 +128,7 @@ fn is_noted(conn: &dyn Conn, job: &str, token: &str) -> Result<bool> {
 }
 
 fn path(store: &Store) -> Option<PathBuf> {
-    let mut path = store.config().main_path()?.into_os_string();
-    path.push(".importing");
-    Some(path.into())
+    Some(folder::beside(&store.config().main_path()?, ".importing"))
 }
 
 /// Has imports into Main to itself, as long as it is held.

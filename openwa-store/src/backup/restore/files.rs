@@ -33,11 +33,7 @@ impl Place {
 
     /// The file, its log and what belongs to it: those that are there.
     fn files(&self) -> impl Iterator<Item = PathBuf> {
-        let with = |end: &str| {
-            let mut name = self.path.as_os_str().to_owned();
-            name.push(end);
-            PathBuf::from(name)
-        };
+        let with = |end| folder::beside(&self.path, end);
         ["", "-wal", "-shm", "-journal"].map(with).into_iter().filter(|path| path.exists())
     }
 
@@ -169,9 +165,7 @@ impl Places {
         let time: String = self.now.iso().as_str().chars().filter(char::is_ascii_alphanumeric).collect();
         let name = |n: u32| {
             let again = if n == 0 { String::new() } else { format!("-{n}") };
-            let mut name = file.as_os_str().to_owned();
-            name.push(format!(".before-restore-{time}{again}"));
-            PathBuf::from(name)
+            folder::beside(file, format!(".before-restore-{time}{again}"))
         };
         (0..).map(name).find(|path| !path.exists()).unwrap_or_else(|| name(0))
     }

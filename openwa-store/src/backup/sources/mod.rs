@@ -6,7 +6,7 @@ use std::path::Path;
 use super::manifest::{Content, Copied, Manifest};
 use super::report::{BackupPhase, BackupProgress, Form, OnBackup};
 use super::staging::{Staging, sum};
-use crate::db::{Conn, Frozen, LOCK_WAIT, Seals, Sqlite, SqliteFile};
+use crate::db::{Conn, Frozen, Sqlite, SqliteFile};
 use crate::entity::{self, Database};
 use crate::error::{Error, Kind, Result};
 use crate::schema::{self, Applied};
@@ -162,9 +162,7 @@ fn from_sqlite(
 
 /// A SQLite file that nobody uses.
 pub(super) fn still(path: &Path, database: Database) -> SqliteFile {
-    let durability = crate::db::Durability::Full;
-    let (path, seals) = (Some(path.to_owned()), Seals::new(None));
-    SqliteFile { database, path, durability, trace: None, lock_wait: LOCK_WAIT, seals }
+    SqliteFile::alone(path, database)
 }
 
 /// Fails when the pages of a copy do not fit together: a damaged database is no backup, and the backups of the time

@@ -10,6 +10,7 @@ use super::{Held, SqliteConn, SqliteFile};
 use crate::db::queue::Queue;
 use crate::db::{Bulk, Conn, Limits, Seals, Turn, lock};
 use crate::error::{Error, Result};
+use crate::folder;
 use crate::fork::Private;
 
 /// Read connections that are kept when nobody uses them. More may be open at once; each costs about 100 kB.
@@ -117,7 +118,7 @@ impl Sqlite {
 
     /// Bytes of the write-ahead log.
     pub(crate) fn log_bytes(&self) -> u64 {
-        let log = self.file.path.as_ref().map(|path| format!("{}-wal", path.display()));
+        let log = self.file.path.as_ref().map(|path| folder::beside(path, "-wal"));
         log.and_then(|log| std::fs::metadata(log).ok()).map_or(0, |m| m.len())
     }
 

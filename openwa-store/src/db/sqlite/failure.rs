@@ -8,17 +8,26 @@ use super::vfs;
 use crate::error::{Error, Kind, of_system};
 
 /// What an error means.
-pub(crate) struct Meaning {
-    pub(crate) kind: Kind,
+struct Meaning {
+    kind: Kind,
     /// What can be done about it.
-    pub(crate) advice: Option<&'static str>,
+    advice: Option<&'static str>,
     /// The error of the call to the operating system that failed.
-    pub(crate) system: Option<io::Error>,
+    system: Option<io::Error>,
+}
+
+/// What an error of another file means, for whoever has opened it: its text with what can be done about it.
+pub(crate) fn told(e: &rusqlite::Error) -> (Kind, String) {
+    match e.sqlite_error().map(meaning) {
+        Some(Meaning { kind, advice: Some(advice), .. }) => (kind, format!("{e}: {advice}")),
+        Some(Meaning { kind, .. }) => (kind, e.to_string()),
+        None => (Kind::Io, e.to_string()),
+    }
 }
 
 /// Decides by the extended result code and, for a connection through [`vfs_name`](super::vfs_name), by the errno of the call
 /// to the operating system that failed.
-pub(crate) fn meaning(code: &ffi::Error) -> Meaning {
+fn meaning(code: &ffi::Error) -> Meaning {
     let system = vfs::take_errno().map(io::Error::from_raw_os_error);
     let (kind, advice) = match code.extended_code {
         // A file to be deleted was gone, or a lock could not be had: another process closed or opened just now.

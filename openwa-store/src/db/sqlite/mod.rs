@@ -15,10 +15,11 @@ mod writer;
 #[cfg(feature = "backup")]
 pub(crate) use copy::Frozen;
 pub(crate) use database::Sqlite;
-pub(crate) use failure::meaning;
+pub(crate) use failure::told;
 #[cfg(feature = "backup")]
 pub(crate) use turns::{Held, turn_in_folder};
 pub(crate) use vfs::name as vfs_name;
+pub(crate) use watch::{lost, size};
 
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
@@ -31,9 +32,12 @@ use rusqlite::{Connection, OpenFlags};
 
 use self::failure::failure;
 use self::turns::wait_for_lock;
+#[cfg(any(test, feature = "backup"))]
+use super::LOCK_WAIT;
 use super::{Conn, Dialect, Flow, Holder, Ring, Seals, Wait};
 use crate::entity;
 use crate::error::{Error, Kind, Result, of_system};
+use crate::folder;
 use crate::fork::{self, Owned};
 use crate::time::TimeText;
 use crate::value::{Row, Value};
@@ -76,6 +80,13 @@ const WAL_KEPT_BYTES: u32 = 64 << 20;
 const CLEAN_WAIT: Duration = Duration::from_secs(5);
 
 impl SqliteFile {
+    /// A file by itself, without a key.
+    #[cfg(any(test, feature = "backup"))]
+    pub(crate) fn alone(path: &Path, database: entity::Database) -> Self {
+        let (path, seals) = (Some(path.to_owned()), Seals::new(None));
+        SqliteFile { database, path, durability: Durability::Full, trace: None, lock_wait: LOCK_WAIT, seals }
+    }
+
     pub(crate) fn in_memory(&self) -> bool {
         self.path.is_none()
     }
@@ -95,6 +106,7 @@ impl SqliteFile {
         let until = Instant::now() + self.lock_wait;
         let _turn = self.path.as_deref().map(|path| turn_in_folder(path, until)).transpose()?;
         self.refuse_half_restored()?;
+        self.refuse_lost()?;
         let mut wait = Wait::until(until);
         turns::opening(until, || {
             loop {
@@ -122,9 +134,14 @@ impl SqliteFile {
 
     /// The file that stands beside a database while a restore puts it in its place.
     pub(crate) fn restore_mark(path: &Path) -> PathBuf {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".restoring");
-        name.into()
+        folder::beside(path, ".restoring")
+    }
+
+    /// Refuses a file that is missing or empty beside a log that is not: SQLite would remove the log, and with it the rows.
+    pub(crate) fn refuse_lost(&self) -> Result<()> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let log = folder::beside(path, "-wal");
+        if size(path)? == 0 && size(&log)? > 0 { Err(lost(path, &[&log])) } else { Ok(()) }
     }
 
     /// Main of a backup and Data of the time before would not fit together.

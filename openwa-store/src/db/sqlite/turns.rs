@@ -62,7 +62,7 @@ pub(crate) fn turn_in_folder(path: &Path, deadline: Instant) -> Result<Option<He
             let text =
                 "another process is opening or restoring a store in this folder and does not come to its end";
             let e = Error::new(Kind::Busy, text).with("folder", folder.display());
-            Err(Holder::name(Holder::of(&file).as_ref(), e))
+            Err(Holder::of_lock(&file, e))
         }
         Err(_) => Ok(None),
     }

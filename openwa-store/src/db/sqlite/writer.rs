@@ -237,21 +237,12 @@ fn still_open(conn: &SqliteConn) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::db::{Durability, Seals};
     use crate::entity::Database;
 
     #[test]
     fn what_cannot_be_moved_into_the_file_is_not_written_without_end() {
         let dir = tempfile::tempdir().unwrap();
-        let path = Some(dir.path().join("data.sqlite"));
-        let file = SqliteFile {
-            database: Database::Data,
-            path,
-            durability: Durability::Full,
-            trace: None,
-            lock_wait: crate::db::LOCK_WAIT,
-            seals: Seals::new(None),
-        };
+        let file = SqliteFile::alone(&dir.path().join("data.sqlite"), Database::Data);
         let limits = Limits { queue: 1, group: 1 };
         let writer = Writer::start(&file, file.open_writer().unwrap(), limits).unwrap();
         let checkpointer = writer.shared.checkpointer.as_ref().unwrap();

@@ -17,7 +17,7 @@ pub use runner::MaintenanceOutcome;
 use crate::db::lock;
 use crate::entity::Database;
 use crate::error::{Error, Kind, Result};
-use crate::fork::{Owned, Process};
+use crate::fork::Owned;
 use crate::policy::schedule::{Due, End, Run, Schedule};
 use crate::record::shape;
 use crate::store::Store;
@@ -130,7 +130,6 @@ const GRACE: Duration = Duration::from_secs(1);
 /// the last user.
 pub(crate) struct Keeper {
     at_work: Owned<Mutex<Option<AtWork>>>,
-    owner: Process,
 }
 
 struct AtWork {
@@ -144,14 +143,14 @@ struct AtWork {
 
 impl Keeper {
     pub(crate) fn new() -> Self {
-        Keeper { at_work: Owned::new(Mutex::default()), owner: Process::current() }
+        Keeper { at_work: Owned::new(Mutex::default()) }
     }
 
     /// Tells the thread to stop and waits for it a moment. One that waits for a server ends by itself later, and finds
     /// the store closed.
     pub(crate) fn stop(&self) {
         // A fork has no thread to wait for, and a lock that this one held when the process forked is held for ever.
-        if !self.owner.is_current() {
+        if !self.at_work.process().is_current() {
             return;
         }
         let Some(at_work) = lock(&self.at_work).take() else { return };

@@ -17,8 +17,9 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{At, Take};
-use crate::db::{meaning, vfs_name};
+use crate::db::{told, vfs_name};
 use crate::error::{Error, Kind, Result};
+use crate::folder;
 use crate::takeover::map::{self, MAPPINGS};
 use crate::takeover::row::{Cell, SourceRow};
 use crate::text::Text;
@@ -27,16 +28,14 @@ use crate::text::Text;
 const COPIES: u32 = 3;
 
 fn failed(e: rusqlite::Error) -> Error {
-    let meant = e.sqlite_error().map(meaning);
-    let (kind, advice) = match meant.map(|m| (m.kind, m.advice)) {
+    let (kind, text) = told(&e);
+    let kind = match kind {
         // A file that is no database was one to its owner.
-        Some((Kind::ForeignDatabase, advice)) => (Kind::Corrupt, advice),
-        Some((Kind::FileGone, advice)) => (Kind::NotFound, advice),
-        Some(meant) => meant,
-        None => (Kind::Io, None),
+        Kind::ForeignDatabase => Kind::Corrupt,
+        Kind::FileGone => Kind::NotFound,
+        kind => kind,
     };
-    let advice = advice.map_or_else(String::new, |advice| format!(": {advice}"));
-    Error::new(kind, format!("the source cannot be read: {e}{advice}")).caused_by(e)
+    Error::new(kind, format!("the source cannot be read: {text}")).caused_by(e)
 }
 
 /// Makes sure that it is one of OpenWA's.
@@ -115,13 +114,8 @@ fn quoted(name: &str) -> String {
 
 /// The journals that lie beside a file and hold something.
 fn journals(path: &Path) -> Vec<PathBuf> {
-    let beside = |suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
     let holds = |p: &PathBuf| fs::metadata(p).is_ok_and(|m| m.len() > 0);
-    ["-wal", "-journal"].map(beside).into_iter().filter(holds).collect()
+    ["-wal", "-journal"].map(|end| folder::beside(path, end)).into_iter().filter(holds).collect()
 }
 
 type Stamp = (u64, Option<SystemTime>);

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::db::postgres::programs;
-use crate::db::{Holder, Wait};
+use crate::db::{Holder, locked_until};
 use crate::error::{Error, Kind, Result};
 use crate::fork::Private;
 
@@ -92,21 +92,13 @@ impl Home {
 
     /// Takes part in the use of the server until the file is dropped. Only who has the turn may ask.
     pub(super) fn join(&self, users: &File, deadline: Instant) -> Result<()> {
-        let mut wait = Wait::until(deadline);
-        loop {
-            match users.try_lock_shared() {
-                Ok(()) => return Ok(()),
-                Err(fs::TryLockError::WouldBlock) if wait.again() => {}
-                Err(fs::TryLockError::WouldBlock) => return Err(self.held(users)),
-                Err(fs::TryLockError::Error(e)) => return Err(e.into()),
-            }
-        }
+        if locked_until(deadline, || users.try_lock_shared())? { Ok(()) } else { Err(self.held(users)) }
     }
 
     fn held(&self, file: &File) -> Error {
         let text = "another process is starting or stopping the built-in server and does not finish";
         let e = Error::new(Kind::Timeout, text).with("path", self.path.display());
-        Holder::name(Holder::of(file).as_ref(), e)
+        Holder::of_lock(file, e)
     }
 
     /// The file that whoever uses the server holds a shared lock on.

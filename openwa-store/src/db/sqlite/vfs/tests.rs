@@ -9,8 +9,8 @@ use rusqlite::ffi::{
 };
 
 use super::*;
-use crate::db::sqlite::{Durability, SqliteConn, SqliteFile};
-use crate::db::{Conn, Seals};
+use crate::db::Conn;
+use crate::db::sqlite::{SqliteConn, SqliteFile};
 use crate::entity::Database;
 use crate::value::Value;
 
@@ -41,16 +41,8 @@ pub(super) fn instead(file: *mut sqlite3_file, method: &'static str) -> Option<(
     HOOK.with(|hook| hook.try_borrow_mut().ok()?.as_mut()?(method, shared))
 }
 
-fn file_in(dir: &Path, durability: Durability) -> SqliteFile {
-    let path = Some(dir.join("data.sqlite"));
-    SqliteFile {
-        database: Database::Data,
-        path,
-        durability,
-        trace: None,
-        lock_wait: crate::db::LOCK_WAIT,
-        seals: Seals::new(None),
-    }
+fn file_in(dir: &Path) -> SqliteFile {
+    SqliteFile::alone(&dir.join("data.sqlite"), Database::Data)
 }
 
 fn fill(conn: &SqliteConn, from: i64, to: i64) {
@@ -66,7 +58,7 @@ fn fill(conn: &SqliteConn, from: i64, to: i64) {
 #[test]
 fn after_a_failed_sync_the_whole_log_is_copied_again() {
     let dir = tempfile::tempdir().unwrap();
-    let file = file_in(dir.path(), Durability::Full);
+    let file = file_in(dir.path());
     let writer = file.open_writer().unwrap();
     writer.batch("CREATE TABLE t (id INTEGER PRIMARY KEY, body TEXT NOT NULL)").unwrap();
     fill(&writer, 1, 200);
@@ -113,7 +105,7 @@ fn no_database_is_made_without_what_is_promised() {
     for (code, errno) in [(SQLITE_IOERR_WRITE, 5), (SQLITE_FULL, 28), (SQLITE_IOERR_SHMSIZE, 28)] {
         for nth in 0.. {
             let dir = tempfile::tempdir().unwrap();
-            let file = file_in(dir.path(), Durability::Full);
+            let file = file_in(dir.path());
             let seen = std::rc::Rc::new(Cell::new(0));
             let count = std::rc::Rc::clone(&seen);
             let failing = faults(move |method, _| {
@@ -177,7 +169,7 @@ fn an_error_says_what_the_system_said() {
     ];
     for (method, code, errno, kind, says) in table {
         let dir = tempfile::tempdir().unwrap();
-        let file = file_in(dir.path(), Durability::Full);
+        let file = file_in(dir.path());
         let failing = faults(move |called, _| (called == method).then_some((code, errno)));
         let used = file.open_writer().and_then(|conn| conn.begin_read());
         let error = used.err().unwrap_or_else(|| panic!("{method} {errno} was not noticed"));
@@ -216,7 +208,7 @@ fn a_read_error_while_opening_is_no_damage() {
 #[test]
 fn no_write_is_done_without_foreign_keys() {
     let dir = tempfile::tempdir().unwrap();
-    let file = file_in(dir.path(), Durability::Full);
+    let file = file_in(dir.path());
     let conn = file.open_writer().unwrap();
     conn.begin_lax().unwrap();
     let error = conn.enforce().unwrap_err();
