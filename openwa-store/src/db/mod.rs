@@ -18,7 +18,9 @@ mod ticket;
 
 pub(crate) use bulk::Bulk;
 pub(crate) use dialect::{Dialect, Taken, insert_messages, lists};
-pub(crate) use holder::{Holder, LOCK_WAIT, Wait, lock_file, locked_until};
+#[cfg(feature = "postgres")]
+pub(crate) use holder::locked_until;
+pub(crate) use holder::{Holder, LOCK_WAIT, Wait, lock_file};
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{Connector, FIRST_MONTH, Line, Postgres, Prepare, Setup, quoted};
 #[cfg(all(feature = "backup", feature = "postgres"))]
@@ -42,7 +44,9 @@ use std::task::Waker;
 use queue::{Job, Queue};
 
 use crate::entity::{self, Entity, Table};
-use crate::error::{Error, Kind, Result};
+#[cfg(feature = "postgres")]
+use crate::error::Error;
+use crate::error::{Kind, Result};
 use crate::fork::{self, Owned};
 use crate::observe::{self, Reach};
 use crate::seal::{OpenedRow, Target};

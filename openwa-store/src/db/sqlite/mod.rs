@@ -16,7 +16,6 @@ mod writer;
 pub(crate) use copy::Frozen;
 pub(crate) use database::Sqlite;
 pub(crate) use failure::told;
-#[cfg(feature = "backup")]
 pub(crate) use turns::{Held, turn_in_folder};
 pub(crate) use vfs::name as vfs_name;
 pub(crate) use watch::{lost, size};
